@@ -1,0 +1,36 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace finstill::base {
+
+/// JSON with the order of its keys kept: what we write reads in the order in which we wrote it.
+using Json = nlohmann::ordered_json;
+
+/// Parses one JSON value, strictly: no duplicate keys, no comments, no trailing text, valid UTF-8, at most 256 levels,
+/// integers that fit into 64 bits. `where` begins every message ("file.json"; for a line of a JSONL file "file.jsonl:7").
+/// Throws Error(data) with line:column.
+Json parse_json(std::string_view text, std::string_view where);
+
+/// Reads and parses a whole file. Throws Error(io) when it cannot be read, Error(data) when it is not strict JSON.
+Json read_json(const std::filesystem::path& file);
+
+/// One line, UTF-8 kept as it is. Invalid UTF-8 becomes U+FFFD; NaN and infinities are refused (Error internal).
+std::string dump_json(const Json& value);
+
+// Checked access: nlohmann's own conversions turn -1 into 2^64-1 and 1.9 into 1. Each throws Error(data) naming `where`
+// and the key when the key is missing or has another type; the overloads with a fallback accept a missing or null key.
+std::int64_t json_integer(const Json& object, std::string_view key, std::string_view where);
+std::int64_t json_integer(const Json& object, std::string_view key, std::string_view where, std::int64_t fallback);
+double json_number(const Json& object, std::string_view key, std::string_view where);
+double json_number(const Json& object, std::string_view key, std::string_view where, double fallback);
+std::string json_string(const Json& object, std::string_view key, std::string_view where);
+std::string json_string(const Json& object, std::string_view key, std::string_view where, std::string_view fallback);
+bool json_bool(const Json& object, std::string_view key, std::string_view where, bool fallback);
+
+}  // namespace finstill::base
