@@ -1,0 +1,76 @@
+#include "cli/program.h"
+
+#include <fmt/format.h>
+
+#include <clocale>
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <new>
+#include <string>
+
+#include "base/error.h"
+#include "base/signals.h"
+#include "base/version.h"
+#include "cli/verb.h"
+
+namespace finstill::cli {
+namespace {
+
+int report_error(base::ExitCode code, const std::string& message) {
+  std::string line = message;
+  for (char& c : line) {
+    if (c == '\n' || c == '\r') c = ' ';
+  }
+  fmt::print(stderr, "finstill: {}\n", line);
+  return static_cast<int>(code);
+}
+
+/// LibTorch's own exceptions carry a C++ stack trace; its first line is what a reader can use.
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+int describe_and_exit(const std::exception& error) {
+  const std::string message = first_line(error.what());
+  if (message.find("not enough memory") != std::string::npos || message.find("out of memory") != std::string::npos) {
+    return report_error(base::ExitCode::out_of_memory,
+                        message + ": use a smaller batch or max_length, or recompute: true");
+  }
+  return report_error(base::ExitCode::internal, "a bug in finstill, please report it: " + message);
+}
+
+int usage_error(const CLI::App& app, const CLI::ParseError& error) {
+  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app.exit(error);
+  return report_error(base::ExitCode::usage, fmt::format("{} (finstill --help lists what there is)", error.what()));
+}
+
+}  // namespace
+
+int run_program(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe becomes a write error with a message, not a silent death
+  std::signal(SIGXFSZ, SIG_IGN);  // likewise a file-size limit
+  base::install_stop_signals();
+  CLI::App app("finstill: makes a small finance model out of a large one", "finstill");
+  app.set_version_flag("--version", base::version());
+  app.require_subcommand(1);
+  std::function<int()> chosen;
+  for (const auto& [name, verb] : verbs()) {
+    CLI::App* sub = app.add_subcommand(name, verb.summary);
+    auto action = verb.configure(*sub);
+    sub->callback([&chosen, action] { chosen = action; });
+  }
+  try {
+    app.parse(argc, argv);
+    return chosen();
+  } catch (const CLI::ParseError& error) {
+    return usage_error(app, error);
+  } catch (const base::Error& error) {
+    return report_error(error.code(), error.what());
+  } catch (const std::bad_alloc&) {
+    return report_error(base::ExitCode::out_of_memory,
+                        "out of memory: use a smaller batch or max_length, or recompute: true");
+  } catch (const std::exception& error) {
+    return describe_and_exit(error);
+  }
+}
+
+}  // namespace finstill::cli

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Runs the tests of a build folder (all, or those labelled `fast`) and counts them; the last line is the result.
+# With FINSTILL_REQUIRE_SHARED=1 a test that is skipped for want of test material fails instead.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+build=${1:-build}
+label=${2:-}
+export FINSTILL_SHARED=${FINSTILL_SHARED:-$PWD/../shared}
+rm -rf "$build/reports"
+mkdir -p "$build/reports"
+ctest --test-dir "$build" --output-on-failure --output-junit reports/ctest.junit --timeout 1500 ${label:+-L "$label"} | grep -v '^ *$'
+ctest_status=${PIPESTATUS[0]}
+python3 scripts/count_tests.py "$build/reports" "$ctest_status"
