@@ -1,0 +1,85 @@
+#pragma once
+
+// What training minimises. The step first adds up the totals of all micro-batches (and ranks), then asks for losses that
+// are already divided by them: their sum over micro-batches is the true mean, whatever the split.
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/registry.h"
+#include "base/stage.h"
+
+namespace finstill::data {
+struct Batch;
+}
+namespace finstill::ops {
+struct Head;
+}
+namespace finstill::model {
+struct DeviceBatch;
+struct OpenedModel;
+}
+
+namespace finstill::trainer {
+
+/// Sums over micro-batches (later over ranks) that normalise a loss.
+struct Totals {
+  double weight = 0;               ///< of the rows in the loss; the loss is divided by it
+  std::int64_t trained_tokens = 0; ///< rows with a weight above 0
+  std::int64_t tokens = 0;         ///< all rows, the cost of the step
+
+  Totals& operator+=(const Totals& other);
+};
+
+/// What the student computed for one micro-batch.
+struct StudentOutput {
+  at::Tensor hidden_TD;            ///< after the final norm; the loss is differentiable in it
+  const ops::Head* head = nullptr; ///< its weights are leaves when they are trained
+  std::vector<at::Tensor> taps_TD; ///< hidden states after the blocks that Objective::taps names, in that order
+};
+
+struct Loss {
+  at::Tensor value;                     ///< [] differentiable; this micro-batch's share of the mean
+  std::map<std::string, double> parts;  ///< named shares of the same mean for the log ("cross_entropy", "divergence")
+};
+
+/// Adds columns to a batch before the student runs: an online teacher, a reference model, old log-probabilities.
+class Annotator {
+ public:
+  virtual ~Annotator() = default;
+  /// Runs without gradients.
+  virtual void annotate(model::DeviceBatch& batch) = 0;
+};
+
+/// What an objective may need beside the batch, known once the student is open.
+struct ObjectiveSetup {
+  std::filesystem::path student;  ///< folder of the model being trained
+  std::filesystem::path teacher;  ///< empty when the stage names none
+  base::Runtime runtime;
+};
+
+class Objective {
+ public:
+  virtual ~Objective() = default;
+
+  /// Whether the stage must name a `teacher`; one that is not wanted is an error.
+  virtual bool wants_teacher() const { return false; }
+  /// Called once before the first step: opens teachers, checks vocabularies. Throws Error.
+  virtual void prepare(const ObjectiveSetup&) {}
+  /// Owned by the objective; in the order in which they run.
+  virtual std::vector<Annotator*> annotators() { return {}; }
+  /// Blocks (from 0) whose output the loss wants to see.
+  virtual std::vector<int> taps() const { return {}; }
+
+  virtual Totals totals(const data::Batch& batch) const = 0;
+  virtual Loss operator()(const StudentOutput& student, const model::DeviceBatch& batch,
+                          const Totals& global) const = 0;
+};
+
+}  // namespace finstill::trainer
