@@ -1,0 +1,117 @@
+#pragma once
+
+// Chat templates: messages -> text -> token ids with a mask of what is trained.
+//
+// A template is a program in a sandboxed subset of Jinja (jinja.h). Every byte of the rendered text knows where it came
+// from, and from that follow the two promises of this file:
+//   * special tokens are honoured in the template's own text and in bos_token / eos_token; in message contents, tool
+//     results and tool definitions the same characters are plain text;
+//   * the trained part is exactly what a model generates: an assistant turn from the end of the generation prompt
+//     (reasoning, content, tool calls and the template's text around them) through the end-of-turn token that directly
+//     follows it, and no byte more. Where a template has {% generation %} blocks, these alone say what is trained.
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "text/message.h"
+
+namespace finstill::text {
+
+class Tokenizer;
+
+/// A stretch of rendered text of one origin.
+struct ChatSpan {
+  enum class Origin : std::uint8_t {
+    from_template,  ///< the template's own text, bos_token, eos_token, dates: special tokens count
+    from_message,   ///< out of a message: plain text
+    from_input,     ///< out of tools or extra variables: plain text
+  };
+  std::size_t begin = 0, end = 0;  ///< bytes of RenderedChat::text
+  Origin origin = Origin::from_template;
+  int message = -1;      ///< from_message: index of the message
+  bool trained = false;  ///< the whole span is trained or none of it
+
+  friend bool operator==(const ChatSpan&, const ChatSpan&) = default;
+};
+
+struct RenderedChat {
+  std::string text;
+  std::vector<ChatSpan> spans;  ///< in order, without gaps or empty spans, from 0 to text.size()
+};
+
+struct RenderOptions {
+  bool add_generation_prompt = false;  ///< end with the opening of an assistant turn
+  base::Json tools = nullptr;          ///< null or an array of tool definitions
+  base::Json variables = nullptr;      ///< null or an object of further variables, such as {"enable_thinking": false}
+  /// What strftime_now sees as now: ISO 8601 date or date and time ("2025-01-15", "2025-01-15T09:30:00"). "" = 2025-01-01:
+  /// a template that prints today's date must not make the same run differ tomorrow.
+  std::string date = {};
+};
+
+/// Thrown out of render when the template itself calls raise_exception or does what Python refuses (a TypeError): the
+/// conversation does not fit the template. An Error(data) like others; tests and probes tell it apart.
+class ChatTemplate {
+ public:
+  /// Parses a template. `special_tokens` are variables such as "bos_token" and "eos_token"; `name` begins messages
+  /// ("chat_template.jinja"). Throws Error(data) with name:line for syntax that we do not know.
+  ChatTemplate(std::string_view source, std::map<std::string, std::string> special_tokens,
+               const std::string& name = "chat template");
+  ~ChatTemplate();
+  ChatTemplate(ChatTemplate&&) noexcept;
+  ChatTemplate& operator=(ChatTemplate&&) noexcept;
+
+  /// Renders; trained spans are marked. Throws Error(data): what the template raised, a type error inside it with its
+  /// line, or a limit (1,000,000 steps, 64 nested calls, 8 MiB of output).
+  RenderedChat render(std::span<const Message> messages, const RenderOptions& options = {}) const;
+
+  /// The text that opens an assistant's turn, as the template writes it with these options; "" when it has none.
+  std::string generation_prompt(const RenderOptions& options = {}) const;
+  /// The token text that ends an assistant's turn ("<|im_end|>"); "" when the template ends it with nothing, and then a
+  /// model trained with it never learns to stop.
+  std::string end_of_turn() const;
+
+  const std::string& source() const;
+  bool is_fallback() const;  ///< made by fallback(), not by a model's own template
+
+  /// ChatML (`<|im_start|>role\ncontent<|im_end|>\n`), for a tokenizer that brings no template.
+  static ChatTemplate fallback(std::map<std::string, std::string> special_tokens);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// The template that belongs to a tokenizer or model folder: chat_template.jinja, or "chat_template" of
+/// tokenizer_config.json (a string, or a list of {"name", "template"} from which "default" is taken), with its special
+/// tokens; the fallback where there is none. A GGUF file's template comes from its metadata (see open_chat_template).
+ChatTemplate read_chat_template(const std::filesystem::path& folder);
+
+struct EncodedChat {
+  std::vector<std::int32_t> ids;
+  std::vector<std::uint8_t> mask;  ///< 1 = this token is trained (predicted); as long as ids
+};
+
+/// Renders and tokenises. The ids are those of the whole text; a token is trained when any of its bytes is. BOS comes
+/// from the template alone, never a second time from the tokenizer.
+EncodedChat encode_chat(const Tokenizer& tokenizer, const ChatTemplate& chat_template,
+                        std::span<const Message> messages, const RenderOptions& options = {});
+
+/// The rendered text with the trained part in colour (ANSI; green on the terminal's own background) and the characters
+/// of special tokens inside messages shown as plain text.
+std::string preview_chat(const RenderedChat& chat);
+
+/// One line of the `render` verb: {"text", "ids"} and, when `with_mask`, "mask".
+base::Json render_line(const RenderedChat& chat, const EncodedChat& encoded, bool with_mask);
+
+/// Encodes what render() gave.
+EncodedChat encode_rendered(const Tokenizer& tokenizer, const RenderedChat& chat);
+
+}  // namespace finstill::text
