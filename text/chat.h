@@ -56,8 +56,6 @@ struct RenderOptions {
   std::string date = {};
 };
 
-/// Thrown out of render when the template itself calls raise_exception or does what Python refuses (a TypeError): the
-/// conversation does not fit the template. An Error(data) like others; tests and probes tell it apart.
 class ChatTemplate {
  public:
   /// Parses a template. `special_tokens` are variables such as "bos_token" and "eos_token"; `name` begins messages
