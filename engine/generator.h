@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "engine/sampling.h"
-#include "text/chat.h"
+#include "text/message.h"
 
 namespace finstill::engine {
 
@@ -31,7 +31,7 @@ std::string_view name(FinishReason reason);
 struct Request {
   /// The prompt: exactly one of the two is given. Ids are taken as they are (special tokens included); messages are
   /// rendered with the generator's own chat template, opening the assistant's turn.
-  std::vector<std::int64_t> ids;
+  std::vector<std::int32_t> ids;
   std::vector<text::Message> messages;
 
   std::int64_t max_new_tokens = 256;
@@ -46,23 +46,24 @@ struct Request {
 /// Natural logarithms under the model itself: before temperature and the other processors.
 struct TokenLogProbs {
   double chosen = 0;
-  std::vector<std::pair<std::int64_t, double>> top;  ///< likeliest first; equal ones by id
+  std::vector<std::pair<std::int32_t, double>> top;  ///< likeliest first; equal ones by id
 };
 
 /// One thing that happened to a request in a step: at most one new token, and the text that became certain with it.
 struct Event {
   RequestId request = 0;
-  std::optional<std::int64_t> token;
+  std::optional<std::int32_t> token;
   /// Whole characters only; held back while it may be the beginning of a stop string. The pieces of a request joined
   /// are its text.
   std::string text;
   std::optional<TokenLogProbs> log_probs;
   std::optional<FinishReason> finished;  ///< set on the request's last event
+  std::int64_t prompt_tokens = 0;        ///< set on the request's last event
 };
 
 struct Result {
   /// The new tokens, an end token that stopped the answer included.
-  std::vector<std::int64_t> ids;
+  std::vector<std::int32_t> ids;
   /// Their text: without the end token (unless keep_special), cut before a stop string.
   std::string text;
   FinishReason finish_reason = FinishReason::length;
@@ -91,10 +92,10 @@ class Generator {
   /// Log-probs of given texts: for each sequence one value a token, value i = log p(ids[i] | ids[0..i)), the first 0
   /// (nothing precedes it). Throws Error(data) as submit does, and Error(unavailable) where a remote model gives none.
   virtual std::vector<std::vector<double>> prompt_log_probs(
-      std::span<const std::vector<std::int64_t>> sequences) = 0;
+      std::span<const std::vector<std::int32_t>> sequences) = 0;
 
   /// The ids that submit() makes of messages.
-  virtual std::vector<std::int64_t> encode(std::span<const text::Message> messages) const = 0;
+  virtual std::vector<std::int32_t> encode(std::span<const text::Message> messages) const = 0;
 
   /// Prompt and answer together fit into this many tokens.
   virtual std::int64_t context_length() const = 0;
@@ -103,7 +104,7 @@ class Generator {
 /// Told after every step: requests finished so far and new tokens so far.
 using GenerateProgress = std::function<void(std::int64_t finished, std::int64_t new_tokens)>;
 
-/// Runs all requests to their end; results in their order. Other requests that `generator` holds run along.
+/// Runs all requests to their end; results in their order. `generator` must be idle before, and is after.
 std::vector<Result> generate_all(Generator& generator, std::vector<Request> requests,
                                  const GenerateProgress& progress = {});
 

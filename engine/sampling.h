@@ -22,8 +22,8 @@ struct Sampling {
   bool greedy() const { return temperature == 0.0; }
 };
 
-/// Throws Error(config) that begins with `where` when a value is out of its range (temperature >= 0, top_k >= 0,
-/// 0 < top_p <= 1, 0 <= min_p <= 1, repetition_penalty > 0; all finite).
+/// Throws Error(config) that begins with `where` when a value is out of its range: temperature 0 or 1e-4 to 1e4, top_k >= 0,
+/// 0 < top_p <= 1, 0 <= min_p <= 1, repetition_penalty 0.01 to 100.
 void check(const Sampling& sampling, std::string_view where);
 
 /// Applies the processors in place: on return removed tokens are -infinity and a softmax of the row is the distribution
@@ -31,21 +31,21 @@ void check(const Sampling& sampling, std::string_view where);
 /// once). With temperature 0 only the repetition penalty is applied. At least one token always stays.
 /// Real is float or double.
 template <typename Real>
-void process_logits(std::span<Real> logits, std::span<const std::int64_t> context,
+void process_logits(std::span<Real> logits, std::span<const std::int32_t> context,
                     const Sampling& sampling);
 
 /// The token at which the running sum of softmax(processed), in the order of ids, passes `uniform` in [0, 1). Tokens
 /// at -infinity are never returned.
 template <typename Real>
-std::int64_t choose(std::span<const Real> processed, double uniform);
+std::int32_t choose(std::span<const Real> processed, double uniform);
 
 /// The highest value's index; the lowest among equals.
 template <typename Real>
-std::int64_t highest(std::span<const Real> logits);
+std::int32_t highest(std::span<const Real> logits);
 
 /// The token for `position` (the index that the token gets in its sequence, prompt included): processors, then the
 /// draw keyed by (sampling.seed, position). `logits` is overwritten. Throws Error(data) when the row holds NaN.
-std::int64_t sample(std::span<float> logits, std::span<const std::int64_t> context,
+std::int32_t sample(std::span<float> logits, std::span<const std::int32_t> context,
                     const Sampling& sampling, std::int64_t position);
 
 /// log sum exp of a row, summed in float64: log-prob of token t = logits[t] - log_sum_exp(logits).
