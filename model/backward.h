@@ -1,0 +1,59 @@
+#pragma once
+
+// The training pass: forward through the blocks, the loss, then the blocks in reverse, each unit acquired when its turn
+// comes. This visible loop is recompute, sharding and the order of the gradients in one place; every objective uses it.
+//
+//   forward    block inputs are kept detached; with recompute nothing else is
+//   loss       one autograd graph: last block's output -> final norm -> loss function
+//   backward   head, block n-1 .. 0, embedding: a block's graph is built again from its input (or was kept), and its
+//              gradients go to the sink as soon as they are known
+//
+// A tied embedding gets two contributions: the head's first, then the lookup's.
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "model/adapters.h"
+#include "model/device_batch.h"
+#include "model/model.h"
+#include "model/weights.h"
+#include "ops/loss_head.h"
+
+namespace finstill::model {
+
+/// Receives gradients while the backward pass runs, and owns the order of their summation (in float32).
+class GradientSink {
+ public:
+  virtual ~GradientSink() = default;
+
+  /// Gradients of a unit's leaves, in the order of UnitView::leaves() (or of Adapters::leaves(block) when adapters are
+  /// trained), in the dtype of the weights; an undefined tensor is no contribution. May be called more than once for a
+  /// unit. The tensors may be kept.
+  virtual void add(Unit unit, std::span<const at::Tensor> gradients, std::int64_t micro_batch) = 0;
+};
+
+/// The loss of a micro-batch from what the student computed: hidden states after the final norm [T, D], the head, and
+/// the outputs [T, D] of the tapped blocks. Returns a differentiable scalar. Both tensors and head are leaves or depend
+/// on leaves, so ops/loss_head.h may make gradients in forward.
+using LossFunction = std::function<at::Tensor(const at::Tensor& hidden_TD, const ops::Head& head,
+                                              std::span<const at::Tensor> taps_TD)>;
+
+struct BackwardOptions {
+  /// Build each block's graph again in the backward pass instead of keeping it: less memory, one more forward,
+  /// bit-equal gradients.
+  bool recompute = false;
+  /// When given, only the adapters' leaves are trained.
+  const Adapters* adapters = nullptr;
+  std::int64_t micro_batch = 0;     ///< passed on to the sink
+  std::vector<int> taps;            ///< blocks whose outputs the loss sees, in this order
+};
+
+/// Runs the pass on one micro-batch and returns the loss value. Every unit that is trained has reached the sink on return.
+double forward_backward(const Model& model, Weights& weights, const DeviceBatch& batch, const LossFunction& loss,
+                        GradientSink& sink, const BackwardOptions& options = {});
+
+}  // namespace finstill::model

@@ -1,0 +1,53 @@
+#pragma once
+
+// A model reference is a path that a user or a recipe gives. It may be
+//
+//   a model folder        config.json and weights
+//   an artifact           <artifact>/model/ is a model folder: stages import, init, prune, merge, export, train
+//   an adapter            a PEFT folder, or an artifact of `train` with adapter/; its base is composed on opening
+//
+// An adapter's base is base_model_name_or_path of adapter_config.json: absolute, relative to the adapter's folder, or
+// relative to the working directory; it may be any of the above except another adapter.
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "model/lora.h"
+#include "model/model.h"
+#include "model/weights.h"
+
+namespace finstill::model {
+
+/// Where the parts of a reference lie.
+struct ModelFolders {
+  std::filesystem::path model;      ///< config.json, weights, tokenizer
+  std::filesystem::path adapter;    ///< empty when there is none
+  /// The folder whose tokenizer and template count: the adapter's when it has its own, else the model's.
+  std::filesystem::path tokenizer;
+};
+
+/// Finds them without reading weights. Throws Error(data) that says what was looked for.
+ModelFolders resolve_model(const std::filesystem::path& reference);
+
+/// A model ready to run.
+struct OpenedModel {
+  ModelFolders folders;
+  Model model;
+  std::shared_ptr<DenseWeights> weights;
+  std::shared_ptr<LoraAdapters> adapters;  ///< null when there are none
+
+  const ModelConfig& config() const { return model.config(); }
+};
+
+struct OpenOptions {
+  at::ScalarType dtype = at::ScalarType::Float;
+  std::string device = "cpu";
+  std::filesystem::path adapter;  ///< applied on top of a model folder; an error on top of an adapter
+};
+
+OpenedModel open_model(const std::filesystem::path& reference, const OpenOptions& options = {});
+
+}  // namespace finstill::model
