@@ -25,15 +25,15 @@ class Attention {
 /// Documents one after another without padding; none sees another. Differentiable.
 class Packed : public Attention {
  public:
-  /// cu_seqlens [documents + 1]: first row of each document, then the number of rows. A document longer than
-  /// `sliding_window` is refused with Error(data): within it full attention is exact.
-  explicit Packed(at::Tensor cu_seqlens, std::optional<std::int64_t> sliding_window = {});
+  /// cu_seqlens [documents + 1]: first row of each document, then the number of rows. `sliding_window` as in ModelConfig.
+  explicit Packed(std::vector<std::int64_t> cu_seqlens, std::optional<std::int64_t> sliding_window = {});
 
   at::Tensor attend(std::int64_t index, const at::Tensor& q_THK, const at::Tensor& k_TGK,
                     const at::Tensor& v_TGK) override;
 
  private:
-  at::Tensor cu_seqlens_;
+  std::vector<std::int64_t> cu_seqlens_;
+  std::int64_t window_;
 };
 
 /// New rows of several sequences, whose earlier keys and values lie in a cache. Rows of one sequence follow each other;
@@ -45,7 +45,7 @@ class Cached : public Attention {
     std::int64_t slot = 0;
     std::int64_t rows = 0;  ///< new ones, at least 1
   };
-  /// Grows the cache where a piece needs it. A sequence that would grow past `sliding_window` is refused.
+  /// Grows the cache where a piece needs it. A slot appears in at most one piece.
   Cached(KvCache& cache, std::vector<Piece> pieces, std::optional<std::int64_t> sliding_window = {});
 
   at::Tensor attend(std::int64_t index, const at::Tensor& q_THK, const at::Tensor& k_TGK,
@@ -58,6 +58,8 @@ class Cached : public Attention {
  private:
   KvCache& cache_;
   std::vector<Piece> pieces_;
+  std::vector<std::int64_t> cu_rows_;  // [pieces + 1] first row of each piece
+  std::int64_t window_;
 };
 
 }  // namespace finstill::model

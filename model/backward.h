@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <span>
 #include <vector>
 
@@ -31,9 +32,32 @@ class GradientSink {
   virtual ~GradientSink() = default;
 
   /// Gradients of a unit's leaves, in the order of UnitView::leaves() (or of Adapters::leaves(block) when adapters are
-  /// trained), in the dtype of the weights; an undefined tensor is no contribution. May be called more than once for a
-  /// unit. The tensors may be kept.
+  /// trained), float32 or float64; an undefined tensor is no contribution. The head of a tied model calls it for
+  /// Unit::embedding() before the lookup's share comes.
   virtual void add(Unit unit, std::span<const at::Tensor> gradients, std::int64_t micro_batch) = 0;
+
+  /// The lookup's share of the embedding: gradient_TD[t] is added to row ids_T[t] (ops::add_embedding_gradient).
+  virtual void add_lookup(const at::Tensor& ids_T, const at::Tensor& gradient_TD, std::int64_t micro_batch) = 0;
+};
+
+/// Sums of all gradients of a model (or of its adapters) in memory, in the order of the calls.
+class DenseGradients : public GradientSink {
+ public:
+  /// Zeros for every parameter of `config`; `dtype` float32 or float64.
+  DenseGradients(const ModelConfig& config, at::ScalarType dtype);
+  /// Zeros for every leaf of the adapters instead, in the order of leaves(0), leaves(1), ...
+  DenseGradients(const ModelConfig& config, const Adapters& adapters, at::ScalarType dtype);
+
+  void add(Unit unit, std::span<const at::Tensor> gradients, std::int64_t micro_batch) override;
+  void add_lookup(const at::Tensor& ids_T, const at::Tensor& gradient_TD, std::int64_t micro_batch) override;
+
+  /// In the order of parameters(config), or of the adapters' leaves.
+  const std::vector<at::Tensor>& tensors() const { return tensors_; }
+  void zero();
+
+ private:
+  std::vector<at::Tensor> tensors_;
+  std::map<Unit, std::size_t> first_;  // index of a unit's first tensor
 };
 
 /// The loss of a micro-batch from what the student computed: hidden states after the final norm [T, D], the head, and

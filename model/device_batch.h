@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace finstill::data {
 struct Batch;
@@ -16,12 +17,12 @@ namespace finstill::model {
 /// the packer. Annotators may add columns.
 struct DeviceBatch {
   at::Tensor ids_T;           ///< int64
-  at::Tensor targets_T;       ///< int64, negative = no target
-  at::Tensor positions_T;     ///< int64, from 0 in each document
-  at::Tensor cu_seqlens;      ///< [documents + 1]
-  at::Tensor document_ids_T;  ///< int64; undefined when the batch has none
-  at::Tensor group_ids_T;     ///< int64; undefined when the batch has none
-  std::map<std::string, at::Tensor> columns;  ///< first dimension T
+  at::Tensor targets_T;       ///< int64; data::not_scored = no target
+  at::Tensor positions_T;     ///< int64, from 0 in each span
+  std::vector<std::int64_t> cu_seqlens;    ///< [spans + 1]
+  std::vector<std::int64_t> document_ids;  ///< [spans]
+  std::vector<std::int64_t> group_ids;     ///< [spans]
+  std::map<std::string, at::Tensor> columns;  ///< [T, width], or [T] where the width is 1
 
   std::int64_t rows() const { return ids_T.size(0); }
 };

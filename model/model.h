@@ -18,9 +18,11 @@
 
 namespace finstill::model {
 
-/// Cosines and sines of one batch's positions, computed once and used by every block.
+/// Cosines and sines of one batch's positions, computed once and used by every block: row t of the table belongs to
+/// row rows_T[t] of the batch.
 struct Rotation {
-  at::Tensor cos_TK, sin_TK;
+  ops::RopeTable table;
+  at::Tensor rows_T;
 };
 
 class Model {
@@ -32,7 +34,8 @@ class Model {
   /// Rows of the embedding: [T] ids -> [T, D]. Ids must lie in the vocabulary (checked where batches are made).
   at::Tensor embed(const UnitView& embedding, const at::Tensor& ids_T) const;
 
-  /// The angles of `positions_T`, for activations of `dtype`.
+  /// The angles of `positions_T`. Frequencies and angles are float32 products, as in the libraries that trained the
+  /// models, whatever the activations' `dtype`; float64 activations get a table of float64 copies.
   Rotation rotation(const at::Tensor& positions_T, at::ScalarType dtype) const;
 
   /// Block `index`: x + attention(norm(x)), then + mlp(norm(.)). [T, D] -> [T, D].
@@ -51,7 +54,7 @@ class Model {
   at::Tensor mlp_part(std::int64_t index, const UnitView& weights, const at::Tensor& x_TD, const Adapters* adapters) const;
 
   ModelConfig config_;
-  ops::Rope rope_;
+  ops::RopeFrequencies frequencies_;
 };
 
 }  // namespace finstill::model

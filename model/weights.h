@@ -182,8 +182,7 @@ class DenseWeights : public Weights {
   at::ScalarType dtype_ = at::ScalarType::Float;
 };
 
-/// "float32", "bfloat16", "float16", "float64" and back. Throws Error(config) that begins with `where`.
-at::ScalarType parse_dtype(std::string_view text, std::string_view where);
-std::string dtype_name(at::ScalarType dtype);
+/// A dtype in which weights are stored: "float32", "bfloat16" or "float16". Throws Error(config) beginning with `where`.
+at::ScalarType parse_storage_dtype(std::string_view text, std::string_view where);
 
 }  // namespace finstill::model
