@@ -78,6 +78,8 @@ class ChatTemplate {
 
   const std::string& source() const;
   bool is_fallback() const;  ///< made by fallback(), not by a model's own template
+  /// What a user should hear before training with it, one line each: the fallback is used, no end of turn, ...
+  std::vector<std::string> warnings() const;
 
   /// ChatML (`<|im_start|>role\ncontent<|im_end|>\n`), for a tokenizer that brings no template.
   static ChatTemplate fallback(std::map<std::string, std::string> special_tokens);
@@ -87,10 +89,11 @@ class ChatTemplate {
   std::unique_ptr<Impl> impl_;
 };
 
-/// The template that belongs to a tokenizer or model folder: chat_template.jinja, or "chat_template" of
-/// tokenizer_config.json (a string, or a list of {"name", "template"} from which "default" is taken), with its special
-/// tokens; the fallback where there is none. A GGUF file's template comes from its metadata (see open_chat_template).
-ChatTemplate read_chat_template(const std::filesystem::path& folder);
+/// The template that a tokenizer brings ("default", or the one of another name), with its special tokens; the fallback
+/// where it brings none.
+ChatTemplate chat_template_of(const Tokenizer& tokenizer, const std::string& name = "default");
+/// A template from a file, with the tokenizer's special tokens. Throws Error(io|data).
+ChatTemplate read_chat_template(const std::filesystem::path& file, const Tokenizer& tokenizer);
 
 struct EncodedChat {
   std::vector<std::int32_t> ids;
