@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace finstill::report {
+
+/// Text made safe for HTML content and quoted attributes. Control characters other than tab and newline are dropped.
+std::string escape_html(std::string_view text);
+
+/// "83 %" from 0.834; `digits` after the point.
+std::string percent(double share, int digits = 0);
+
+/// "1 234 567" with thin spaces between groups.
+std::string grouped(double number);
+
+/// "98.4 M", "1.3 G": a count in the unit that keeps it short.
+std::string short_count(double number);
+
+/// "3 min 20 s", "45 s", "1 h 5 min".
+std::string duration(double seconds);
+
+}  // namespace finstill::report
