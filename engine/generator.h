@@ -1,10 +1,12 @@
 #pragma once
 
-// Generator: anything that answers prompts, here or elsewhere. Evaluation, teacher sampling, rollouts, the chat and the
-// server all work through this file; local.h makes one from a model folder or from weights in memory.
+// Generator: anything that answers prompts, here or elsewhere. Evaluation, teacher sampling,
+// rollouts, the chat and the server all work through this file; local.h makes one from a model
+// folder or from weights in memory.
 //
-// Use: submit requests, then call step() until idle(); or generate_all() for a whole list. What a request draws
-// depends on the request alone: never on the others in the batch, on the order of arrival or on threads.
+// Use: submit requests, then call step() until idle(); or generate_all() for a whole list. What a
+// request draws depends on the request alone: never on the others in the batch, on the order of
+// arrival or on threads.
 
 #include <cstdint>
 #include <functional>
@@ -22,23 +24,26 @@ namespace finstill::engine {
 
 using RequestId = std::uint64_t;
 
-/// Why a request ended: an end token or a stop string; its token budget or the model's context; cancel().
+/// Why a request ended: an end token or a stop string; its token budget or the model's context;
+/// cancel().
 enum class FinishReason { stop, length, cancelled };
 
 /// "stop", "length" or "cancelled".
 std::string_view name(FinishReason reason);
 
 struct Request {
-  /// The prompt: exactly one of the two is given. Ids are taken as they are (special tokens included); messages are
-  /// rendered with the generator's own chat template, opening the assistant's turn.
+  /// The prompt: exactly one of the two is given. Ids are taken as they are (special tokens
+  /// included); messages are rendered with the generator's own chat template, opening the
+  /// assistant's turn.
   std::vector<std::int32_t> ids;
   std::vector<text::Message> messages;
 
   std::int64_t max_new_tokens = 256;
   Sampling sampling;
-  std::vector<std::string> stop;  ///< the answer ends before the first of these; they are matched on text, across tokens
-  bool ignore_eos = false;        ///< an end token is a token like others
-  bool keep_special = false;      ///< special tokens appear in the text
+  std::vector<std::string>
+      stop;  ///< the answer ends before the first of these; they are matched on text, across tokens
+  bool ignore_eos = false;    ///< an end token is a token like others
+  bool keep_special = false;  ///< special tokens appear in the text
   /// Unset: no log-probs. n: the chosen token's, and those of the n likeliest tokens.
   std::optional<int> log_probs;
 };
@@ -49,12 +54,13 @@ struct TokenLogProbs {
   std::vector<std::pair<std::int32_t, double>> top;  ///< likeliest first; equal ones by id
 };
 
-/// One thing that happened to a request in a step: at most one new token, and the text that became certain with it.
+/// One thing that happened to a request in a step: at most one new token, and the text that became
+/// certain with it.
 struct Event {
   RequestId request = 0;
   std::optional<std::int32_t> token;
-  /// Whole characters only; held back while it may be the beginning of a stop string. The pieces of a request joined
-  /// are its text.
+  /// Whole characters only; held back while it may be the beginning of a stop string. The pieces of
+  /// a request joined are its text.
   std::string text;
   std::optional<TokenLogProbs> log_probs;
   std::optional<FinishReason> finished;  ///< set on the request's last event
@@ -75,22 +81,25 @@ class Generator {
  public:
   virtual ~Generator() = default;
 
-  /// Queues a request. Throws Error(data) when the prompt is empty, holds an id outside the vocabulary or leaves no
-  /// room in the context, Error(config) when the sampling values are out of range.
+  /// Queues a request. Throws Error(data) when the prompt is empty, holds an id outside the
+  /// vocabulary or leaves no room in the context, Error(config) when the sampling values are out of
+  /// range.
   virtual RequestId submit(Request request) = 0;
 
-  /// Ends a request early: its last event (finished = cancelled) comes with the next step. Unknown ids are ignored.
+  /// Ends a request early: its last event (finished = cancelled) comes with the next step. Unknown
+  /// ids are ignored.
   virtual void cancel(RequestId request) = 0;
 
-  /// Advances every active request by at most one token; admits waiting ones where there is room. Events come in the
-  /// order of submission.
+  /// Advances every active request by at most one token; admits waiting ones where there is room.
+  /// Events come in the order of submission.
   virtual std::vector<Event> step() = 0;
 
   /// No request waits or runs.
   virtual bool idle() const = 0;
 
-  /// Log-probs of given texts: for each sequence one value a token, value i = log p(ids[i] | ids[0..i)), the first 0
-  /// (nothing precedes it). Throws Error(data) as submit does, and Error(unavailable) where a remote model gives none.
+  /// Log-probs of given texts: for each sequence one value a token, value i = log p(ids[i] |
+  /// ids[0..i)), the first 0 (nothing precedes it). Throws Error(data) as submit does, and
+  /// Error(unavailable) where a remote model gives none.
   virtual std::vector<std::vector<double>> prompt_log_probs(
       std::span<const std::vector<std::int32_t>> sequences) = 0;
 
@@ -104,7 +113,8 @@ class Generator {
 /// Told after every step: requests finished so far and new tokens so far.
 using GenerateProgress = std::function<void(std::int64_t finished, std::int64_t new_tokens)>;
 
-/// Runs all requests to their end; results in their order. `generator` must be idle before, and is after.
+/// Runs all requests to their end; results in their order. `generator` must be idle before, and is
+/// after.
 std::vector<Result> generate_all(Generator& generator, std::vector<Request> requests,
                                  const GenerateProgress& progress = {});
 

@@ -83,8 +83,7 @@ void check(const Sampling& sampling, std::string_view where) {
   // Written so that NaN is refused too.
   if (!(sampling.temperature == 0 || (sampling.temperature >= 1e-4 && sampling.temperature <= 1e4)))
     refuse("temperature", sampling.temperature, "0 (greedy) or from 0.0001 to 10000");
-  if (sampling.top_k < 0)
-    refuse("top_k", static_cast<double>(sampling.top_k), "0 (off) or more");
+  if (sampling.top_k < 0) refuse("top_k", static_cast<double>(sampling.top_k), "0 (off) or more");
   if (!(sampling.top_p > 0 && sampling.top_p <= 1))
     refuse("top_p", sampling.top_p, "over 0 and at most 1 (off)");
   if (!(sampling.min_p >= 0 && sampling.min_p <= 1))
@@ -146,13 +145,15 @@ std::int32_t sample(std::span<float> logits, std::span<const std::int32_t> conte
   for (const float logit : logits) faults += logit - logit;
   if (faults != 0)
     fail(ExitCode::data,
-         "the model's logits at position {} are not finite: its weights are damaged or overflow this "
+         "the model's logits at position {} are not finite: its weights are damaged or overflow "
+         "this "
          "dtype; try --dtype float32",
          position);
   process_logits(logits, context, sampling);
   const std::span<const float> processed = logits;
   if (sampling.greedy()) return highest(processed);
-  return choose(processed, base::uniform(sampling.seed, "sampling", static_cast<std::uint64_t>(position)));
+  return choose(processed,
+                base::uniform(sampling.seed, "sampling", static_cast<std::uint64_t>(position)));
 }
 
 double log_sum_exp(std::span<const float> logits) {

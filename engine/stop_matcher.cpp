@@ -40,6 +40,8 @@ std::string StopMatcher::push(std::string_view piece) {
   return certain;
 }
 
-std::string StopMatcher::finish() { return std::exchange(held_, {}); }
+std::string StopMatcher::finish() {
+  return std::exchange(held_, {});
+}
 
 }  // namespace finstill::engine

@@ -1,0 +1,314 @@
+#include "engine/local.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <deque>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "engine/score.h"
+#include "engine/sequence.h"
+#include "engine/slots.h"
+#include "model/attention.h"
+#include "model/forward.h"
+#include "model/kv_cache.h"
+#include "ops/kernels.h"
+#include "ops/tensor.h"
+
+namespace finstill::engine {
+namespace {
+
+using base::ExitCode;
+using base::fail;
+
+/// Passes have whole groups of rows: see local.h.
+constexpr std::int64_t row_group = 8;
+
+std::int64_t rows_missing(std::int64_t rows) {
+  return (row_group - rows % row_group) % row_group;
+}
+
+at::ScalarType dtype_of(model::Weights& weights) {
+  model::Acquired embedding(weights, model::Unit::embedding());
+  return embedding->vector(model::Role::embedding).scalar_type();
+}
+
+class LocalGenerator final : public Generator {
+ public:
+  LocalGenerator(const LocalParts& parts, const LocalOptions& options);
+
+  RequestId submit(Request request) override;
+  void cancel(RequestId request) override;
+  std::vector<Event> step() override;
+  bool idle() const override { return waiting_.empty() && running_.empty(); }
+  std::vector<std::vector<double>> prompt_log_probs(
+      std::span<const std::vector<std::int32_t>> sequences) override;
+  std::vector<std::int32_t> encode(std::span<const text::Message> messages) const override;
+  std::int64_t context_length() const override { return context_length_; }
+
+ private:
+  struct Running {
+    Sequence sequence;
+    std::int64_t slot;
+  };
+  /// What one pass computes: for each running sequence some of its tokens that are not cached yet.
+  struct Pass {
+    std::vector<model::Cached::Piece> pieces;
+    std::vector<std::int32_t> ids;
+    std::vector<std::size_t> complete;    // running sequences whose last token is in the pass
+    std::vector<std::int64_t> last_rows;  // the row of each
+  };
+
+  void check_ids(std::span<const std::int32_t> ids, std::string_view where) const;
+  std::vector<Event> take_cancelled();
+  void admit();
+  bool fits(std::int64_t limit) const;
+  Pass plan() const;
+  at::Tensor compute(const Pass& pass);
+  std::vector<Event> advance(const Pass& pass, at::Tensor logits);
+  void retire();
+
+  LocalParts parts_;
+  LocalOptions options_;
+  std::int64_t context_length_;
+  std::int64_t bytes_per_token_;
+  std::vector<std::int32_t> stop_ids_;
+  model::KvCache cache_;  // one slot more than slots_ has: the rows that fill up a group
+  Slots slots_;
+  std::deque<Sequence> waiting_;
+  std::vector<Running> running_;  // in the order of their ids
+  std::vector<RequestId> cancelled_;
+  RequestId next_id_ = 1;
+};
+
+LocalGenerator::LocalGenerator(const LocalParts& parts, const LocalOptions& options)
+    : parts_(parts),
+      options_(options),
+      context_length_(options.context_length > 0 ? options.context_length
+                                                 : parts.model.config().max_positions),
+      cache_(parts.model.config(), options.max_batch + 1, row_group, dtype_of(parts.weights)),
+      slots_(options.max_batch) {
+  const model::ModelConfig& config = parts.model.config();
+  bytes_per_token_ = 2 * config.blocks * config.key_value_size() *
+                     static_cast<std::int64_t>(c10::elementSize(dtype_of(parts.weights)));
+  if (parts.tokenizer.vocabulary_size() > config.vocabulary_size)
+    fail(ExitCode::data,
+         "the tokenizer has {} ids, the model's embedding {} rows: they do not belong together",
+         parts.tokenizer.vocabulary_size(), config.vocabulary_size);
+  stop_ids_ = parts.tokenizer.stop_ids();
+  for (const std::int64_t id : config.eos) stop_ids_.push_back(static_cast<std::int32_t>(id));
+  std::ranges::sort(stop_ids_);
+  stop_ids_.erase(std::unique(stop_ids_.begin(), stop_ids_.end()), stop_ids_.end());
+}
+
+void LocalGenerator::check_ids(std::span<const std::int32_t> ids, std::string_view where) const {
+  if (ids.empty()) fail(ExitCode::data, "{} is empty: give at least one token", where);
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i] < 0 || ids[i] >= parts_.model.config().vocabulary_size)
+      fail(ExitCode::data, "{}: token {} has id {}, outside the vocabulary of {}", where, i, ids[i],
+           parts_.model.config().vocabulary_size);
+  }
+}
+
+RequestId LocalGenerator::submit(Request request) {
+  check(request.sampling, "request");
+  if (request.ids.empty() == request.messages.empty() && !request.ids.empty())
+    fail(ExitCode::config, "request: both ids and messages are given, give one of them");
+  if (request.max_new_tokens < 1)
+    fail(ExitCode::config, "request: max_new_tokens is {}, it must be at least 1",
+         request.max_new_tokens);
+  if (request.log_probs && *request.log_probs < 0)
+    fail(ExitCode::config, "request: log_probs is {}, it must be 0 or more", *request.log_probs);
+  std::vector<std::int32_t> prompt =
+      request.messages.empty() ? std::move(request.ids) : encode(request.messages);
+  check_ids(prompt, "the prompt");
+  if (static_cast<std::int64_t>(prompt.size()) >= context_length_)
+    fail(ExitCode::data,
+         "the prompt has {} tokens and leaves no room in the model's context of {}: shorten it",
+         prompt.size(), context_length_);
+  // No longer than the context whatever was asked for, so that sums of lengths cannot overflow.
+  request.max_new_tokens = std::min(request.max_new_tokens, context_length_);
+  const RequestId id = next_id_++;
+  waiting_.emplace_back(id, std::move(request), std::move(prompt), context_length_, stop_ids_,
+                        parts_.tokenizer);
+  return id;
+}
+
+void LocalGenerator::cancel(RequestId request) {
+  cancelled_.push_back(request);
+}
+
+std::vector<std::int32_t> LocalGenerator::encode(std::span<const text::Message> messages) const {
+  text::RenderOptions render = options_.render;
+  render.add_generation_prompt = true;
+  return text::encode_chat(parts_.tokenizer, parts_.chat_template, messages, render).ids;
+}
+
+std::vector<std::vector<double>> LocalGenerator::prompt_log_probs(
+    std::span<const std::vector<std::int32_t>> sequences) {
+  for (const auto& ids : sequences) check_ids(ids, "a sequence");
+  return packed_log_probs(parts_, sequences, options_.rows_per_step);
+}
+
+std::vector<Event> LocalGenerator::step() {
+  ops::InferenceGuard guard;
+  std::vector<Event> events = take_cancelled();
+  admit();
+  if (!running_.empty()) {
+    const Pass pass = plan();
+    std::vector<Event> advanced = advance(pass, compute(pass));
+    std::ranges::move(advanced, std::back_inserter(events));
+    retire();
+    std::ranges::stable_sort(events, {}, &Event::request);
+  }
+  if (idle() && !options_.keep_when_idle) slots_.forget();
+  return events;
+}
+
+std::vector<Event> LocalGenerator::take_cancelled() {
+  std::vector<Event> events;
+  for (const RequestId id : std::exchange(cancelled_, {})) {
+    const auto waiting = std::ranges::find(waiting_, id, &Sequence::id);
+    if (waiting != waiting_.end()) {
+      events.push_back(waiting->cancel());
+      waiting_.erase(waiting);
+      continue;
+    }
+    const auto running =
+        std::ranges::find(running_, id, [](const Running& r) { return r.sequence.id(); });
+    if (running != running_.end() && !running->sequence.finished())
+      events.push_back(running->sequence.cancel());
+  }
+  retire();
+  return events;
+}
+
+bool LocalGenerator::fits(std::int64_t limit) const {
+  if (running_.empty()) return true;
+  for (const Running& running : running_) limit = std::max(limit, running.sequence.limit());
+  const auto sequences = static_cast<std::int64_t>(running_.size()) + 1;
+  return limit * sequences * bytes_per_token_ <= options_.cache_bytes;
+}
+
+void LocalGenerator::admit() {
+  for (auto next = waiting_.begin(); next != waiting_.end() && slots_.free() > 0;) {
+    Slots::Start start = slots_.find(next->ids());
+    if (!options_.share_beginnings) start = {.slot = start.slot};
+    if (start.later) {
+      ++next;
+      continue;
+    }
+    if (!fits(next->limit())) return;
+    if (start.donor >= 0 && start.donor != start.slot) cache_.copy(start.donor, start.slot);
+    cache_.truncate(start.slot, start.tokens);
+    slots_.take(start, next->ids());
+    const auto place = std::ranges::upper_bound(running_, next->id(), {},
+                                                [](const Running& r) { return r.sequence.id(); });
+    running_.insert(place, Running{std::move(*next), start.slot});
+    next = waiting_.erase(next);
+  }
+}
+
+LocalGenerator::Pass LocalGenerator::plan() const {
+  Pass pass;
+  std::int64_t room = std::max<std::int64_t>(options_.rows_per_step, 1);
+  for (std::size_t i = 0; i < running_.size() && room > 0; ++i) {
+    const std::vector<std::int32_t>& ids = running_[i].sequence.ids();
+    const std::int64_t cached = cache_.length(running_[i].slot);
+    const std::int64_t missing = static_cast<std::int64_t>(ids.size()) - cached;
+    const std::int64_t rows = std::min(missing, room);
+    room -= rows;
+    pass.pieces.push_back({running_[i].slot, rows});
+    pass.ids.insert(pass.ids.end(), ids.begin() + cached, ids.begin() + cached + rows);
+    if (rows == missing) {
+      pass.complete.push_back(i);
+      pass.last_rows.push_back(static_cast<std::int64_t>(pass.ids.size()) - 1);
+    }
+  }
+  return pass;
+}
+
+/// Runs the pass and returns the logits [complete sequences and filling, V], float32.
+at::Tensor LocalGenerator::compute(const Pass& pass) {
+  std::vector<model::Cached::Piece> pieces = pass.pieces;
+  std::vector<std::int32_t> ids = pass.ids;
+  const std::int64_t scratch = slots_.count();
+  if (const std::int64_t filling = rows_missing(static_cast<std::int64_t>(ids.size()));
+      filling > 0) {
+    pieces.push_back({scratch, filling});
+    ids.insert(ids.end(), static_cast<std::size_t>(filling), 0);
+  }
+  // Room for everything that runs, so that the cache is moved once and not at every doubling.
+  std::int64_t longest = row_group;
+  for (const Running& running : running_) longest = std::max(longest, running.sequence.limit());
+  cache_.reserve(longest);
+
+  model::Cached attention(cache_, std::move(pieces), parts_.model.config().sliding_window);
+  const at::Tensor hidden =
+      model::hidden_states(parts_.model, parts_.weights, ops::int64_tensor(ids),
+                           attention.positions(), attention, parts_.adapters);
+  attention.commit();
+  cache_.clear(scratch);
+  std::size_t row = 0;
+  for (const model::Cached::Piece& piece : pass.pieces) {
+    slots_.append(piece.slot,
+                  std::span(pass.ids).subspan(row, static_cast<std::size_t>(piece.rows)));
+    row += static_cast<std::size_t>(piece.rows);
+  }
+  if (pass.last_rows.empty()) return {};
+  std::vector<std::int64_t> rows = pass.last_rows;
+  rows.resize(
+      rows.size() + static_cast<std::size_t>(rows_missing(static_cast<std::int64_t>(rows.size()))),
+      rows.front());
+  const at::Tensor last = ops::take_rows(hidden, ops::int64_tensor(rows));
+  return ops::cast(model::logits(parts_.model, parts_.weights, last), at::kFloat).contiguous();
+}
+
+std::vector<Event> LocalGenerator::advance(const Pass& pass, at::Tensor logits) {
+  std::vector<Event> events(pass.complete.size());
+  if (events.empty()) return events;
+  const auto vocabulary = static_cast<std::size_t>(logits.size(1));
+  float* const values = logits.mutable_data_ptr<float>();
+  at::parallel_for(
+      0, static_cast<std::int64_t>(events.size()), 1, [&](std::int64_t begin, std::int64_t end) {
+        for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i)
+          events[i] = running_[pass.complete[i]].sequence.advance(
+              std::span(values + i * vocabulary, vocabulary));
+      });
+  return events;
+}
+
+void LocalGenerator::retire() {
+  std::erase_if(running_, [&](const Running& running) {
+    if (!running.sequence.finished()) return false;
+    slots_.release(running.slot);
+    return true;
+  });
+}
+
+}  // namespace
+
+std::unique_ptr<Generator> local_generator(const LocalParts& parts, const LocalOptions& options) {
+  return std::make_unique<LocalGenerator>(parts, options);
+}
+
+LocalModel::LocalModel(const std::filesystem::path& reference, const std::filesystem::path& adapter,
+                       const base::Runtime& runtime)
+    : opened_(model::open_model(reference, {.dtype = ops::choose_dtype(runtime.dtype).dtype,
+                                            .device = runtime.device,
+                                            .adapter = adapter})),
+      tokenizer_(text::load_tokenizer(opened_.folders.tokenizer)),
+      chat_template_(text::read_chat_template(opened_.folders.tokenizer)) {}
+
+std::unique_ptr<Generator> LocalModel::generator(const LocalOptions& options) const {
+  return local_generator({.model = opened_.model,
+                          .weights = *opened_.weights,
+                          .adapters = opened_.adapters.get(),
+                          .tokenizer = *tokenizer_,
+                          .chat_template = chat_template_},
+                         options);
+}
+
+}  // namespace finstill::engine
