@@ -1,5 +1,7 @@
 #include "report/html.h"
 
+#include "base/unicode.h"
+
 #include <fmt/format.h>
 
 #include <cmath>
@@ -21,6 +23,12 @@ std::string escape_html(std::string_view text) {
     }
   }
   return out;
+}
+
+std::string clipped(std::string_view text, std::size_t bytes) {
+  if (text.size() <= bytes) return std::string(text);
+  const std::string_view head = text.substr(0, bytes);
+  return std::string(head.substr(0, base::complete_utf8_length(head))) + " …";
 }
 
 std::string percent(double share, int digits) {

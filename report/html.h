@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -7,6 +8,9 @@ namespace finstill::report {
 
 /// Text made safe for HTML content and quoted attributes. Control characters other than tab and newline are dropped.
 std::string escape_html(std::string_view text);
+
+/// At most `bytes` of `text`, cut between characters; a cut is shown by an ellipsis.
+std::string clipped(std::string_view text, std::size_t bytes);
 
 /// "83 %" from 0.834; `digits` after the point.
 std::string percent(double share, int digits = 0);

@@ -1,0 +1,77 @@
+#include "cli/machine.h"
+
+#include <algorithm>
+#include <chrono>
+#include <vector>
+
+#include "ops/kernels.h"
+#include "ops/linear.h"
+#include "ops/tensor.h"
+
+namespace finstill::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+/// Repeats `work` for half a second after one warm-up and returns how often it ran in a second.
+template <typename Work>
+double runs_per_second(const Work& work) {
+  work();
+  const auto start = Clock::now();
+  int runs = 0;
+  do {
+    work();
+    ++runs;
+  } while (seconds_since(start) < 0.5);
+  return runs / seconds_since(start);
+}
+
+double measure_matmul(at::ScalarType dtype) {
+  constexpr std::int64_t tokens = 1024, inputs = 576, outputs = 1536;
+  const at::Tensor x = ops::full({tokens, inputs}, 0.5, dtype);
+  const at::Tensor weight = ops::full({outputs, inputs}, 0.25, dtype);
+  const ops::InferenceGuard no_gradients;
+  return 2.0 * tokens * inputs * outputs * runs_per_second([&] { ops::linear(x, weight); });
+}
+
+double measure_read() {
+  constexpr std::int64_t rows = 64, columns = 1 << 20;  // 256 MiB of float32: past every cache
+  const at::Tensor buffer = ops::full({rows, columns}, 1.0, at::kFloat);
+  return static_cast<double>(rows * columns) * 4 * runs_per_second([&] { ops::all_finite(buffer); });
+}
+
+// A training token costs three products a weight (forward, input gradient, weight gradient), two operations each; what
+// is not matrix work takes about as long again on the machines measured so far.
+constexpr double training_operations = 6, training_efficiency = 0.5;
+// Generation reads every weight once for a batch; batches of evaluation hold about this many sequences.
+constexpr double generation_batch = 16, generation_efficiency = 0.35;
+
+}  // namespace
+
+Machine measure_machine(const base::Runtime& runtime) {
+  Machine machine;
+  const ops::Processor& processor = ops::processor();
+  machine.processor = processor.name;
+  machine.amx = processor.amx_bf16;
+  machine.threads = ops::threads();
+  const at::ScalarType dtype = ops::choose_dtype(runtime.dtype).dtype;
+  machine.dtype = ops::dtype_name(dtype);
+  machine.matmul_flops = measure_matmul(dtype);
+  machine.read_bytes = measure_read();
+  return machine;
+}
+
+double estimate_seconds(const base::StagePlan& plan, const Machine& machine) {
+  const double train = training_operations * plan.parameters * static_cast<double>(plan.training_tokens) /
+                       (machine.matmul_flops * training_efficiency);
+  const double bytes_per_weight = machine.dtype == "bfloat16" ? 2 : 4;
+  const double generate = static_cast<double>(plan.generated_tokens) / generation_batch * plan.parameters *
+                          bytes_per_weight / (machine.read_bytes * generation_efficiency);
+  return train + generate;
+}
+
+std::string suitable_profile(const Machine& machine) { return machine.amx ? "full" : "quick"; }
+
+}  // namespace finstill::cli

@@ -1,0 +1,139 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "report/html.h"
+#include "report/sections.h"
+
+namespace finstill::report {
+namespace {
+
+const Sample* find_sample(const Content& content, const std::string& task, const std::string& id,
+                          const std::string& model) {
+  const auto found = std::find_if(content.samples.begin(), content.samples.end(), [&](const Sample& sample) {
+    return sample.id == id && sample.model == model && sample.task == task;
+  });
+  return found == content.samples.end() ? nullptr : &*found;
+}
+
+std::string mark(const Words& words, const std::string& outcome) {
+  const bool right = outcome == "right";
+  return fmt::format("<span class=\"mark {}\">{} {}</span>", right ? "right" : "wrong", right ? "✓" : "✗",
+                     outcome_word(words, outcome));
+}
+
+std::string answer_line(const Sample& sample, const Words& words) {
+  const std::string reason = sample.outcome == "right" || sample.reason.empty()
+                                 ? ""
+                                 : fmt::format(" <span class=\"soft\">({})</span>", escape_html(sample.reason));
+  return fmt::format("<b>{}</b><span>{} · <code>{}</code>{}</span>", escape_html(sample.model),
+                     mark(words, sample.outcome), escape_html(clipped(sample.output, 400)), reason);
+}
+
+/// A case with what every system answered.
+std::string one_case(const Content& content, const Words& words, const Sample& sample) {
+  std::string answers;
+  for (const ModelInfo& model : content.models) {
+    const Sample* other = find_sample(content, sample.task, sample.id, model.name);
+    if (other != nullptr) answers += answer_line(*other, words);
+  }
+  return fmt::format(
+      "<div class=\"case\"><p class=\"soft small\">{} · <code>{}</code></p><pre>{}</pre>"
+      "<div class=\"answer\"><b>{}</b><span><code>{}</code></span>{}</div></div>",
+      escape_html(sample.task), escape_html(sample.id), escape_html(sample.prompt), words.expected,
+      escape_html(sample.gold), answers);
+}
+
+/// Three cases that show the most: where the subject is right and the base model is not, and one where it fails; spread
+/// over the tasks.
+std::vector<const Sample*> telling_cases(const Content& content) {
+  const ModelInfo* model = subject(content);
+  if (model == nullptr) return {};
+  const ModelInfo* base = content.model_of_role("base");
+  std::vector<const Sample*> chosen;
+  const auto take = [&](const std::string& task, bool wanted_right) {
+    for (const Sample& sample : content.samples) {
+      if (sample.model != model->name || sample.task != task || (sample.outcome == "right") != wanted_right) continue;
+      const Sample* before = base == nullptr ? nullptr : find_sample(content, task, sample.id, base->name);
+      if (wanted_right && before != nullptr && before->outcome == "right") continue;
+      if (std::find(chosen.begin(), chosen.end(), &sample) != chosen.end()) continue;
+      chosen.push_back(&sample);
+      return;
+    }
+  };
+  for (const std::string& task : content.tasks) take(task, true);
+  for (const std::string& task : content.tasks) {
+    if (chosen.size() < 3) take(task, false);
+  }
+  for (const std::string& task : content.tasks) {
+    if (chosen.size() < 3) take(task, true);
+  }
+  if (chosen.size() > 3) chosen.resize(3);
+  return chosen;
+}
+
+std::string changed_list(const Content& content, const Words& words, const Comparison& comparison,
+                         const std::vector<std::string>& ids, std::string_view heading) {
+  constexpr std::size_t shown = 5;
+  std::string items;
+  for (std::size_t i = 0; i < std::min(shown, ids.size()); ++i) {
+    const Sample* before = find_sample(content, comparison.task, ids[i], comparison.first);
+    const Sample* after = find_sample(content, comparison.task, ids[i], comparison.second);
+    if (before == nullptr || after == nullptr) continue;
+    items += fmt::format(
+        "<details><summary><code>{}</code> {}</summary><pre>{}</pre><div class=\"answer\"><b>{}</b>"
+        "<span><code>{}</code></span>{}{}</div></details>",
+        escape_html(ids[i]), escape_html(after->gold), escape_html(after->prompt), words.expected,
+        escape_html(after->gold), answer_line(*before, words), answer_line(*after, words));
+  }
+  return fmt::format("<div><p class=\"small\"><b>{}</b> ({})</p>{}</div>", heading, ids.size(),
+                     items.empty() ? fmt::format("<p class=\"soft small\">{}</p>", words.none) : items);
+}
+
+std::string settings_text(const base::Json& settings) {
+  constexpr std::size_t most = 1200;
+  return clipped(base::dump_json(settings), most);
+}
+
+}  // namespace
+
+std::string cases_section(const Content& content, const Words& words) {
+  std::string out;
+  for (const Sample* sample : telling_cases(content)) out += one_case(content, words, *sample);
+  return out.empty() ? "" : fmt::format("<h2>{}</h2>{}", words.worked_cases, out);
+}
+
+std::string changes_section(const Content& content, const Words& words) {
+  const ModelInfo* model = subject(content);
+  if (model == nullptr) return "";
+  std::string out;
+  for (const Comparison& comparison : content.comparisons) {
+    if (comparison.second != model->name) continue;
+    out += fmt::format("<h3>{}: {}</h3><div class=\"two\">{}{}</div>", escape_html(comparison.task),
+                       fmt::format(fmt::runtime(words.against), escape_html(comparison.first),
+                                   escape_html(comparison.second)),
+                       changed_list(content, words, comparison, comparison.newly_right, words.newly_right),
+                       changed_list(content, words, comparison, comparison.newly_wrong, words.newly_wrong));
+  }
+  return out.empty() ? "" : fmt::format("<h2>{}</h2>{}", words.changes, out);
+}
+
+std::string provenance_section(const Content& content, const Words& words) {
+  if (content.origins.empty()) return "";
+  std::string rows;
+  for (const Origin& origin : content.origins) {
+    rows += fmt::format(
+        "<tr><td>{}</td><td>{}</td><td><code>{}</code></td><td>{}</td><td><details><summary>{}</summary><code>{}</code>"
+        "</details></td></tr>",
+        escape_html(origin.name), escape_html(origin.kind), escape_html(origin.identity.substr(0, 16)),
+        escape_html(fmt::format("{}", fmt::join(origin.inputs, ", "))), words.settings,
+        escape_html(settings_text(origin.settings)));
+  }
+  return fmt::format(
+      "<h2>{}</h2><p class=\"soft small\">{}</p><div class=\"scroll\"><table><tr><th>{}</th><th>{}</th><th>{}</th>"
+      "<th>{}</th><th>{}</th></tr>{}</table></div>",
+      words.provenance, words.provenance_note, words.stage, words.kind, words.identity, words.made_from, words.settings,
+      rows);
+}
+
+}  // namespace finstill::report
