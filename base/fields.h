@@ -19,7 +19,10 @@
 // From that list come: reading YAML with line:column errors and the nearest known name, `--set a.b=c`, `finstill help`,
 // resolved.yaml, the JSON schema, and the part of the identity. Supported members: bool, int64_t, double, std::string,
 // std::filesystem::path, std::optional<X>, std::vector<X>, Named<X> (a map that keeps its order), a nested struct with
-// its own fields(), ArtifactRef, and Tagged<Interface> (base/registry.h).
+// its own fields(), ArtifactRef, and Tagged<Interface> (base/registry.h). int and uint64_t work too.
+//
+// Scalars are strict: an integer is -?(0|[1-9][0-9]*), a number is JSON's, a boolean is true or false; a quoted scalar is
+// text and nothing else, and plain text that looks like a number, a boolean or null is not text: it must be quoted.
 
 #include <cstdint>
 #include <filesystem>
@@ -36,7 +39,7 @@
 
 namespace finstill::base {
 
-/// A YAML document as strict neutral tree; yaml-cpp is seen in base/fields.cpp alone.
+/// A YAML document as strict neutral tree; yaml-cpp is seen in base/fields_yaml.cpp alone.
 struct ConfigNode {
   enum class Kind { null, scalar, list, map };
   Kind kind = Kind::null;
@@ -54,7 +57,7 @@ struct ConfigNode {
 };
 
 /// Parses one YAML document: no anchors, aliases, tags, merge keys, duplicate keys or further documents; UTF-8; at most
-/// 64 levels and 1 MiB. Throws Error(config) with file:line:column.
+/// 64 levels and 1 MiB. Columns count code points. Throws Error(config) with file:line:column.
 ConfigNode parse_yaml(std::string_view text, const std::string& source);
 ConfigNode read_yaml(const std::filesystem::path& file);
 
@@ -65,11 +68,15 @@ void set_config(ConfigNode& root, std::string_view assignment);
 /// Places `value` at a dotted path, as set_config does.
 void set_config(ConfigNode& root, std::string_view path, ConfigNode value);
 
-/// The tree as YAML text that parse_yaml reads back to the same tree.
+/// The tree as YAML text (block style, keys in order) that parse_yaml reads back to the same values.
 std::string write_yaml(const ConfigNode& node);
 
 /// The tree as JSON as far as scalars say their type (quoted = string); for schema-free places.
 Json config_to_json(const ConfigNode& node);
+
+/// The opposite way: write_yaml(config_from_json(write_config(config))) is resolved.yaml. `source` is what messages about
+/// the nodes name.
+ConfigNode config_from_json(const Json& value, const std::string& source = "");
 
 /// A map whose order matters (the order of the models is the order of the report's rows).
 template <typename T>
@@ -79,8 +86,8 @@ using Named = std::vector<std::pair<std::string, T>>;
 /// stage run alone: the text itself).
 struct ArtifactRef {
   std::string text;
-  std::filesystem::path path;
-  std::string where;  ///< file:line:column, for messages
+  std::filesystem::path path;  ///< set on reading unless the text begins with "${"
+  std::string where;           ///< file:line:column, for messages
 
   bool empty() const { return text.empty(); }
 };
@@ -88,9 +95,14 @@ struct ArtifactRef {
 /// Which fields write_config includes.
 enum class Include {
   all,      ///< resolved.yaml: everything, artifact references as their text
-  results,  ///< the identity: only fields that affect results; an ArtifactRef is written as "<artifact>" (its identity
-            ///< is added by the caller, never its path)
+  results,  ///< the identity: only fields that affect results; an ArtifactRef is written as "<artifact>" and a path as
+            ///< "<file>" (the caller adds what they hold, by content, never where they lie)
 };
+
+/// Called with an ArtifactRef and the artifact kinds that its field accepts (none listed = any).
+using ReferenceVisitor = std::function<void(ArtifactRef&, const std::vector<std::string>&)>;
+/// Called with the field's name and a std::filesystem::path that affects results: a file or folder that is read.
+using FileVisitor = std::function<void(const std::string&, std::filesystem::path&)>;
 
 /// One field of a struct, type-erased. Made by Fields<T>::add; the setters refine it.
 class Field {
@@ -115,9 +127,11 @@ class Field {
   std::function<Json(const void* object, Include include)> write;
   std::function<Json(const Field& field)> schema;  ///< JSON schema of the value
   /// Every ArtifactRef in the value, however deep, with the kinds it accepts.
-  std::function<void(void* object, const Field& field,
-                     const std::function<void(ArtifactRef&, const std::vector<std::string>&)>& visit)>
-      references;
+  std::function<void(void* object, const Field& field, const ReferenceVisitor& visit)> references;
+  /// Every path in the value, however deep.
+  std::function<void(void* object, const Field& field, const FileVisitor& visit)> files;
+  /// The help lines of what lies inside the value; "" for a plain value.
+  std::function<std::string(const void* object, int indent)> nested_help;
 };
 
 /// The fields of a struct type, made once on first use.
@@ -125,17 +139,29 @@ class Struct {
  public:
   std::vector<std::unique_ptr<Field>> fields;
 
+  /// Fields that `node` does not name keep what `object` holds; null is an empty map.
   void read(void* object, const ConfigNode& node) const;
   Json write(const void* object, Include include) const;
   Json schema() const;
   /// The reference text of `finstill help KIND`: one line a field with type, default, range and help.
   std::string help(const void* defaults, int indent = 0) const;
-  void references(void* object,
-                  const std::function<void(ArtifactRef&, const std::vector<std::string>&)>& visit) const;
+  void references(void* object, const ReferenceVisitor& visit) const;
+  void files(void* object, const FileVisitor& visit) const;
 };
 
+/// Takes the fields of T, in T::fields.
 template <typename T>
-class Fields;
+class Fields {
+ public:
+  explicit Fields(Struct& into) : struct_(into) {}
+
+  /// Adds a member under its name in the file; refine the returned Field with its setters.
+  template <typename Member>
+  Field& add(const std::string& name, Member T::*member, const std::string& help);
+
+ private:
+  Struct& struct_;
+};
 
 /// The one Struct of T.
 template <typename T>

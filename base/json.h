@@ -13,9 +13,9 @@ namespace finstill::base {
 using Json = nlohmann::ordered_json;
 
 /// Parses one JSON value, strictly: no duplicate keys, no comments, no trailing text, valid UTF-8, at most 256 levels,
-/// integers that fit into 64 bits. `where` begins every message ("file.json"; for a line of a JSONL file "file.jsonl:7").
-/// Throws Error(data) with line:column.
-Json parse_json(std::string_view text, std::string_view where);
+/// integers that fit into 64 bits. Messages begin with "where:line:column"; `first_line` is the number of the text's first
+/// line in its file (a line of a JSONL file). Throws Error(data).
+Json parse_json(std::string_view text, std::string_view where, std::int64_t first_line = 1);
 
 /// Reads and parses a whole file. Throws Error(io) when it cannot be read, Error(data) when it is not strict JSON.
 Json read_json(const std::filesystem::path& file);

@@ -59,8 +59,29 @@ struct Tagged {
   std::string where;
 
   bool empty() const { return kind.empty(); }
+  /// Throws Error(config) when no entry was chosen or its name is unknown.
   std::unique_ptr<Interface> make() const { return Registry<Interface>::find(kind, where).make(config.get()); }
 };
+
+/// A registry as `finstill list KIND` and `finstill help KIND` see it.
+struct Listing {
+  struct Entry {
+    std::string name, help;
+    const Struct* config = nullptr;
+    std::shared_ptr<void> defaults;  ///< a fresh config struct, for config->help(defaults.get())
+  };
+
+  std::string kind, help;
+  std::function<std::vector<Entry>()> entries;  ///< sorted by name
+};
+
+/// Makes Registry<Interface> known under a kind; said once, in the .cpp beside the interface:
+///   static const bool listed = base::list_registry<Objective>("objective", "what a training step minimises");
+template <typename Interface>
+bool list_registry(const std::string& kind, const std::string& help);
+
+/// All listed registries, sorted by kind.
+std::vector<Listing> listings();
 
 }  // namespace finstill::base
 
