@@ -26,14 +26,14 @@ class Attention {
 class Packed : public Attention {
  public:
   /// cu_seqlens [documents + 1]: first row of each document, then the number of rows. `sliding_window` as in ModelConfig.
-  explicit Packed(std::vector<std::int64_t> cu_seqlens, std::optional<std::int64_t> sliding_window = {});
+  explicit Packed(std::vector<std::int64_t> cu_seqlens, std::optional<SlidingWindow> sliding_window = {});
 
   at::Tensor attend(std::int64_t index, const at::Tensor& q_THK, const at::Tensor& k_TGK,
                     const at::Tensor& v_TGK) override;
 
  private:
   std::vector<std::int64_t> cu_seqlens_;
-  std::int64_t window_;
+  std::optional<SlidingWindow> window_;
 };
 
 /// New rows of several sequences, whose earlier keys and values lie in a cache. Rows of one sequence follow each other;
@@ -46,7 +46,7 @@ class Cached : public Attention {
     std::int64_t rows = 0;  ///< new ones, at least 1
   };
   /// Grows the cache where a piece needs it. A slot appears in at most one piece.
-  Cached(KvCache& cache, std::vector<Piece> pieces, std::optional<std::int64_t> sliding_window = {});
+  Cached(KvCache& cache, std::vector<Piece> pieces, std::optional<SlidingWindow> sliding_window = {});
 
   at::Tensor attend(std::int64_t index, const at::Tensor& q_THK, const at::Tensor& k_TGK,
                     const at::Tensor& v_TGK) override;
@@ -59,7 +59,7 @@ class Cached : public Attention {
   KvCache& cache_;
   std::vector<Piece> pieces_;
   std::vector<std::int64_t> cu_rows_;  // [pieces + 1] first row of each piece
-  std::int64_t window_;
+  std::optional<SlidingWindow> window_;
 };
 
 }  // namespace finstill::model

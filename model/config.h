@@ -14,6 +14,14 @@
 
 namespace finstill::model {
 
+/// Blocks from `first_block` on see only the last `size` keys, their own included; earlier blocks see all.
+struct SlidingWindow {
+  std::int64_t size = 0;
+  std::int64_t first_block = 0;  ///< `max_window_layers` of qwen2 and qwen3
+
+  bool operator==(const SlidingWindow&) const = default;
+};
+
 /// One pre-norm decoder: embedding, blocks of grouped-query attention and SwiGLU, final norm, head. The names in
 /// config.json stand beside the members.
 struct ModelConfig {
@@ -32,7 +40,7 @@ struct ModelConfig {
   bool output_bias = false;                 ///< bias of o_proj
   bool mlp_bias = false;                    ///< `mlp_bias`
   bool query_key_norm = false;              ///< RMSNorm over each head of q and k before the rotation (qwen3)
-  std::optional<std::int64_t> sliding_window;  ///< `sliding_window` where the family uses it: keys seen, own included
+  std::optional<SlidingWindow> sliding_window;  ///< `sliding_window`, where the family uses it
   std::int64_t max_positions = 0;           ///< `max_position_embeddings`
   std::optional<std::int64_t> bos, pad;     ///< `bos_token_id`, `pad_token_id`
   std::vector<std::int64_t> eos;            ///< `eos_token_id`: one, several or none

@@ -1,0 +1,88 @@
+#include "model/kv_cache.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "ops/tensor.h"
+
+#include <ATen/ops/empty.h>
+
+namespace finstill::model {
+namespace {
+
+/// A larger cache tensor [slots, capacity, G, K] that begins with the contents of `old`.
+at::Tensor enlarged(const at::Tensor& old, std::int64_t slots, std::int64_t capacity) {
+  at::Tensor larger = at::empty({slots, capacity, old.size(2), old.size(3)}, old.options());
+  if (old.numel() > 0) ops::copy_into(larger.narrow(0, 0, old.size(0)).narrow(1, 0, old.size(1)), old);
+  return larger;
+}
+
+}  // namespace
+
+KvCache::KvCache(const ModelConfig& config, std::int64_t slots, std::int64_t capacity, at::ScalarType dtype,
+                 const std::string& device)
+    : capacity_(std::max<std::int64_t>(capacity, 1)), lengths_(static_cast<std::size_t>(slots), 0) {
+  const auto options = at::TensorOptions().dtype(dtype).device(device);
+  for (std::int64_t i = 0; i < config.blocks; ++i) {
+    keys_.push_back(at::empty({slots, capacity_, config.key_value_heads, config.head_size}, options));
+    values_.push_back(at::empty({slots, capacity_, config.key_value_heads, config.head_size}, options));
+  }
+}
+
+std::int64_t KvCache::bytes() const {
+  std::int64_t total = 0;
+  for (const at::Tensor& keys : keys_) total += 2 * static_cast<std::int64_t>(keys.nbytes());
+  return total;
+}
+
+void KvCache::reserve(std::int64_t tokens) {
+  if (tokens <= capacity_) return;
+  capacity_ = std::max(tokens, 2 * capacity_);
+  for (at::Tensor& keys : keys_) keys = enlarged(keys, slots(), capacity_);
+  for (at::Tensor& values : values_) values = enlarged(values, slots(), capacity_);
+}
+
+void KvCache::add_slots(std::int64_t count) {
+  lengths_.resize(lengths_.size() + static_cast<std::size_t>(count), 0);
+  for (at::Tensor& keys : keys_) keys = enlarged(keys, slots(), capacity_);
+  for (at::Tensor& values : values_) values = enlarged(values, slots(), capacity_);
+}
+
+void KvCache::truncate(std::int64_t slot, std::int64_t length) {
+  std::int64_t& current = lengths_.at(static_cast<std::size_t>(slot));
+  assert(length >= 0 && length <= current);
+  current = length;
+}
+
+void KvCache::copy(std::int64_t from, std::int64_t to) {
+  const std::int64_t tokens = length(from);
+  for (std::size_t block = 0; block < keys_.size(); ++block) {
+    ops::copy_into(keys_[block].select(0, to).narrow(0, 0, tokens), keys_[block].select(0, from).narrow(0, 0, tokens));
+    ops::copy_into(values_[block].select(0, to).narrow(0, 0, tokens), values_[block].select(0, from).narrow(0, 0, tokens));
+  }
+  lengths_.at(static_cast<std::size_t>(to)) = tokens;
+}
+
+void KvCache::write(std::int64_t block, std::int64_t slot, const at::Tensor& k_NGK, const at::Tensor& v_NGK) {
+  const std::int64_t at = length(slot);
+  assert(at + k_NGK.size(0) <= capacity_);
+  const auto index = static_cast<std::size_t>(block);
+  ops::copy_into(keys_[index].select(0, slot).narrow(0, at, k_NGK.size(0)), k_NGK);
+  ops::copy_into(values_[index].select(0, slot).narrow(0, at, v_NGK.size(0)), v_NGK);
+}
+
+at::Tensor KvCache::keys(std::int64_t block, std::int64_t slot, std::int64_t tokens) const {
+  return keys_[static_cast<std::size_t>(block)].select(0, slot).narrow(0, 0, tokens);
+}
+
+at::Tensor KvCache::values(std::int64_t block, std::int64_t slot, std::int64_t tokens) const {
+  return values_[static_cast<std::size_t>(block)].select(0, slot).narrow(0, 0, tokens);
+}
+
+void KvCache::commit(std::int64_t slot, std::int64_t tokens) {
+  std::int64_t& length = lengths_.at(static_cast<std::size_t>(slot));
+  assert(length + tokens <= capacity_);
+  length += tokens;
+}
+
+}  // namespace finstill::model
