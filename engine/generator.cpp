@@ -17,6 +17,16 @@ std::string_view name(FinishReason reason) {
   return "";
 }
 
+void add_event(Result& result, const Event& event) {
+  result.text += event.text;
+  if (event.token) result.ids.push_back(*event.token);
+  if (event.log_probs) result.log_probs.push_back(*event.log_probs);
+  if (event.finished) {
+    result.finish_reason = *event.finished;
+    result.prompt_tokens = event.prompt_tokens;
+  }
+}
+
 std::vector<Result> generate_all(Generator& generator, std::vector<Request> requests,
                                  const GenerateProgress& progress) {
   assert(generator.idle());
@@ -27,19 +37,10 @@ std::vector<Result> generate_all(Generator& generator, std::vector<Request> requ
 
   std::int64_t finished = 0, new_tokens = 0;
   while (!generator.idle()) {
-    for (Event& event : generator.step()) {
-      Result& result = results[index.at(event.request)];
-      result.text += event.text;
-      if (event.token) {
-        result.ids.push_back(*event.token);
-        ++new_tokens;
-      }
-      if (event.log_probs) result.log_probs.push_back(std::move(*event.log_probs));
-      if (event.finished) {
-        result.finish_reason = *event.finished;
-        result.prompt_tokens = event.prompt_tokens;
-        ++finished;
-      }
+    for (const Event& event : generator.step()) {
+      add_event(results[index.at(event.request)], event);
+      new_tokens += event.token.has_value() ? 1 : 0;
+      finished += event.finished.has_value() ? 1 : 0;
     }
     if (progress) progress(finished, new_tokens);
   }

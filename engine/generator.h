@@ -77,6 +77,9 @@ struct Result {
   std::int64_t prompt_tokens = 0;
 };
 
+/// Adds what an event says to the result of its request.
+void add_event(Result& result, const Event& event);
+
 class Generator {
  public:
   virtual ~Generator() = default;

@@ -26,6 +26,11 @@ using base::fail;
 /// Passes have whole groups of rows: see local.h.
 constexpr std::int64_t row_group = 8;
 
+/// Slot 0 of the cache takes the rows that fill up a group; slot i of Slots is slot i + 1 of the
+/// cache.
+constexpr std::int64_t filling_slot = 0;
+constexpr std::int64_t first_slot = 1;
+
 std::int64_t rows_missing(std::int64_t rows) {
   return (row_group - rows % row_group) % row_group;
 }
@@ -52,6 +57,8 @@ class LocalGenerator final : public Generator {
   struct Running {
     Sequence sequence;
     std::int64_t slot;
+
+    RequestId id() const { return sequence.id(); }
   };
   /// What one pass computes: for each running sequence some of its tokens that are not cached yet.
   struct Pass {
@@ -64,7 +71,7 @@ class LocalGenerator final : public Generator {
   void check_ids(std::span<const std::int32_t> ids, std::string_view where) const;
   std::vector<Event> take_cancelled();
   void admit();
-  bool fits(std::int64_t limit) const;
+  std::int64_t allowed_sequences(std::int64_t longest) const;
   Pass plan() const;
   at::Tensor compute(const Pass& pass);
   std::vector<Event> advance(const Pass& pass, at::Tensor logits);
@@ -75,7 +82,7 @@ class LocalGenerator final : public Generator {
   std::int64_t context_length_;
   std::int64_t bytes_per_token_;
   std::vector<std::int32_t> stop_ids_;
-  model::KvCache cache_;  // one slot more than slots_ has: the rows that fill up a group
+  model::KvCache cache_;
   Slots slots_;
   std::deque<Sequence> waiting_;
   std::vector<Running> running_;  // in the order of their ids
@@ -88,7 +95,7 @@ LocalGenerator::LocalGenerator(const LocalParts& parts, const LocalOptions& opti
       options_(options),
       context_length_(options.context_length > 0 ? options.context_length
                                                  : parts.model.config().max_positions),
-      cache_(parts.model.config(), options.max_batch + 1, row_group, dtype_of(parts.weights)),
+      cache_(parts.model.config(), first_slot, row_group, dtype_of(parts.weights)),
       slots_(options.max_batch) {
   const model::ModelConfig& config = parts.model.config();
   bytes_per_token_ = 2 * config.blocks * config.key_value_size() *
@@ -114,7 +121,7 @@ void LocalGenerator::check_ids(std::span<const std::int32_t> ids, std::string_vi
 
 RequestId LocalGenerator::submit(Request request) {
   check(request.sampling, "request");
-  if (request.ids.empty() == request.messages.empty() && !request.ids.empty())
+  if (!request.ids.empty() && !request.messages.empty())
     fail(ExitCode::config, "request: both ids and messages are given, give one of them");
   if (request.max_new_tokens < 1)
     fail(ExitCode::config, "request: max_new_tokens is {}, it must be at least 1",
@@ -148,7 +155,13 @@ std::vector<std::int32_t> LocalGenerator::encode(std::span<const text::Message> 
 
 std::vector<std::vector<double>> LocalGenerator::prompt_log_probs(
     std::span<const std::vector<std::int32_t>> sequences) {
-  for (const auto& ids : sequences) check_ids(ids, "a sequence");
+  for (std::size_t i = 0; i < sequences.size(); ++i) {
+    const std::string where = fmt::format("sequence {}", i);
+    check_ids(sequences[i], where);
+    if (static_cast<std::int64_t>(sequences[i].size()) > context_length_)
+      fail(ExitCode::data, "{} has {} tokens, the model's context is {}: shorten it", where,
+           sequences[i].size(), context_length_);
+  }
   return packed_log_probs(parts_, sequences, options_.rows_per_step);
 }
 
@@ -185,27 +198,36 @@ std::vector<Event> LocalGenerator::take_cancelled() {
   return events;
 }
 
-bool LocalGenerator::fits(std::int64_t limit) const {
-  if (running_.empty()) return true;
-  for (const Running& running : running_) limit = std::max(limit, running.sequence.limit());
-  const auto sequences = static_cast<std::int64_t>(running_.size()) + 1;
-  return limit * sequences * bytes_per_token_ <= options_.cache_bytes;
+/// How many sequences may run at once when the longest of them may become `longest` tokens.
+std::int64_t LocalGenerator::allowed_sequences(std::int64_t longest) const {
+  for (const Running& running : running_) longest = std::max(longest, running.sequence.limit());
+  return std::clamp<std::int64_t>(options_.cache_bytes / (longest * bytes_per_token_), 1,
+                                  slots_.count());
 }
 
 void LocalGenerator::admit() {
-  for (auto next = waiting_.begin(); next != waiting_.end() && slots_.free() > 0;) {
-    Slots::Start start = slots_.find(next->ids());
+  if (waiting_.empty()) return;
+  const auto wanted = static_cast<std::int64_t>(running_.size() + waiting_.size());
+  const std::int64_t needed =
+      std::min(wanted, allowed_sequences(waiting_.front().limit())) + first_slot;
+  if (needed > cache_.slots()) cache_.add_slots(needed - cache_.slots());
+
+  for (auto next = waiting_.begin(); next != waiting_.end();) {
+    const std::int64_t allowed =
+        std::min(allowed_sequences(next->limit()), cache_.slots() - first_slot);
+    if (static_cast<std::int64_t>(running_.size()) >= allowed) return;
+    Slots::Start start = slots_.find(next->ids(), allowed);
+    if (start.slot < 0) return;
     if (!options_.share_beginnings) start = {.slot = start.slot};
     if (start.later) {
       ++next;
       continue;
     }
-    if (!fits(next->limit())) return;
-    if (start.donor >= 0 && start.donor != start.slot) cache_.copy(start.donor, start.slot);
-    cache_.truncate(start.slot, start.tokens);
+    if (start.donor >= 0 && start.donor != start.slot)
+      cache_.copy(start.donor + first_slot, start.slot + first_slot);
+    cache_.truncate(start.slot + first_slot, start.tokens);
     slots_.take(start, next->ids());
-    const auto place = std::ranges::upper_bound(running_, next->id(), {},
-                                                [](const Running& r) { return r.sequence.id(); });
+    const auto place = std::ranges::upper_bound(running_, next->id(), {}, &Running::id);
     running_.insert(place, Running{std::move(*next), start.slot});
     next = waiting_.erase(next);
   }
@@ -216,11 +238,11 @@ LocalGenerator::Pass LocalGenerator::plan() const {
   std::int64_t room = std::max<std::int64_t>(options_.rows_per_step, 1);
   for (std::size_t i = 0; i < running_.size() && room > 0; ++i) {
     const std::vector<std::int32_t>& ids = running_[i].sequence.ids();
-    const std::int64_t cached = cache_.length(running_[i].slot);
+    const std::int64_t cached = cache_.length(running_[i].slot + first_slot);
     const std::int64_t missing = static_cast<std::int64_t>(ids.size()) - cached;
     const std::int64_t rows = std::min(missing, room);
     room -= rows;
-    pass.pieces.push_back({running_[i].slot, rows});
+    pass.pieces.push_back({running_[i].slot + first_slot, rows});
     pass.ids.insert(pass.ids.end(), ids.begin() + cached, ids.begin() + cached + rows);
     if (rows == missing) {
       pass.complete.push_back(i);
@@ -234,10 +256,9 @@ LocalGenerator::Pass LocalGenerator::plan() const {
 at::Tensor LocalGenerator::compute(const Pass& pass) {
   std::vector<model::Cached::Piece> pieces = pass.pieces;
   std::vector<std::int32_t> ids = pass.ids;
-  const std::int64_t scratch = slots_.count();
   if (const std::int64_t filling = rows_missing(static_cast<std::int64_t>(ids.size()));
       filling > 0) {
-    pieces.push_back({scratch, filling});
+    pieces.push_back({filling_slot, filling});
     ids.insert(ids.end(), static_cast<std::size_t>(filling), 0);
   }
   // Room for everything that runs, so that the cache is moved once and not at every doubling.
@@ -250,10 +271,10 @@ at::Tensor LocalGenerator::compute(const Pass& pass) {
       model::hidden_states(parts_.model, parts_.weights, ops::int64_tensor(ids),
                            attention.positions(), attention, parts_.adapters);
   attention.commit();
-  cache_.clear(scratch);
+  cache_.clear(filling_slot);
   std::size_t row = 0;
   for (const model::Cached::Piece& piece : pass.pieces) {
-    slots_.append(piece.slot,
+    slots_.append(piece.slot - first_slot,
                   std::span(pass.ids).subspan(row, static_cast<std::size_t>(piece.rows)));
     row += static_cast<std::size_t>(piece.rows);
   }
@@ -300,7 +321,7 @@ LocalModel::LocalModel(const std::filesystem::path& reference, const std::filesy
                                             .device = runtime.device,
                                             .adapter = adapter})),
       tokenizer_(text::load_tokenizer(opened_.folders.tokenizer)),
-      chat_template_(text::read_chat_template(opened_.folders.tokenizer)) {}
+      chat_template_(text::chat_template_of(*tokenizer_)) {}
 
 std::unique_ptr<Generator> LocalModel::generator(const LocalOptions& options) const {
   return local_generator({.model = opened_.model,

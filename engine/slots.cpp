@@ -14,11 +14,7 @@ std::int64_t common_beginning(std::span<const std::int32_t> left,
 
 }  // namespace
 
-std::int64_t Slots::free() const {
-  return std::ranges::count_if(slots_, [](const Slot& slot) { return !slot.busy; });
-}
-
-Slots::Start Slots::find(std::span<const std::int32_t> prompt) const {
+Slots::Start Slots::find(std::span<const std::int32_t> prompt, std::int64_t allowed) const {
   assert(!prompt.empty());
   // The last token of a prompt is always computed: its hidden state gives the first new token.
   const auto usable = prompt.first(prompt.size() - 1);
@@ -36,12 +32,14 @@ Slots::Start Slots::find(std::span<const std::int32_t> prompt) const {
     }
     if (slot.busy) {
       soon = std::max(soon, common_beginning(usable, slot.prompt));
-    } else if (start.slot < 0 || slot.cached.size() < fewest) {
+    } else if (static_cast<std::int64_t>(i) < allowed &&
+               (start.slot < 0 || slot.cached.size() < fewest)) {
       start.slot = static_cast<std::int64_t>(i);
       fewest = slot.cached.size();
     }
   }
-  if (start.donor >= 0 && !slots_[static_cast<std::size_t>(start.donor)].busy)
+  if (start.donor >= 0 && start.donor < allowed &&
+      !slots_[static_cast<std::size_t>(start.donor)].busy)
     start.slot = start.donor;
   start.later = soon >= start.tokens + 2 * shortest_shared;
   return start;

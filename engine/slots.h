@@ -31,10 +31,9 @@ class Slots {
   explicit Slots(std::int64_t count) : slots_(static_cast<std::size_t>(count)) {}
 
   std::int64_t count() const { return static_cast<std::int64_t>(slots_.size()); }
-  std::int64_t free() const;
 
-  /// Looks for the longest beginning of `prompt`.
-  Start find(std::span<const std::int32_t> prompt) const;
+  /// Looks for the longest beginning of `prompt`, and for a free slot among the first `allowed`.
+  Start find(std::span<const std::int32_t> prompt, std::int64_t allowed) const;
 
   /// Gives the slot of `start` to `prompt`: its first start.tokens count as cached.
   void take(const Start& start, std::span<const std::int32_t> prompt);

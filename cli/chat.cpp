@@ -1,0 +1,98 @@
+// chat: a conversation in the terminal; the answer appears while it is made.
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/signals.h"
+#include "base/unicode.h"
+#include "cli/generation.h"
+#include "cli/verb.h"
+#include "engine/local.h"
+
+namespace finstill::cli {
+namespace {
+
+struct ChatOptions : GenerationOptions {
+  std::string system;
+};
+
+void show(const std::string& text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
+    base::fail(base::ExitCode::io, "cannot write to standard output");
+  }
+}
+
+/// Streams the answer to `messages`; returns it.
+std::string answer(engine::Generator& generator, const std::vector<text::Message>& messages, std::uint64_t seed,
+                   const ChatOptions& options) {
+  engine::Request request;
+  request.messages = messages;
+  request.max_new_tokens = options.max_new_tokens;
+  request.sampling = options.sampling;
+  request.sampling.seed = seed;
+  const engine::RequestId id = generator.submit(std::move(request));
+  std::string text;
+  while (!generator.idle()) {
+    if (base::stop_requested()) generator.cancel(id);
+    for (const engine::Event& event : generator.step()) {
+      show(event.text);
+      text += event.text;
+    }
+  }
+  show("\n");
+  return text;
+}
+
+int chat(ChatOptions& options) {
+  engine::check(options.sampling, "chat");
+  apply_runtime(options.runtime);
+  const engine::LocalModel model(options.model, options.adapter, options.runtime);
+  const std::unique_ptr<engine::Generator> generator = model.generator({.max_batch = 1, .keep_when_idle = true});
+  const bool at_terminal = isatty(STDIN_FILENO) != 0;
+  std::vector<text::Message> messages;
+  const auto begin = [&] {
+    messages.clear();
+    if (!options.system.empty()) messages.push_back({.role = "system", .content = options.system});
+  };
+  begin();
+  if (at_terminal) fmt::print(stderr, "/new starts again, /quit or Ctrl-D ends\n");
+  std::string line;
+  std::uint64_t turn = 0;
+  while (!base::stop_requested()) {
+    if (at_terminal) show("> ");
+    if (!std::getline(std::cin, line)) break;
+    line = base::repair_utf8(line);
+    if (line == "/quit") break;
+    if (line == "/new") {
+      begin();
+      continue;
+    }
+    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+    messages.push_back({.role = "user", .content = line});
+    const std::string text = answer(*generator, messages, options.sampling.seed + turn++, options);
+    messages.push_back({.role = "assistant", .content = text});
+  }
+  if (at_terminal) show("\n");
+  return 0;
+}
+
+const bool registered = add_verb({"chat", "a conversation in the terminal", [](CLI::App& app) -> std::function<int()> {
+  auto options = std::make_shared<ChatOptions>();
+  options->sampling.temperature = 0.7;
+  options->sampling.top_p = 0.9;
+  options->max_new_tokens = 512;
+  add_generation_options(app, *options);
+  app.add_option("--system", options->system, "a system message before the conversation");
+  return [options] { return chat(*options); };
+}});
+
+}  // namespace
+}  // namespace finstill::cli
