@@ -1,0 +1,160 @@
+// The block formats (ggml's, little-endian). d and m are float16; n is the index of a value in its block.
+//
+//   Q4_0   32 values, 18 bytes  d, 16 nibble pairs                d * (q - 8)      value n < 16: low nibble of byte n,
+//   Q4_1   32 values, 20 bytes  d, m, 16 nibble pairs             d * q + m        else high nibble of byte n - 16
+//   Q5_0   32 values, 22 bytes  d, 32 high bits, 16 pairs         d * (q - 16)
+//   Q5_1   32 values, 24 bytes  d, m, 32 high bits, 16 pairs      d * q + m
+//   Q8_0   32 values, 34 bytes  d, 32 int8                        q * d
+//   Q4_K  256 values, 144 bytes d, dmin, 12 bytes of 8 scales and 8 minima of 6 bits, 128 nibble pairs
+//                               (d * scale) * q - (dmin * minimum)
+//   Q6_K  256 values, 210 bytes 128 nibble pairs, 64 bytes of bit pairs, 16 int8 scales, d
+//                               (d * scale) * (q - 32)
+
+#include "model/dequantize.h"
+
+#include <bit>
+#include <cassert>
+
+namespace finstill::model {
+namespace {
+
+using Byte = unsigned char;
+
+std::uint16_t load16(const Byte* p) { return static_cast<std::uint16_t>(p[0] | p[1] << 8); }
+
+std::uint32_t load32(const Byte* p) {
+  return static_cast<std::uint32_t>(p[0]) | static_cast<std::uint32_t>(p[1]) << 8 | static_cast<std::uint32_t>(p[2]) << 16 |
+         static_cast<std::uint32_t>(p[3]) << 24;
+}
+
+/// IEEE binary16 to binary32, exact; signalling NaNs become quiet ones.
+float half(std::uint16_t bits) {
+  const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000u) << 16;
+  const std::uint32_t exponent = bits >> 10 & 0x1Fu;
+  const std::uint32_t fraction = bits & 0x3FFu;
+  if (exponent == 31) {
+    const std::uint32_t quiet = fraction != 0 ? 0x400000u : 0u;
+    return std::bit_cast<float>(sign | 0x7F800000u | quiet | fraction << 13);
+  }
+  if (exponent == 0) {
+    const float value = static_cast<float>(fraction) * 0x1p-24F;
+    return sign != 0 ? -value : value;
+  }
+  return std::bit_cast<float>(sign | (exponent + 112) << 23 | fraction << 13);
+}
+
+/// Value n of 32 nibbles in 16 bytes.
+int nibble(const Byte* pairs, int n) { return n < 16 ? pairs[n] & 15 : pairs[n - 16] >> 4; }
+
+void q4_0(const Byte* block, float* out) {
+  const float d = half(load16(block));
+  for (int n = 0; n < 32; ++n) out[n] = d * static_cast<float>(nibble(block + 2, n) - 8);
+}
+
+void q4_1(const Byte* block, float* out) {
+  const float d = half(load16(block)), m = half(load16(block + 2));
+  for (int n = 0; n < 32; ++n) out[n] = d * static_cast<float>(nibble(block + 4, n)) + m;
+}
+
+void q5_0(const Byte* block, float* out) {
+  const float d = half(load16(block));
+  const std::uint32_t high = load32(block + 2);
+  for (int n = 0; n < 32; ++n) {
+    const int q = nibble(block + 6, n) | static_cast<int>(high >> n & 1u) << 4;
+    out[n] = d * static_cast<float>(q - 16);
+  }
+}
+
+void q5_1(const Byte* block, float* out) {
+  const float d = half(load16(block)), m = half(load16(block + 2));
+  const std::uint32_t high = load32(block + 4);
+  for (int n = 0; n < 32; ++n) {
+    const int q = nibble(block + 8, n) | static_cast<int>(high >> n & 1u) << 4;
+    out[n] = d * static_cast<float>(q) + m;
+  }
+}
+
+void q8_0(const Byte* block, float* out) {
+  const float d = half(load16(block));
+  for (int n = 0; n < 32; ++n) out[n] = static_cast<float>(static_cast<std::int8_t>(block[2 + n])) * d;
+}
+
+void q4_k(const Byte* block, float* out) {
+  const float d = half(load16(block)), dmin = half(load16(block + 2));
+  const Byte* packed = block + 4;
+  const Byte* pairs = block + 16;
+  for (int group = 0; group < 8; ++group) {
+    int scale = 0, minimum = 0;
+    if (group < 4) {
+      scale = packed[group] & 63;
+      minimum = packed[group + 4] & 63;
+    } else {
+      scale = (packed[group + 4] & 15) | (packed[group - 4] >> 2 & 48);
+      minimum = packed[group + 4] >> 4 | (packed[group] >> 2 & 48);
+    }
+    const float step = d * static_cast<float>(scale);
+    const float offset = dmin * static_cast<float>(minimum);
+    const int shift = group % 2 * 4;
+    for (int n = 0; n < 32; ++n) {
+      const int q = pairs[group / 2 * 32 + n] >> shift & 15;
+      out[group * 32 + n] = step * static_cast<float>(q) - offset;
+    }
+  }
+}
+
+void q6_k(const Byte* block, float* out) {
+  const Byte* low = block;
+  const Byte* high = block + 128;
+  const Byte* scales = block + 192;
+  const float d = half(load16(block + 208));
+  for (int n = 0; n < 256; ++n) {
+    const int part = n / 128, quarter = n % 128 / 32, column = n % 32;
+    const int bits = low[part * 64 + quarter % 2 * 32 + column] >> (quarter / 2 * 4) & 15;
+    const int top = high[part * 32 + column] >> (quarter * 2) & 3;
+    const float step = d * static_cast<float>(static_cast<std::int8_t>(scales[n / 16]));
+    out[n] = step * static_cast<float>((bits | top << 4) - 32);
+  }
+}
+
+void f32(const Byte* block, float* out) { *out = std::bit_cast<float>(load32(block)); }
+void f16(const Byte* block, float* out) { *out = half(load16(block)); }
+void bf16(const Byte* block, float* out) { *out = std::bit_cast<float>(static_cast<std::uint32_t>(load16(block)) << 16); }
+
+struct Format {
+  GgmlType type;
+  GgmlLayout layout;
+  void (*block)(const Byte*, float*);
+};
+
+constexpr Format formats[] = {
+    {GgmlType::f32, {"F32", 1, 4}, f32},          {GgmlType::f16, {"F16", 1, 2}, f16},
+    {GgmlType::bf16, {"BF16", 1, 2}, bf16},       {GgmlType::q4_0, {"Q4_0", 32, 18}, q4_0},
+    {GgmlType::q4_1, {"Q4_1", 32, 20}, q4_1},     {GgmlType::q5_0, {"Q5_0", 32, 22}, q5_0},
+    {GgmlType::q5_1, {"Q5_1", 32, 24}, q5_1},     {GgmlType::q8_0, {"Q8_0", 32, 34}, q8_0},
+    {GgmlType::q4_k, {"Q4_K", 256, 144}, q4_k},   {GgmlType::q6_k, {"Q6_K", 256, 210}, q6_k},
+};
+
+const Format* find(std::uint32_t type) {
+  for (const Format& format : formats) {
+    if (static_cast<std::uint32_t>(format.type) == type) return &format;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+const GgmlLayout* ggml_layout(std::uint32_t type) {
+  const Format* format = find(type);
+  return format == nullptr ? nullptr : &format->layout;
+}
+
+void dequantize(GgmlType type, std::span<const std::byte> bytes, std::span<float> out) {
+  const Format* format = find(static_cast<std::uint32_t>(type));
+  assert(format != nullptr);
+  const auto& [name, values, size] = format->layout;
+  assert(bytes.size() % size == 0 && bytes.size() / size * values == out.size());
+  const auto* source = reinterpret_cast<const Byte*>(bytes.data());
+  for (std::size_t at = 0; at < out.size(); at += values, source += size) format->block(source, out.data() + at);
+}
+
+}  // namespace finstill::model
