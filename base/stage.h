@@ -56,6 +56,9 @@ class Stage {
   /// Whether dtype, kernels, threads and LibTorch's version belong to its identity.
   virtual bool computes() const { return false; }
   virtual StagePlan plan() const { return {}; }
+  /// Fields that say how long to go on ("steps"): when nothing else of a finished stage changed and they grew, its folder
+  /// is kept and run() continues from what it finds there.
+  virtual std::vector<std::string> budget_fields() const { return {}; }
   /// Cheap checks before any stage of a recipe starts (paths, task names); throws Error.
   virtual void check() const {}
   /// Makes the artifact in context.directory. Throws Error; on Error(preempted) what is in the folder resumes.
