@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BUILD := $(if $(filter 1,$(CUDA)),build-cuda,build)
 PRESET := $(if $(filter 1,$(CUDA)),cuda,cpu)
 
-.PHONY: demo test fast build setup sanitize fuzz bench test-peers format lint clean help
+.PHONY: demo test fast build setup sanitize fuzz test-peers format lint clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -16,7 +16,6 @@ help:
 	  'make sanitize    AddressSanitizer and UndefinedBehaviorSanitizer over the parsers, their fuzz drivers and the kernels' \
 	  'make fuzz        libFuzzer on every parser, FUZZ_SECONDS (60) each' \
 	  'make test-peers  against transformers and peft in a throw-away environment' \
-	  'make bench       the benchmarks' \
 	  'make format      clang-format;   make lint: clang-tidy'
 
 setup:
@@ -45,9 +44,6 @@ fuzz:
 
 test-peers: build
 	@scripts/test_peers.sh $(BUILD)/finstill
-
-bench: build
-	@scripts/bench.sh $(BUILD)/finstill
 
 format:
 	@LINT=1 scripts/setup.sh

@@ -51,6 +51,15 @@ std::string answer(engine::Generator& generator, const std::vector<text::Message
   return text;
 }
 
+/// Drops the oldest turns while the conversation does not fit into the context.
+void forget_oldest(std::vector<text::Message>& messages, const engine::Generator& generator) {
+  const auto first = messages.front().role == "system" ? 1 : 0;
+  while (std::ssize(messages) > first + 2 &&
+         std::ssize(generator.encode(messages)) >= generator.context_length()) {
+    messages.erase(messages.begin() + first, messages.begin() + first + 2);
+  }
+}
+
 int chat(ChatOptions& options) {
   engine::check(options.sampling, "chat");
   apply_runtime(options.runtime);
@@ -77,6 +86,7 @@ int chat(ChatOptions& options) {
     }
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     messages.push_back({.role = "user", .content = line});
+    forget_oldest(messages, *generator);
     const std::string text = answer(*generator, messages, options.sampling.seed + turn++, options);
     messages.push_back({.role = "assistant", .content = text});
   }

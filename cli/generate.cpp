@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "base/signals.h"
 #include "cli/generation.h"
 #include "cli/verb.h"
 #include "engine/local.h"
@@ -44,7 +45,7 @@ engine::Request read_request(const base::Json& object, const std::string& where,
   request.max_new_tokens = options.max_new_tokens;
   request.sampling = options.sampling;
   // Lines draw apart: the same prompt twice gives two samples.
-  request.sampling.seed = base::derived_seed(options.sampling.seed, "generate", number);
+  request.sampling.seed = base::derive_seed(options.sampling.seed, "generate", number);
   request.stop = options.stop;
   request.ignore_eos = options.ignore_eos;
   request.keep_special = options.keep_special;
@@ -81,6 +82,7 @@ Totals answer(engine::Generator& generator, const std::vector<engine::RequestId>
   Totals totals;
   std::size_t next = 0;
   while (!generator.idle()) {
+    base::check_stop();
     for (const engine::Event& event : generator.step()) {
       engine::add_event(results[event.request], event);
       if (event.finished) finished[event.request] = true;

@@ -1,5 +1,7 @@
 #include "cli/recipe.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <map>

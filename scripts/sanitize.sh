@@ -13,5 +13,5 @@ cmake --build --preset asan --target sanitized_tests
 rm -rf build-asan/reports
 mkdir -p build-asan/reports
 status=0
-ctest --test-dir build-asan -L sanitize --output-on-failure --output-junit reports/ctest.junit --timeout 400 | grep -v '^ *$' || status=1
+ctest --test-dir build-asan -L sanitize --output-on-failure --output-junit "$PWD/build-asan/reports/ctest.junit" --timeout 400 | grep -v '^ *$' || status=1
 python3 scripts/count_tests.py build-asan/reports "$status"

@@ -8,6 +8,6 @@ label=${2:-}
 export FINSTILL_SHARED=${FINSTILL_SHARED:-$PWD/../shared}
 rm -rf "$build/reports"
 mkdir -p "$build/reports"
-ctest --test-dir "$build" --output-on-failure --output-junit reports/ctest.junit --timeout 1500 ${label:+-L "$label"} | grep -v '^ *$'
+ctest --test-dir "$build" --output-on-failure --output-junit "$PWD/$build/reports/ctest.junit" --timeout 1500 ${label:+-L "$label"} | grep -v '^ *$'
 ctest_status=${PIPESTATUS[0]}
 python3 scripts/count_tests.py "$build/reports" "$ctest_status"

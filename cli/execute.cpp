@@ -1,0 +1,103 @@
+// One stage in one folder. The folder of an unfinished stage holds `unfinished.json`, the identity it works towards, so
+// that a later run knows whether it may continue there.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/error.h"
+#include "base/failpoint.h"
+#include "base/file.h"
+#include "base/signals.h"
+#include "cli/runner.h"
+
+namespace finstill::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using base::Json;
+
+constexpr const char* unfinished_file = "unfinished.json";
+
+/// The identity of an interrupted try; nullopt when there is none or it is unreadable (then the try is worthless).
+std::optional<Json> unfinished_identity(const fs::path& folder) {
+  if (!fs::exists(folder / unfinished_file)) return std::nullopt;
+  try {
+    return base::read_json(folder / unfinished_file);
+  } catch (const base::Error&) {
+    return Json();
+  }
+}
+
+Json without_budget(Json identity, const std::vector<std::string>& budget_fields) {
+  identity.erase("outputs");
+  for (const std::string& field : budget_fields) identity["config"].erase(field);
+  return identity;
+}
+
+bool budget_grew(const Json& before, const Json& after, const std::vector<std::string>& fields) {
+  bool grew = false;
+  for (const std::string& field : fields) {
+    const Json old_value = before.at("config").value(field, Json());
+    const Json new_value = after.at("config").value(field, Json());
+    if (old_value == new_value) continue;
+    if (!old_value.is_number() || !new_value.is_number() || new_value < old_value) return false;
+    grew = true;
+  }
+  return grew;
+}
+
+bool is_extendable(const Json& before, const Json& after, const base::Stage& stage) {
+  const auto fields = stage.budget_fields();
+  return !fields.empty() && before.contains("config") &&
+         without_budget(before, fields) == without_budget(after, fields) && budget_grew(before, after, fields);
+}
+
+void prepare_folder(const fs::path& folder, StageState state, const Json& identity) {
+  const bool continues = state == StageState::unfinished || state == StageState::extendable;
+  if (fs::exists(folder) && !continues) {
+    const bool is_ours = fs::exists(folder / "manifest.json") || fs::exists(folder / unfinished_file);
+    if (!is_ours && !(fs::is_directory(folder) && fs::is_empty(folder))) {
+      base::fail(base::ExitCode::io, "{}: exists and is no artifact of finstill: choose another place or move it away",
+                 folder.string());
+    }
+    base::remove_all(folder);
+  }
+  base::make_folder(folder);
+  base::write_file_atomic(folder / unfinished_file, base::dump_json(identity) + "\n");
+  base::remove_all(folder / "manifest.json");
+}
+
+}  // namespace
+
+StageState inspect_folder(const fs::path& folder, const Json& identity, const base::Stage& stage, std::string* why) {
+  if (base::is_finished(folder, identity, why)) return StageState::finished;
+  if (const auto earlier = unfinished_identity(folder)) {
+    if (*earlier == identity || is_extendable(*earlier, identity, stage)) return StageState::unfinished;
+    *why = "an interrupted try had other settings or inputs";
+    return StageState::different;
+  }
+  const auto manifest = base::read_manifest(folder);
+  if (!manifest) return StageState::missing;
+  return is_extendable(manifest->identity, identity, stage) ? StageState::extendable : StageState::different;
+}
+
+base::Manifest execute_stage(const PlannedStage& planned, const fs::path& folder, std::uint64_t seed,
+                             const base::Runtime& runtime, base::ProgressSink& progress) {
+  prepare_folder(folder, planned.state, planned.identity);
+  base::StageContext context;
+  context.directory = folder;
+  context.name = planned.recipe->name;
+  context.seed = seed;
+  context.runtime = runtime;
+  context.progress = &progress;
+  context.scratch.push_back(unfinished_file);
+  const auto start = std::chrono::steady_clock::now();
+  base::check_stop();
+  planned.stage->run(context);
+  context.observed["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return base::finish_artifact(folder, planned.identity, context.scratch, context.observed);
+}
+
+}  // namespace finstill::cli

@@ -1,0 +1,83 @@
+#pragma once
+
+// Runs the stages of a recipe in order, each into its own folder of the run directory; skips what is already there.
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/artifact.h"
+#include "base/progress.h"
+#include "base/stage.h"
+#include "cli/machine.h"
+#include "cli/recipe.h"
+
+namespace finstill::cli {
+
+/// What a stage's folder holds, compared with what its recipe asks for.
+enum class StageState {
+  finished,    ///< this very artifact
+  unfinished,  ///< an interrupted try of it; run() continues
+  extendable,  ///< finished, but only its budget grew; run() continues
+  different,   ///< an artifact of other settings or inputs: will be made anew
+  missing,
+  waiting,     ///< not known yet: an input is not finished
+};
+
+std::string state_name(StageState state);
+
+struct PlannedStage {
+  const RecipeStage* recipe = nullptr;
+  std::shared_ptr<base::Stage> stage;
+  StageState state = StageState::missing;
+  std::string why;           ///< which part differs
+  base::Json identity;       ///< null while `waiting`
+  base::StagePlan plan;
+  double seconds = 0;        ///< estimate
+};
+
+/// Which stages of a recipe to run; empty = all.
+struct Selection {
+  std::string only, from, until;
+  bool force = false;
+};
+
+class Runner {
+ public:
+  /// `run_directory` = runs/<name>; nothing is touched before run().
+  Runner(Recipe recipe, std::filesystem::path run_directory, base::Runtime runtime);
+
+  /// The state and the estimate of each stage, in order. `machine` = none: without seconds.
+  std::vector<PlannedStage> plan(const std::optional<Machine>& machine);
+
+  /// Runs what the selection asks for. `keep_whole` false is for a stage alone: its folder is the run directory itself.
+  /// Throws what a stage throws; what is finished by then stays.
+  void run(const Selection& selection, const std::optional<Machine>& machine, base::ProgressSink& progress);
+
+  const Recipe& recipe() const { return recipe_; }
+  std::filesystem::path folder(const std::string& stage) const { return run_directory_ / stage; }
+
+ private:
+  Recipe recipe_;
+  std::filesystem::path run_directory_;
+  base::Runtime runtime_;
+
+  PlannedStage plan_stage(RecipeStage& stage, const std::set<std::string>& unfinished);
+  std::set<std::string> selected(const Selection& selection) const;
+  void write_recipe_files() const;
+  void publish_report(const PlannedStage& planned) const;
+};
+
+/// Runs one stage into `folder` as an artifact: prepares the folder (continue, extend or begin anew), runs, writes the
+/// manifest. Shared by recipes and by stages run alone. Throws Error(io) for a folder that holds something else.
+base::Manifest execute_stage(const PlannedStage& planned, const std::filesystem::path& folder, std::uint64_t seed,
+                             const base::Runtime& runtime, base::ProgressSink& progress);
+
+/// Compares what lies in `folder` with `identity`.
+StageState inspect_folder(const std::filesystem::path& folder, const base::Json& identity, const base::Stage& stage,
+                          std::string* why);
+
+}  // namespace finstill::cli
