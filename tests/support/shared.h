@@ -23,10 +23,10 @@ inline bool shared_required() {
 
 }  // namespace finstill::tests
 
-/// Declares `path` inside the shared material, or skips the test by name.
-#define FINSTILL_SHARED_OR_SKIP(path, relative)                                              \
-  const std::filesystem::path path = finstill::tests::shared_root() / (relative);            \
-  if (!std::filesystem::exists(path)) {                                                      \
-    if (finstill::tests::shared_required()) FAIL() << "missing shared material: " << path;   \
-    GTEST_SKIP() << "needs shared material: " << path;                                       \
+/// Declares `variable`, a path inside the shared material, or skips the test by name.
+#define FINSTILL_SHARED_OR_SKIP(variable, relative)                                              \
+  const std::filesystem::path variable = finstill::tests::shared_root() / (relative);            \
+  if (!std::filesystem::exists(variable)) {                                                      \
+    if (finstill::tests::shared_required()) FAIL() << "missing shared material: " << variable;   \
+    GTEST_SKIP() << "needs shared material: " << variable;                                       \
   }
