@@ -20,7 +20,9 @@ Sequence::Sequence(RequestId id, Request request, std::vector<std::int32_t> prom
       tokenizer_(&tokenizer),
       stream_(tokenizer, request_.keep_special),
       matcher_(request_.stop),
-      answers_messages_(!request_.messages.empty()) {
+      stands_alone_(!request_.messages.empty() || std::ranges::all_of(ids_, [&](std::int32_t id) {
+        return tokenizer.is_special(id);
+      })) {
   assert(prompt_tokens_ > 0 && prompt_tokens_ < limit_);
 }
 
@@ -67,9 +69,9 @@ std::string Sequence::text_of(std::int32_t token) {
   std::string piece = stream_.push(token);
   if (!at_start_ || piece.empty()) return piece;
   at_start_ = false;
-  // Sentencepiece puts a space in front of a text. An answer to messages is a text of its own and
-  // loses it, as in decode(); a continuation of a prompt keeps it.
-  if (answers_messages_ && piece.front() == ' ') {
+  // Sentencepiece puts a space in front of a text. An answer to messages, or to nothing but BOS, is
+  // a text of its own and loses it, as in decode(); the continuation of a text keeps it.
+  if (stands_alone_ && piece.front() == ' ') {
     const std::string alone = tokenizer_->decode(std::span(&token, 1), request_.keep_special);
     if (!alone.starts_with(' ')) piece.erase(0, 1);
   }

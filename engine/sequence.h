@@ -50,7 +50,7 @@ class Sequence {
   text::TextStream stream_;
   StopMatcher matcher_;
   std::vector<float> model_logits_;  // as the model gave them, where log-probs are wanted
-  bool answers_messages_;
+  bool stands_alone_;
   bool at_start_ = true;
   bool finished_ = false;
 };
