@@ -29,10 +29,13 @@ struct SaveOptions {
   std::int64_t shard_bytes = 5'000'000'000;  ///< a larger model is split into files of at most this (one tensor at least)
 };
 
-/// Writes config.json, generation_config.json and the weights. Files are written atomically; tokenizer files are the
-/// business of copy_tokenizer. Throws Error(io).
+/// Writes the weights, then generation_config.json (special tokens only) and config.json. Files are written atomically;
+/// the tokenizer's files are the business of copy_tokenizer or text::Tokenizer::save, called afterwards. Throws Error(io).
 void save_model(const std::filesystem::path& folder, const ModelConfig& config, const DenseWeights& weights,
                 const SaveOptions& options = {});
+
+/// The last step of save_model, for who writes weights otherwise.
+void write_config(const std::filesystem::path& folder, const ModelConfig& config);
 
 /// Copies what belongs to the tokenizer, the chat template and generation_config.json, where `from` has it.
 /// Returns the file names copied.

@@ -14,6 +14,8 @@
 
 #include <bit>
 #include <cassert>
+#include <cstdint>
+#include <string_view>
 
 namespace finstill::model {
 namespace {
@@ -121,40 +123,30 @@ void f16(const Byte* block, float* out) { *out = half(load16(block)); }
 void bf16(const Byte* block, float* out) { *out = std::bit_cast<float>(static_cast<std::uint32_t>(load16(block)) << 16); }
 
 struct Format {
-  GgmlType type;
-  GgmlLayout layout;
+  std::string_view name;
   void (*block)(const Byte*, float*);
 };
 
-constexpr Format formats[] = {
-    {GgmlType::f32, {"F32", 1, 4}, f32},          {GgmlType::f16, {"F16", 1, 2}, f16},
-    {GgmlType::bf16, {"BF16", 1, 2}, bf16},       {GgmlType::q4_0, {"Q4_0", 32, 18}, q4_0},
-    {GgmlType::q4_1, {"Q4_1", 32, 20}, q4_1},     {GgmlType::q5_0, {"Q5_0", 32, 22}, q5_0},
-    {GgmlType::q5_1, {"Q5_1", 32, 24}, q5_1},     {GgmlType::q8_0, {"Q8_0", 32, 34}, q8_0},
-    {GgmlType::q4_k, {"Q4_K", 256, 144}, q4_k},   {GgmlType::q6_k, {"Q6_K", 256, 210}, q6_k},
-};
+constexpr Format formats[] = {{"F32", f32},   {"F16", f16},   {"BF16", bf16}, {"Q4_0", q4_0}, {"Q4_1", q4_1},
+                              {"Q5_0", q5_0}, {"Q5_1", q5_1}, {"Q8_0", q8_0}, {"Q4_K", q4_k}, {"Q6_K", q6_k}};
 
-const Format* find(std::uint32_t type) {
+const Format* find(const base::GgmlType& type) {
   for (const Format& format : formats) {
-    if (static_cast<std::uint32_t>(format.type) == type) return &format;
+    if (format.name == type.name) return &format;
   }
   return nullptr;
 }
 
 }  // namespace
 
-const GgmlLayout* ggml_layout(std::uint32_t type) {
-  const Format* format = find(type);
-  return format == nullptr ? nullptr : &format->layout;
-}
+bool can_dequantize(const base::GgmlType& type) { return find(type) != nullptr; }
 
-void dequantize(GgmlType type, std::span<const std::byte> bytes, std::span<float> out) {
-  const Format* format = find(static_cast<std::uint32_t>(type));
+void dequantize(const base::GgmlType& type, std::span<const std::byte> bytes, std::span<float> out) {
+  const Format* format = find(type);
   assert(format != nullptr);
-  const auto& [name, values, size] = format->layout;
-  assert(bytes.size() % size == 0 && bytes.size() / size * values == out.size());
+  assert(bytes.size() % type.bytes == 0 && bytes.size() / type.bytes * type.block == out.size());
   const auto* source = reinterpret_cast<const Byte*>(bytes.data());
-  for (std::size_t at = 0; at < out.size(); at += values, source += size) format->block(source, out.data() + at);
+  for (std::size_t at = 0; at < out.size(); at += type.block, source += type.bytes) format->block(source, out.data() + at);
 }
 
 }  // namespace finstill::model

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "base/gguf.h"
 #include "model/weights.h"
 
 namespace finstill::model {
@@ -13,5 +14,8 @@ namespace finstill::model {
 /// Throws Error(data) with file, tensor or key, and reason; Error(io).
 void import_gguf(const std::filesystem::path& file, const std::filesystem::path& folder,
                  at::ScalarType dtype = at::ScalarType::Float);
+
+/// One dequantised parameter in its Hugging Face layout, float32. The tensor is in the file (checked by import_gguf).
+at::Tensor read_gguf_tensor(const base::GgufFile& file, const ModelConfig& config, const Parameter& parameter);
 
 }  // namespace finstill::model

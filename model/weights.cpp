@@ -135,4 +135,13 @@ at::ScalarType parse_storage_dtype(std::string_view text, std::string_view where
              text);
 }
 
+std::string storage_dtype_name(at::ScalarType dtype) {
+  switch (dtype) {
+    case at::kBFloat16: return "bfloat16";
+    case at::kHalf: return "float16";
+    case at::kDouble: return "float64";
+    default: return "float32";
+  }
+}
+
 }  // namespace finstill::model

@@ -184,5 +184,6 @@ class DenseWeights : public Weights {
 
 /// A dtype in which weights are stored: "float32", "bfloat16" or "float16". Throws Error(config) beginning with `where`.
 at::ScalarType parse_storage_dtype(std::string_view text, std::string_view where);
+std::string storage_dtype_name(at::ScalarType dtype);
 
 }  // namespace finstill::model

@@ -1,0 +1,119 @@
+#include "model/checkpoint.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include <fmt/ranges.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/safetensors.h"
+#include "model/family.h"
+#include "model/stored_tensor.h"
+#include "ops/tensor.h"
+
+namespace finstill::model {
+namespace {
+
+using base::ExitCode;
+using base::fail;
+
+std::string list_some(const std::vector<std::string>& names) {
+  constexpr std::size_t most = 4;
+  const std::vector<std::string> some(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(std::min(most, names.size())));
+  return fmt::format("{}{}", fmt::join(some, ", "),
+                     names.size() > most ? fmt::format(" and {} more", names.size() - most) : "");
+}
+
+/// Tensors that older writers add and that say nothing new.
+bool is_redundant(const std::string& name, const ModelConfig& config) {
+  return name.ends_with(".rotary_emb.inv_freq") || (config.tied_head && name == "lm_head.weight");
+}
+
+void check_names(const base::SafetensorsFolder& stored, const ModelConfig& config, const std::vector<Parameter>& parameters) {
+  const std::string where = stored.folder().string();
+  std::set<std::string, std::less<>> wanted;
+  std::vector<std::string> missing, unexpected;
+  for (const Parameter& parameter : parameters) {
+    wanted.insert(parameter.name);
+    if (stored.find(parameter.name) == nullptr) missing.push_back(parameter.name);
+  }
+  for (const auto& [name, tensor] : stored.tensors()) {
+    if (!wanted.contains(name) && !is_redundant(name, config)) unexpected.push_back(name);
+  }
+  if (missing.empty() && unexpected.empty()) return;
+  fail(ExitCode::data, "{}: the weights do not fit config.json ({}, {} layers): {}{}{}", where, config.family, config.blocks,
+       missing.empty() ? "" : "missing " + list_some(missing), missing.empty() || unexpected.empty() ? "" : "; ",
+       unexpected.empty() ? "" : "unexpected " + list_some(unexpected));
+}
+
+base::Json generation_config(const ModelConfig& config) {
+  const base::Json full = config_to_json(config);
+  base::Json json = base::Json::object();
+  for (const char* key : {"bos_token_id", "eos_token_id", "pad_token_id"}) {
+    if (!full.at(key).is_null()) json[key] = full.at(key);
+  }
+  return json;
+}
+
+/// Files that belong to the tokenizer, the chat template and the defaults of generation; some folders lack some.
+constexpr const char* tokenizer_files[] = {
+    "tokenizer.json",     "tokenizer.model",     "tokenizer_config.json", "special_tokens_map.json",
+    "added_tokens.json",  "vocab.json",          "merges.txt",            "chat_template.jinja",
+    "chat_template.json", "generation_config.json",
+};
+
+}  // namespace
+
+DenseWeights load_weights(const std::filesystem::path& folder, const ModelConfig& config, at::ScalarType dtype,
+                          const std::string& device) {
+  const base::SafetensorsFolder stored(folder);
+  check_names(stored, config, parameters(config));
+  for (const Parameter& parameter : parameters(config)) {
+    check_stored(*stored.find(parameter.name)->entry, parameter.shape, folder.string());
+  }
+  DenseWeights weights(config, dtype, device);
+  for (std::size_t i = 0; i < weights.parameters().size(); ++i) {
+    const base::SafetensorsFolder::Tensor* tensor = stored.find(weights.parameters()[i].name);
+    weights.refresh(i, stored_tensor(*tensor->entry, tensor->bytes()));
+  }
+  return weights;
+}
+
+void save_model(const std::filesystem::path& folder, const ModelConfig& config, const DenseWeights& weights,
+                const SaveOptions& options) {
+  ModelConfig stored = config;
+  stored.dtype = storage_dtype_name(options.dtype);
+  std::vector<base::SafetensorsWriter::Spec> specs;
+  for (const Parameter& parameter : weights.parameters()) {
+    specs.push_back({parameter.name, safetensors_dtype(options.dtype), parameter.shape});
+  }
+  base::make_folder(folder);
+  base::SafetensorsWriter writer(folder, "model", std::move(specs), {{"format", "pt"}},
+                                 static_cast<std::uint64_t>(options.shard_bytes));
+  for (std::size_t i = 0; i < weights.parameters().size(); ++i) {
+    const at::Tensor tensor = ops::cast(weights.tensor(i).cpu(), options.dtype).contiguous();
+    writer.write(weights.parameters()[i].name, ops::bytes_of(tensor));
+  }
+  writer.commit();
+  write_config(folder, stored);
+}
+
+void write_config(const std::filesystem::path& folder, const ModelConfig& config) {
+  base::write_file_atomic(folder / "generation_config.json", generation_config(config).dump(2) + "\n");
+  base::write_file_atomic(folder / "config.json", config_to_json(config).dump(2) + "\n");
+}
+
+std::vector<std::string> copy_tokenizer(const std::filesystem::path& from, const std::filesystem::path& to) {
+  std::vector<std::string> copied;
+  if (std::filesystem::weakly_canonical(from) == std::filesystem::weakly_canonical(to)) return copied;
+  for (const char* name : tokenizer_files) {
+    if (!std::filesystem::is_regular_file(from / name)) continue;
+    base::write_file_atomic(to / name, base::read_file(from / name));
+    copied.emplace_back(name);
+  }
+  return copied;
+}
+
+}  // namespace finstill::model
