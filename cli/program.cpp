@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/signals.h"
 #include "base/version.h"
+#include "cli/stage_verbs.h"
 #include "cli/verb.h"
 
 namespace finstill::cli {
@@ -49,6 +50,7 @@ int run_program(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe becomes a write error with a message, not a silent death
   std::signal(SIGXFSZ, SIG_IGN);  // likewise a file-size limit
   base::install_stop_signals();
+  add_stage_verbs();
   CLI::App app("finstill: makes a small finance model out of a large one", "finstill");
   app.set_version_flag("--version", base::version());
   app.require_subcommand(1);

@@ -1,0 +1,51 @@
+// `finstill verify DIR`: are the artifacts still what their manifests say?
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <memory>
+
+#include "base/artifact.h"
+#include "base/error.h"
+#include "cli/verb.h"
+
+namespace finstill::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+void verify_one(const fs::path& folder) {
+  base::verify_artifact(folder);
+  const auto manifest = base::read_manifest(folder);
+  fmt::print("{}: {} {}, {} files unchanged\n", folder.string(), manifest->artifact_kind(), manifest->hash.substr(0, 16),
+             manifest->identity.value("outputs", base::Json::object()).size());
+}
+
+int verify(const std::string& directory) {
+  if (fs::exists(fs::path(directory) / "manifest.json")) {
+    verify_one(directory);
+    return 0;
+  }
+  if (!fs::is_directory(directory)) base::fail(base::ExitCode::io, "{}: no such folder", directory);
+  int artifacts = 0;
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    if (!fs::exists(entry.path() / "manifest.json")) continue;
+    verify_one(entry.path());
+    ++artifacts;
+  }
+  if (artifacts == 0) {
+    base::fail(base::ExitCode::data, "{}: neither an artifact nor a run directory: no manifest.json in it or one below",
+               directory);
+  }
+  return 0;
+}
+
+const bool registered = add_verb(
+    {"verify", "hash an artifact, or all of a run, again", [](CLI::App& app) -> std::function<int()> {
+       auto directory = std::make_shared<std::string>();
+       app.add_option("directory", *directory, "artifact or run directory")->required();
+       return [directory] { return verify(*directory); };
+     }});
+
+}  // namespace
+}  // namespace finstill::cli

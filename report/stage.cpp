@@ -1,0 +1,77 @@
+// Stage `report`: scores in, one page out. report.html shows seconds and so stays outside the hashes; report.json holds
+// what does not depend on the clock and is what the identity covers.
+
+#include <filesystem>
+
+#include "base/file.h"
+#include "base/progress.h"
+#include "base/stage.h"
+#include "report/content.h"
+#include "report/page.h"
+
+namespace finstill::report {
+namespace {
+
+struct ReportConfig {
+  std::string title = "A small finance model";
+  std::string about;
+  std::string language = "en";
+  base::ArtifactRef scores;
+
+  static void fields(base::Fields<ReportConfig>& f) {
+    f.add("title", &ReportConfig::title, "heading of the page");
+    f.add("about", &ReportConfig::about, "one sentence: what the model is for");
+    f.add("language", &ReportConfig::language, "of the page").one_of({"en", "zh"});
+    f.add("scores", &ReportConfig::scores, "what to report").required().artifact({"scores"});
+  }
+};
+
+base::Json figures(const Content& content, const ReportConfig& config) {
+  base::Json results = base::Json::array();
+  for (const Result& result : content.results) {
+    results.push_back({{"task", result.task},
+                       {"model", result.model},
+                       {"items", result.items},
+                       {"correct", result.correct},
+                       {"accuracy", result.accuracy},
+                       {"low", result.low},
+                       {"high", result.high},
+                       {"macro_f1", result.macro_f1}});
+  }
+  base::Json origins = base::Json::array();
+  for (const Origin& origin : content.origins) {
+    origins.push_back({{"stage", origin.name}, {"kind", origin.kind}, {"identity", origin.identity}});
+  }
+  return {{"schema", "finstill-report-1"},
+          {"title", config.title},
+          {"language", config.language},
+          {"results", results},
+          {"origins", origins}};
+}
+
+class ReportStage : public base::Stage {
+ public:
+  explicit ReportStage(ReportConfig config) : config_(std::move(config)) {}
+
+  std::string artifact_kind() const override { return "report"; }
+
+  void run(base::StageContext& context) const override {
+    context.progress->start("report", 1, "page");
+    const Content content = read_content(config_.scores.path);
+    base::write_file_atomic(context.directory / "report.json", figures(content, config_).dump(1) + "\n");
+    base::write_file_atomic(
+        context.directory / "report.html",
+        render_page(content, {.title = config_.title, .about = config_.about, .language = config_.language}));
+    context.progress->finish();
+  }
+
+ private:
+  ReportConfig config_;
+};
+
+const bool registered = base::Registry<base::Stage>::add<ReportConfig>(
+    "report", "scores to one self-contained page, in English or Chinese",
+    [](const ReportConfig& config) { return std::make_unique<ReportStage>(config); });
+
+}  // namespace
+}  // namespace finstill::report
