@@ -45,11 +45,12 @@ struct Manifest {
 };
 
 /// The manifest of a finished artifact; std::nullopt when the folder has none. Throws Error(data) when it is damaged (its
-/// text does not match its hash, or it is no manifest).
+/// identity does not match its hash).
 std::optional<Manifest> read_manifest(const std::filesystem::path& folder);
 
-/// Whether the folder holds the finished artifact of this plan, its outputs present with their sizes... and, if
-/// `difference` is given, the first part that differs ("config.epochs", "inputs", ...), "" when nothing is there.
+/// Whether the folder holds the finished artifact of this plan with all its outputs present (verify_artifact hashes them).
+/// `difference`, if given, receives the first part that differs ("config.epochs", "inputs", ...), "" when no manifest is
+/// there.
 bool is_finished(const std::filesystem::path& folder, const Json& plan, std::string* difference = nullptr);
 
 /// Ends an artifact: removes `scratch` (paths below the folder), makes every output durable, hashes it, writes the manifest.
@@ -67,8 +68,8 @@ std::string identity_of(const std::filesystem::path& path);
 /// The artifact kind of a folder: its manifest's, or for a plain folder with config.json and weights "model"; "" otherwise.
 std::string artifact_kind_of(const std::filesystem::path& path);
 
-/// Throws Error(config) when `path` holds an artifact of another kind than `kinds` (empty = any); a folder without a
-/// manifest passes unless it is an unfinished artifact. `where` begins the message.
+/// Throws Error(config) when `path` holds an artifact of another kind than `kinds` (empty = any); what has no known kind
+/// passes. `where` begins the message.
 void check_artifact_kind(const std::filesystem::path& path, const std::vector<std::string>& kinds,
                          const std::string& where);
 

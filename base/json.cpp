@@ -211,6 +211,21 @@ std::string dump_json(const Json& value) {
   return value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+std::string first_difference(const Json& a, const Json& b) {
+  if (!a.is_object() || !b.is_object()) return a == b ? "" : ".";
+  const auto inside = [](const std::string& key, const std::string& rest) { return rest == "." ? key : key + "." + rest; };
+  for (const auto& [key, value] : a.items()) {
+    const auto other = b.find(key);
+    if (other == b.end()) return key;
+    const std::string deeper = first_difference(value, *other);
+    if (!deeper.empty()) return inside(key, deeper);
+  }
+  for (const auto& [key, value] : b.items()) {
+    if (!a.contains(key)) return key;
+  }
+  return "";
+}
+
 std::int64_t json_integer(const Json& object, std::string_view key, std::string_view where) {
   return integer_of(required(object, key, where), key, where);
 }

@@ -23,6 +23,10 @@ Json read_json(const std::filesystem::path& file);
 /// One line, UTF-8 kept as it is. Invalid UTF-8 becomes U+FFFD; NaN and infinities are refused (Error internal).
 std::string dump_json(const Json& value);
 
+/// The dotted path of the first member in which two values differ ("config.epochs"), "" when they are equal, "." when the
+/// values themselves differ. The order of keys does not count.
+std::string first_difference(const Json& a, const Json& b);
+
 // Checked access: nlohmann's own conversions turn -1 into 2^64-1 and 1.9 into 1. Each throws Error(data) naming `where`
 // and the key when the key is missing or has another type; the overloads with a fallback accept a missing or null key.
 std::int64_t json_integer(const Json& object, std::string_view key, std::string_view where);

@@ -1,0 +1,231 @@
+#include "base/artifact.h"
+
+#include "base/error.h"
+#include "base/failpoint.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/metrics.h"
+#include "base/version.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cerrno>
+#include <ctime>
+#include <set>
+
+namespace finstill::base {
+namespace {
+
+constexpr const char* schema = "finstill-manifest-1";
+constexpr const char* manifest_name = "manifest.json";
+
+bool is_output(const std::string& relative) {
+  const std::string name = relative.substr(relative.rfind('/') + 1);
+  const bool temporary = name.starts_with('.') && name.ends_with(".tmp");
+  return relative != manifest_name && relative != "timing.jsonl" && relative != "run.lock" && !temporary &&
+         !relative.starts_with("logs/");
+}
+
+void sync_file(const std::filesystem::path& file) {
+  const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) fail_errno(errno, "cannot open", file);
+  const int error = ::fsync(descriptor) == 0 ? 0 : errno;
+  ::close(descriptor);
+  if (error != 0) fail_errno(error, "cannot write", file);
+}
+
+/// Hashes every output after making it durable, and its folders.
+Json hash_outputs(const std::filesystem::path& folder) {
+  Json outputs = Json::object();
+  std::set<std::filesystem::path> folders = {folder};
+  for (const std::string& relative : output_files(folder)) {
+    sync_file(folder / relative);
+    folders.insert((folder / relative).parent_path());
+    outputs[relative] = sha256_file(folder / relative);
+  }
+  for (const auto& one : folders) sync_folder(one);
+  return outputs;
+}
+
+/// ISO 8601 with zone.
+std::string time_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm local = {};
+  ::localtime_r(&now, &local);
+  char text[40] = {};
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S%z", &local);
+  const std::string_view stamp = text;
+  return fmt::format("{}:{}", stamp.substr(0, stamp.size() - 2), stamp.substr(stamp.size() - 2));
+}
+
+std::string host_name() {
+  char name[256] = {};
+  return ::gethostname(name, sizeof name - 1) == 0 ? name : "";
+}
+
+Json without_outputs(Json identity) {
+  identity.erase("outputs");
+  return identity;
+}
+
+bool is_there(const std::filesystem::path& path) {
+  std::error_code error;
+  return std::filesystem::exists(path, error);
+}
+
+}  // namespace
+
+Json plan_identity(const std::string& kind, const Stage& stage, const Json& config,
+                   const std::vector<std::string>& inputs, std::uint64_t seed, const Runtime& runtime) {
+  Json identity{{"kind", kind}, {"artifact", stage.artifact_kind()}, {"revision", stage.revision()}, {"seed", seed}};
+  if (stage.computes()) {
+    identity["runtime"] = Json{{"dtype", runtime.dtype},
+                               {"device", runtime.device},
+                               {"kernels", runtime.kernels},
+                               {"threads", runtime.threads},
+                               {"libraries", libraries()}};
+  }
+  identity["config"] = config;
+  identity["inputs"] = inputs;
+  return identity;
+}
+
+std::vector<std::string> input_identities(const Struct& type, void* config) {
+  std::vector<std::string> identities;
+  type.references(config, [&](ArtifactRef& reference, const std::vector<std::string>&) {
+    if (reference.path.empty()) {
+      fail(ExitCode::config, "{}: \"{}\" refers to a stage, which only a recipe has; give a folder", reference.where,
+           reference.text);
+    }
+    if (!is_there(reference.path)) {
+      fail(ExitCode::io, "{}: \"{}\" is not there ({})", reference.where, reference.text, reference.path.string());
+    }
+    identities.push_back(identity_of(reference.path));
+  });
+  type.files(config, [&](const std::string& name, std::filesystem::path& path) {
+    if (!is_there(path)) fail(ExitCode::io, "{}: not there; set \"{}\" to a file or folder", path.string(), name);
+    identities.push_back(identity_of(path));
+  });
+  return identities;
+}
+
+std::string identity_hash(const Json& identity) { return sha256(dump_json(identity)); }
+
+std::string Manifest::kind() const { return json_string(identity, "kind", manifest_name); }
+
+std::string Manifest::artifact_kind() const { return json_string(identity, "artifact", manifest_name); }
+
+std::optional<Manifest> read_manifest(const std::filesystem::path& folder) {
+  const std::filesystem::path file = folder / manifest_name;
+  if (!is_there(file)) return std::nullopt;
+  const Json json = read_json(file);
+  if (!json.is_object() || !json.contains("schema")) return std::nullopt;  // some other tool's file of this name
+  const std::string where = file.string();
+  if (const std::string found = json_string(json, "schema", where); found != schema) {
+    fail(ExitCode::data, "{}: its schema is {}, this version knows {}", where, found, schema);
+  }
+  Manifest manifest;
+  manifest.identity = json.value("identity", Json());
+  manifest.observed = json.value("observed", Json::object());
+  manifest.hash = json_string(json, "identity_hash", where);
+  const bool whole = manifest.identity.is_object() && manifest.identity.contains("outputs") &&
+                     manifest.identity["outputs"].is_object();
+  if (!whole || identity_hash(manifest.identity) != manifest.hash) {
+    fail(ExitCode::data, "{}: its identity does not match its hash; it was edited or damaged: remove the folder and run "
+         "the stage again", where);
+  }
+  json_string(manifest.identity, "kind", where);
+  json_string(manifest.identity, "artifact", where);
+  return manifest;
+}
+
+bool is_finished(const std::filesystem::path& folder, const Json& plan, std::string* difference) {
+  if (difference != nullptr) difference->clear();
+  const auto manifest = read_manifest(folder);
+  if (!manifest) return false;
+  std::string found = first_difference(without_outputs(manifest->identity), plan);
+  if (found.empty()) {
+    for (const auto& [relative, hash] : manifest->identity["outputs"].items()) {
+      if (!is_there(folder / relative)) found = "outputs." + relative;
+    }
+  }
+  if (difference != nullptr) *difference = found;
+  return found.empty();
+}
+
+Manifest finish_artifact(const std::filesystem::path& folder, const Json& plan,
+                         const std::vector<std::string>& scratch, const Json& observed) {
+  for (const std::string& name : scratch) {
+    const std::filesystem::path inside = std::filesystem::path(name).lexically_normal();
+    assert(!name.empty() && inside.is_relative() && *inside.begin() != ".." && inside != "." && "below the folder");
+    remove_path(folder / inside);
+  }
+  Manifest manifest;
+  manifest.identity = plan;
+  manifest.identity["outputs"] = hash_outputs(folder);
+  manifest.hash = identity_hash(manifest.identity);
+  manifest.observed = observed.is_object() ? observed : Json::object();
+  manifest.observed["finished_at"] = time_now();
+  manifest.observed["machine"] = host_name();
+  manifest.observed["finstill"] = version();
+  manifest.observed["memory_peak_bytes"] = memory_peak_bytes();
+  const Json json{{"schema", schema},
+                  {"identity_hash", manifest.hash},
+                  {"identity", manifest.identity},
+                  {"observed", manifest.observed}};
+  failpoint("manifest.before_write");
+  write_file_atomic(folder / manifest_name, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  return manifest;
+}
+
+void verify_artifact(const std::filesystem::path& folder) {
+  const auto manifest = read_manifest(folder);
+  if (!manifest) {
+    fail(ExitCode::io, "{}: no manifest.json; the artifact is unfinished, or this is no artifact", folder.string());
+  }
+  const Json& outputs = manifest->identity["outputs"];
+  for (const auto& [relative, hash] : outputs.items()) {
+    if (!is_there(folder / relative)) fail(ExitCode::io, "{}: {} is missing", folder.string(), relative);
+    if (sha256_file(folder / relative) != hash) {
+      fail(ExitCode::io, "{}: {} has changed since the manifest was written; run the stage again", folder.string(),
+           relative);
+    }
+  }
+  for (const std::string& relative : output_files(folder)) {
+    if (!outputs.contains(relative)) {
+      fail(ExitCode::io, "{}: {} is not in the manifest; remove it", folder.string(), relative);
+    }
+  }
+}
+
+std::string identity_of(const std::filesystem::path& path) {
+  if (!std::filesystem::is_directory(path)) return sha256_file(path);
+  if (const auto manifest = read_manifest(path)) return manifest->hash;
+  return sha256_folder(path, [](const std::string& relative) { return !is_output(relative); });
+}
+
+std::string artifact_kind_of(const std::filesystem::path& path) {
+  if (!std::filesystem::is_directory(path)) return "";
+  if (const auto manifest = read_manifest(path)) return manifest->artifact_kind();
+  const bool weights = is_there(path / "model.safetensors") || is_there(path / "model.safetensors.index.json");
+  return weights && is_there(path / "config.json") ? "model" : "";
+}
+
+void check_artifact_kind(const std::filesystem::path& path, const std::vector<std::string>& kinds,
+                         const std::string& where) {
+  const std::string kind = artifact_kind_of(path);
+  if (kind.empty() || kinds.empty() || std::find(kinds.begin(), kinds.end(), kind) != kinds.end()) return;
+  fail(ExitCode::config, "{}: {} is an artifact of kind \"{}\", and \"{}\" is needed here", where, path.string(), kind,
+       fmt::join(kinds, "\" or \""));
+}
+
+std::vector<std::string> output_files(const std::filesystem::path& folder) {
+  std::vector<std::string> outputs = files_in(folder);
+  std::erase_if(outputs, [](const std::string& relative) { return !is_output(relative); });
+  return outputs;
+}
+
+}  // namespace finstill::base
