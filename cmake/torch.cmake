@@ -7,8 +7,13 @@ endif()
 
 add_library(finstill_torch INTERFACE)
 if(EXISTS ${FINSTILL_TORCH}/lib/libtorch_cpu.so)
+  # The wheel carries another version of fmt's headers than the fmt that we link: ours must be found first.
+  find_path(FINSTILL_FMT_INCLUDE fmt/format.h REQUIRED)
+  set(first_include ${CMAKE_SOURCE_DIR}/.deps/include)
+  file(MAKE_DIRECTORY ${first_include})
+  file(CREATE_LINK ${FINSTILL_FMT_INCLUDE}/fmt ${first_include}/fmt SYMBOLIC)
   target_include_directories(finstill_torch SYSTEM INTERFACE
-    ${FINSTILL_TORCH}/include ${FINSTILL_TORCH}/include/torch/csrc/api/include)
+    ${first_include} ${FINSTILL_TORCH}/include ${FINSTILL_TORCH}/include/torch/csrc/api/include)
   file(GLOB FINSTILL_GOMP ${FINSTILL_TORCH}/lib/libgomp*.so*)
   target_link_libraries(finstill_torch INTERFACE
     ${FINSTILL_TORCH}/lib/libtorch_cpu.so ${FINSTILL_TORCH}/lib/libc10.so)
