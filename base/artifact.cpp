@@ -25,7 +25,8 @@ constexpr const char* manifest_name = "manifest.json";
 bool is_output(const std::string& relative) {
   const std::string name = relative.substr(relative.rfind('/') + 1);
   const bool temporary = name.starts_with('.') && name.ends_with(".tmp");
-  return relative != manifest_name && relative != "timing.jsonl" && relative != "run.lock" && !temporary &&
+  return relative != manifest_name && relative != "timing.jsonl" && relative != "timing.json" && relative != "report.html" &&
+         relative != "run.lock" && !temporary &&
          !relative.starts_with("logs/");
 }
 
@@ -161,7 +162,7 @@ Manifest finish_artifact(const std::filesystem::path& folder, const Json& plan,
   for (const std::string& name : scratch) {
     const std::filesystem::path inside = std::filesystem::path(name).lexically_normal();
     assert(!name.empty() && inside.is_relative() && *inside.begin() != ".." && inside != "." && "below the folder");
-    remove_path(folder / inside);
+    base::remove_all(folder / inside);
   }
   Manifest manifest;
   manifest.identity = plan;

@@ -11,7 +11,7 @@
 //    "observed": {...}}
 //
 // No manifest = the artifact is not there. The identity holds contents, never places or times. Not outputs: manifest.json,
-// timing.jsonl, run.lock, temporary files (".*.tmp") and everything below logs/.
+// what shows times (timing.jsonl, timing.json, report.html), run.lock, temporary files (".*.tmp") and everything below logs/.
 
 #include <cstdint>
 #include <filesystem>

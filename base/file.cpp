@@ -172,7 +172,7 @@ void rename_durably(const std::filesystem::path& from, const std::filesystem::pa
   if (parent_of(from) != parent_of(to)) sync_folder(parent_of(from));
 }
 
-void remove_path(const std::filesystem::path& path) {
+void remove_all(const std::filesystem::path& path) {
   std::error_code error;
   std::filesystem::remove_all(path, error);
   if (error) fail_errno(error.value(), "cannot remove", path);

@@ -55,7 +55,7 @@ void sync_folder(const std::filesystem::path& folder);
 /// rename(2), then sync of the parent folders.
 void rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
 /// Removes a file or a folder with everything in it; absent is fine. Throws Error(io) or Error(permission).
-void remove_path(const std::filesystem::path& path);
+void remove_all(const std::filesystem::path& path);
 
 /// Throws Error(io) when the disk that holds `folder` (which need not exist yet) has fewer than `bytes` free, naming both
 /// figures. Called before work that would end with a full disk.

@@ -17,8 +17,8 @@ std::filesystem::path prepare(const std::filesystem::path& folder, const Json& c
   make_folder(folder);
   const std::filesystem::path metrics = folder / metrics_name;
   if (resume_step == 0) {
-    remove_path(metrics);
-    remove_path(folder / timing_name);
+    base::remove_all(metrics);
+    base::remove_all(folder / timing_name);
     return metrics;
   }
   const auto up_to_step = [&](std::int64_t, const Json& line) {

@@ -105,9 +105,9 @@ void SafetensorsWriter::commit() {
     const std::string name = entry.path().filename().string();
     if (is_shard_of(name, stem_) && !ours.contains(name)) stale.push_back(entry.path());
   }
-  for (const auto& file : stale) remove_path(file);
+  for (const auto& file : stale) base::remove_all(file);
   if (shards_.size() == 1) {
-    remove_path(index);
+    base::remove_all(index);
     return;
   }
   std::map<std::string, std::string> homes;
