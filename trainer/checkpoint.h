@@ -3,7 +3,7 @@
 // A checkpoint is a folder `step-000120/` inside the unfinished artifact:
 //
 //   state.json            the small state of every part: {"part": {...}, ...}
-//   tensors.safetensors   float32 tensors named "part/name"
+//   tensors.safetensors   tensors named "part/name"
 //   manifest.json         written last: {"step", "key", "files": {name: {"bytes", "sha256"}}}
 //
 // It is written into `step-000120.partial`, synced, renamed, and its manifest added (staging file, sync, rename). A
@@ -13,12 +13,13 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <map>
-#include <optional>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/json.h"
+#include "base/safetensors.h"
 
 namespace finstill::trainer {
 
@@ -28,9 +29,9 @@ class StateWriter {
  public:
   /// Everything written from now on belongs to the part of this name.
   void begin(const std::string& part) { part_ = part; }
-  void value(const std::string& name, base::Json value);
-  /// A contiguous CPU or device tensor of any dtype that safetensors knows; stored bit for bit.
-  void tensor(const std::string& name, const at::Tensor& value);
+  void value(const std::string& name, base::Json value) { values_[part_][name] = std::move(value); }
+  /// A contiguous tensor, stored bit for bit.
+  void tensor(const std::string& name, const at::Tensor& value) { tensors_.emplace_back(part_ + "/" + name, value); }
 
   const base::Json& values() const { return values_; }
   const std::vector<std::pair<std::string, at::Tensor>>& tensors() const { return tensors_; }
@@ -42,27 +43,33 @@ class StateWriter {
 };
 
 /// The other direction. Every accessor throws Error(data) naming checkpoint, part and entry when the entry is missing or
-/// has another type or shape.
+/// has another type, shape or dtype.
 class StateReader {
  public:
-  StateReader(std::filesystem::path folder, base::Json values, std::map<std::string, at::Tensor> tensors);
+  /// `tensors` may be null: then there are none.
+  StateReader(std::filesystem::path folder, base::Json values, std::shared_ptr<const base::SafetensorsFile> tensors)
+      : folder_(std::move(folder)), values_(std::move(values)), tensors_(std::move(tensors)) {}
 
+  /// Everything read from now on belongs to the part of this name.
   void begin(const std::string& part) { part_ = part; }
-  const base::Json& value(const std::string& name) const;
-  /// The entry's value, or null when the checkpoint has none.
-  const base::Json* find(const std::string& name) const;
-  /// Copies the stored tensor into `target`; shape and dtype must be equal.
-  void tensor(const std::string& name, at::Tensor& target) const;
-  const std::filesystem::path& folder() const { return folder_; }
+  std::int64_t integer(const std::string& name) const;
+  double number(const std::string& name) const;
+  std::string text(const std::string& name) const;
+  /// Copies the stored tensor into `target`, bit for bit.
+  void tensor(const std::string& name, const at::Tensor& target) const;
 
  private:
+  const base::Json& part() const;
+  std::string where() const;
+
   std::filesystem::path folder_;
   base::Json values_;
-  std::map<std::string, at::Tensor> tensors_;
+  std::shared_ptr<const base::SafetensorsFile> tensors_;
   std::string part_;
 };
 
-/// A part of a run whose state a checkpoint holds: weights, optimizer, batch source, rollouts, early stop.
+/// A part of a run whose state a checkpoint holds: weights, optimizer, early stop; later rollouts. A data source needs
+/// none: its batches are a function of the step.
 class Stateful {
  public:
   virtual ~Stateful() = default;
@@ -73,28 +80,33 @@ class Stateful {
 /// The checkpoints of one run, in one folder.
 class Checkpoints {
  public:
-  /// `key` says what a run must have in common with the one that wrote a checkpoint to continue it (configuration without
-  /// budgets, identities of the inputs). `keep` is the number of newest checkpoints that stay (at least 1).
-  Checkpoints(std::filesystem::path folder, base::Json key, std::int64_t keep);
+  /// `key` is what a run must have in common with the one that wrote a checkpoint to continue it: configuration without
+  /// budgets, identities of the inputs.
+  Checkpoints(std::filesystem::path folder, base::Json key) : folder_(std::move(folder)), key_(std::move(key)) {}
 
-  /// Writes the state of `step` durably, then removes older ones. Throws Error(io) when the disk is full: the previous
-  /// checkpoint is untouched and the partial one removed.
-  void write(std::int64_t step, const StateWriter& state);
+  /// Writes the state after `step` updates durably. Throws Error(io) when the disk is full: what was there before is
+  /// untouched and the partial folder removed. Writing a step again replaces it.
+  void write(std::int64_t step, const StateWriter& state) const;
 
-  /// The newest complete checkpoint. Leftovers of interrupted writes are removed. Throws Error(config) when its key
-  /// differs, naming the first difference, and Error(data) when a file does not have its recorded hash.
-  struct Found {
-    std::int64_t step = 0;
-    StateReader state;
-  };
-  std::optional<Found> newest() const;
+  /// Complete checkpoints in ascending order.
+  std::vector<std::int64_t> steps() const;
+
+  /// Reads one. Throws Error(config) when its key differs from ours, naming the first difference, and Error(data) when
+  /// a file is damaged.
+  StateReader read(std::int64_t step) const;
+  /// Its state.json alone, unchecked against the key; for what refers to other checkpoints.
+  base::Json values(std::int64_t step) const;
+
+  /// Removes all but the given steps, and what interrupted writes left.
+  void retain(const std::vector<std::int64_t>& steps) const;
 
   const std::filesystem::path& folder() const { return folder_; }
 
  private:
+  std::filesystem::path folder_of(std::int64_t step) const;
+
   std::filesystem::path folder_;
   base::Json key_;
-  std::int64_t keep_;
 };
 
 }  // namespace finstill::trainer

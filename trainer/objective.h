@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
-#include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,43 +23,42 @@ struct Head;
 }
 namespace finstill::model {
 struct DeviceBatch;
-struct OpenedModel;
 }
 
 namespace finstill::trainer {
 
 /// Sums over micro-batches (later over ranks) that normalise a loss.
 struct Totals {
-  double weight = 0;               ///< of the rows in the loss; the loss is divided by it
-  std::int64_t trained_tokens = 0; ///< rows with a weight above 0
-  std::int64_t tokens = 0;         ///< all rows, the cost of the step
+  double weight = 0;                ///< of the rows in the loss: the loss is a sum divided by this
+  std::int64_t scored_tokens = 0;   ///< rows with a weight above 0
+  std::int64_t tokens = 0;          ///< all rows: what the step costs
 
   Totals& operator+=(const Totals& other);
 };
 
-/// What the student computed for one micro-batch.
+/// What the student computed for one micro-batch of T rows.
 struct StudentOutput {
-  at::Tensor hidden_TD;            ///< after the final norm; the loss is differentiable in it
-  const ops::Head* head = nullptr; ///< its weights are leaves when they are trained
-  std::vector<at::Tensor> taps_TD; ///< hidden states after the blocks that Objective::taps names, in that order
+  const at::Tensor& hidden_TD;          ///< after the final norm; the loss is differentiable in it
+  const ops::Head& head;                ///< its weights are leaves when they are trained
+  std::span<const at::Tensor> taps_TD;  ///< outputs of the blocks that Objective::taps names, in that order
 };
 
 struct Loss {
-  at::Tensor value;                     ///< [] differentiable; this micro-batch's share of the mean
-  std::map<std::string, double> parts;  ///< named shares of the same mean for the log ("cross_entropy", "divergence")
+  at::Tensor value;                     ///< scalar, differentiable: this micro-batch's share of the mean
+  std::map<std::string, double> parts;  ///< named shares of the same mean, for the log: "cross_entropy", "divergence"
 };
 
 /// Adds columns to a batch before the student runs: an online teacher, a reference model, old log-probabilities.
 class Annotator {
  public:
   virtual ~Annotator() = default;
-  /// Runs without gradients.
+  /// Called without gradients being recorded.
   virtual void annotate(model::DeviceBatch& batch) = 0;
 };
 
-/// What an objective may need beside the batch, known once the student is open.
+/// What an objective may need beside the batch; known before the first step.
 struct ObjectiveSetup {
-  std::filesystem::path student;  ///< folder of the model being trained
+  std::filesystem::path student;  ///< reference to the model being trained
   std::filesystem::path teacher;  ///< empty when the stage names none
   base::Runtime runtime;
 };
@@ -68,18 +67,27 @@ class Objective {
  public:
   virtual ~Objective() = default;
 
+  /// Every token of every document is scored, not only the trained part of conversations.
+  virtual bool scores_all_tokens() const { return false; }
   /// Whether the stage must name a `teacher`; one that is not wanted is an error.
   virtual bool wants_teacher() const { return false; }
-  /// Called once before the first step: opens teachers, checks vocabularies. Throws Error.
+  /// Called once, before the data are read: opens teachers, compares vocabularies. Throws Error.
   virtual void prepare(const ObjectiveSetup&) {}
   /// Owned by the objective; in the order in which they run.
   virtual std::vector<Annotator*> annotators() { return {}; }
-  /// Blocks (from 0) whose output the loss wants to see.
+  /// Blocks (from 0) whose outputs the loss wants to see.
   virtual std::vector<int> taps() const { return {}; }
 
   virtual Totals totals(const data::Batch& batch) const = 0;
+  /// The loss of one micro-batch, divided by the totals of the whole step.
   virtual Loss operator()(const StudentOutput& student, const model::DeviceBatch& batch,
                           const Totals& global) const = 0;
 };
+
+/// Totals of an objective that weighs every scored row alike.
+Totals scored_rows(const data::Batch& batch);
+
+/// Weight of each row for the same: 1 / global.weight where there is a target, else 0. [T] float32.
+at::Tensor mean_weights(const model::DeviceBatch& batch, const Totals& global);
 
 }  // namespace finstill::trainer

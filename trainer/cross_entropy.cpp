@@ -1,0 +1,54 @@
+// The objectives `pretrain` and `sft`: cross-entropy on all tokens, or on the trained part of conversations alone.
+
+#include <memory>
+
+#include "data/batch.h"
+#include "model/device_batch.h"
+#include "ops/loss_head.h"
+#include "trainer/objective.h"
+
+namespace finstill::trainer {
+namespace {
+
+struct CrossEntropyConfig {
+  double label_smoothing = 0;
+
+  static void fields(base::Fields<CrossEntropyConfig>& f) {
+    f.add("label_smoothing", &CrossEntropyConfig::label_smoothing,
+          "share of the target's probability that is spread over the vocabulary")
+        .range(0, 1);
+  }
+};
+
+class CrossEntropy : public Objective {
+ public:
+  CrossEntropy(const CrossEntropyConfig& config, bool all_tokens) : all_tokens_(all_tokens) {
+    terms_.label_smoothing = config.label_smoothing;
+  }
+
+  bool scores_all_tokens() const override { return all_tokens_; }
+
+  Totals totals(const data::Batch& batch) const override { return scored_rows(batch); }
+
+  Loss operator()(const StudentOutput& student, const model::DeviceBatch& batch,
+                  const Totals& global) const override {
+    const ops::LossHeadResult result =
+        ops::loss_head(student.hidden_TD, student.head, terms_, {batch.targets_T}, mean_weights(batch, global));
+    return {result.loss, {}};
+  }
+
+ private:
+  bool all_tokens_;
+  ops::LossTerms terms_;
+};
+
+[[maybe_unused]] const bool registered =
+    base::Registry<Objective>::add<CrossEntropyConfig>(
+        "sft", "cross-entropy on the trained part of conversations",
+        [](const CrossEntropyConfig& config) { return std::make_unique<CrossEntropy>(config, false); }) &&
+    base::Registry<Objective>::add<CrossEntropyConfig>(
+        "pretrain", "cross-entropy on every token",
+        [](const CrossEntropyConfig& config) { return std::make_unique<CrossEntropy>(config, true); });
+
+}  // namespace
+}  // namespace finstill::trainer

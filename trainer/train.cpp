@@ -1,0 +1,148 @@
+#include "trainer/train.h"
+
+#include <cmath>
+#include <set>
+
+#include "base/artifact.h"
+#include "base/error.h"
+#include "base/metrics.h"
+#include "base/progress.h"
+#include "ops/kernels.h"
+#include "text/tokenizer.h"
+#include "trainer/loop.h"
+#include "trainer/run_log.h"
+#include "trainer/trainee.h"
+#include "trainer/training_data.h"
+
+namespace finstill::trainer {
+namespace {
+
+constexpr const char* checkpoint_folder = "checkpoints";
+
+/// What two runs must share so that one may continue the other: all but the budget and what only looks on.
+base::Json checkpoint_key(TrainConfig config, const base::StageContext& context, std::uint64_t seed, at::ScalarType dtype) {
+  static const std::set<std::string> free = {"steps",   "tokens",     "epochs",     "evaluate_every", "measures", "best_by",
+                                             "early_stop", "keep_state", "save_dtype"};
+  base::Json fields = base::write_config(config, base::Include::results);
+  for (const std::string& name : free) fields.erase(name);
+  return {{"config", fields},
+          {"inputs", base::input_identities(base::struct_of<TrainConfig>(), &config)},
+          {"seed", seed},
+          {"dtype", ops::dtype_name(dtype)},
+          {"kernels", context.runtime.kernels}};
+}
+
+Selection selection_of(const TrainConfig& config) {
+  bool higher = false;
+  for (const auto& choice : config.measures) {
+    const auto measure = choice.make();
+    if (measure->name() == config.best_by) higher = measure->higher_is_better();
+  }
+  return {config.best_by, higher, config.early_stop};
+}
+
+ScheduleSpan span_of(const TrainConfig& config, std::int64_t steps) {
+  const auto share = static_cast<std::int64_t>(std::llround(config.warmup_share * static_cast<double>(steps)));
+  return {config.learning_rate, steps, config.warmup_steps.value_or(share)};
+}
+
+LoopSettings loop_settings(const TrainConfig& config, std::int64_t steps) {
+  return {steps, config.evaluate_every, config.save_every, config.keep, config.keep_state};
+}
+
+StepSettings step_settings(const TrainConfig& config) {
+  return {config.clip, config.recompute, config.non_finite == "skip" ? NonFinite::skip : NonFinite::stop};
+}
+
+void tell(const TrainingData& data, const Trainee& trainee, at::ScalarType dtype, base::ProgressSink& progress) {
+  progress.say("data: " + data.summary.line());
+  for (const std::string& warning : data.summary.warnings) progress.say("warning: " + warning);
+  if (!data.validation.empty()) progress.say("validation: " + data.validation_summary.line());
+  progress.say(fmt::format("training {} of {} numbers in {}", base::show_count(static_cast<double>(trainee.parameters.count())),
+                           base::show_count(static_cast<double>(trainee.model.config().parameter_count())),
+                           ops::dtype_name(dtype)));
+}
+
+base::Json observe(const Loop& loop, const RunLog& log, const TrainingData& data) {
+  base::Json observed{{"steps", loop.position().step},
+                      {"training_tokens", loop.position().tokens},
+                      {"scored_tokens", loop.position().scored_tokens},
+                      {"training_seconds", log.seconds()},
+                      {"tokens_per_second", log.seconds() > 0 ? static_cast<double>(log.tokens()) / log.seconds() : 0.0},
+                      {"memory_peak_bytes", base::memory_peak_bytes()},
+                      {"data", data.summary.to_json()}};
+  if (loop.selection().best_step() >= 0) {
+    observed["best"] = {{"metric", loop.selection().metric()},
+                        {"step", loop.selection().best_step()},
+                        {"value", loop.selection().best_value()}};
+  }
+  return observed;
+}
+
+}  // namespace
+
+void train(const TrainConfig& config, base::StageContext& context) {
+  config.check();
+  if (!config.keep_state) context.scratch.push_back(checkpoint_folder);
+  const std::uint64_t seed = config.seed ? static_cast<std::uint64_t>(*config.seed) : context.seed;
+  const at::ScalarType dtype = ops::choose_dtype(context.runtime.dtype).dtype;
+
+  const std::unique_ptr<Objective> objective = config.objective.make();
+  objective->prepare({config.model.path, config.teacher.path, context.runtime});
+  Trainee trainee = open_trainee(config, dtype, seed, context.directory);
+  const auto tokenizer = text::load_tokenizer(trainee.folders.tokenizer);
+  const TrainingData data = load_training_data(config, *tokenizer, trainee.model.config().vocabulary_size,
+                                               objective->scores_all_tokens(), seed);
+  tell(data, trainee, dtype, *context.progress);
+
+  const std::unique_ptr<Optimizer> optimizer = make_adamw(config.adamw, trainee.parameters.shards());
+  const std::unique_ptr<Schedule> schedule =
+      config.schedule.empty() ? base::Registry<Schedule>::make("linear") : config.schedule.make();
+  Training training{trainee.model, *trainee.working, trainee.adapters.get(), *data.source, data.documents, *objective,
+                    trainee.parameters, *optimizer, *schedule, span_of(config, data.steps), step_settings(config)};
+
+  Evaluations evaluations{data.validation, {}, tokenizer.get()};
+  for (const auto& choice : config.measures) evaluations.measures.push_back(choice.make());
+  const base::Json key = checkpoint_key(config, context, seed, dtype);
+  const std::filesystem::path saved = context.directory / checkpoint_folder;
+  RunLog log(context.directory, base::write_config(config, base::Include::results), *context.progress);
+  Loop loop(training, loop_settings(config, data.steps), std::move(evaluations), selection_of(config),
+            Checkpoints(saved, key), Checkpoints(saved / "best", key), log);
+  loop.run();
+
+  save_trainee(trainee, config, context.directory);
+  context.observed.update(observe(loop, log, data));
+}
+
+namespace {
+
+class TrainStage : public base::Stage {
+ public:
+  explicit TrainStage(const TrainConfig& config) : config_(config) {}
+
+  std::string artifact_kind() const override { return "train"; }
+  bool computes() const override { return true; }
+  void check() const override { config_.check(); }
+  void run(base::StageContext& context) const override { train(config_, context); }
+
+  base::StagePlan plan() const override {
+    base::StagePlan plan;
+    if (config_.tokens) plan.training_tokens = *config_.tokens;
+    if (config_.steps) plan.training_tokens = *config_.steps * config_.batch_tokens;
+    if (config_.epochs) plan.note = fmt::format("{} epochs", *config_.epochs);
+    return plan;
+  }
+
+ private:
+  TrainConfig config_;
+};
+
+[[maybe_unused]] const bool registered = base::Registry<base::Stage>::add<TrainConfig>(
+    "train", "trains a model or a LoRA adapter", [](const TrainConfig& config) { return std::make_unique<TrainStage>(config); });
+[[maybe_unused]] const bool schedules_listed =
+    base::list_registry<Schedule>("schedule", "how the learning rate changes over a run");
+[[maybe_unused]] const bool measures_listed =
+    base::list_registry<Measure>("measure", "numbers taken of a model while it trains");
+
+}  // namespace
+}  // namespace finstill::trainer
