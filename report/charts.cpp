@@ -13,7 +13,9 @@ namespace {
 // Bars: label above its bar, so that long names and phones both work.
 constexpr double bar_width = 560, bar_left = 4, bar_row = 44, bar_height = 16, bar_axis = 24;
 
-double bar_x(double share) { return bar_left + std::clamp(share, 0.0, 1.0) * (bar_width - 2 * bar_left); }
+double bar_x(double share) {
+  return bar_left + (std::isfinite(share) ? std::clamp(share, 0.0, 1.0) : 0.0) * (bar_width - 2 * bar_left);
+}
 
 std::string svg_open(double width, double height, const std::string& description) {
   return fmt::format(

@@ -1,0 +1,93 @@
+#include "report/page.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "report/html.h"
+#include "tests/report/sample_content.h"
+#include "tests/support/temporary.h"
+
+namespace finstill::report {
+namespace {
+
+std::size_t count(const std::string& text, const std::string& part) {
+  std::size_t found = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++found;
+  return found;
+}
+
+TEST(ReportPage, LoadsNothingFromElsewhereAndRunsNothing) {
+  const std::string page = render_page(tests::sample_content(), {.title = "t"});
+  for (const std::string part : {"http://", "https://", "<script", "<img", "<link", "@import", "url(", "onload", "<iframe"}) {
+    EXPECT_EQ(page.find(part), std::string::npos) << part;
+  }
+  EXPECT_NE(page.find("default-src 'none'"), std::string::npos);
+}
+
+TEST(ReportPage, TextOfModelsAndDocumentsIsEscaped) {
+  Content content = tests::sample_content();
+  content.models[0].name = "<b>bold</b>";
+  content.results[3].model = "<b>bold</b>";
+  const std::string page = render_page(content, {.title = "<i>title</i>", .about = "a & b"});
+  EXPECT_EQ(page.find("<script>alert"), std::string::npos);
+  EXPECT_EQ(page.find("<b>bold"), std::string::npos);
+  EXPECT_EQ(page.find("<i>title"), std::string::npos);
+  EXPECT_NE(page.find("&lt;script&gt;alert(1)"), std::string::npos);
+  EXPECT_NE(page.find("a &amp; b"), std::string::npos);
+}
+
+TEST(ReportPage, FirstScreenSaysHowGoodTheStudentIs) {
+  const std::string page = render_page(tests::sample_content(), {.title = "t"});
+  const std::string first = page.substr(page.find("<h1>"), page.find("<h2>") - page.find("<h1>"));
+  EXPECT_NE(first.find("<b>student</b> answers <b>83 %</b> of 200"), std::string::npos) << first;
+  EXPECT_NE(first.find("majority: 30 %"), std::string::npos) << first;
+}
+
+TEST(ReportPage, ChineseAndEnglishPagesHaveTheSameSections) {
+  const std::string english = render_page(tests::sample_content(), {.title = "t", .language = "en"});
+  const std::string chinese = render_page(tests::sample_content(), {.title = "t", .language = "zh"});
+  EXPECT_EQ(count(english, "<h2>"), 7u);
+  EXPECT_EQ(count(chinese, "<h2>"), 7u);
+  EXPECT_NE(chinese.find("lang=\"zh\""), std::string::npos);
+  EXPECT_NE(chinese.find("在<b>reconciliation</b>任务上"), std::string::npos);
+}
+
+TEST(ReportPage, IsWrittenForEmptyAndBrokenFigures) {
+  EXPECT_NE(render_page(Content{}, {.title = "t"}).find("no results"), std::string::npos);
+  Content content = tests::sample_content();
+  content.results[0].accuracy = NAN;
+  content.trainings[0].loss = {{0, NAN}, {1, INFINITY}};
+  content.trainings[1].loss = {{5, 2}};
+  const std::string page = render_page(content, {.title = "t"});
+  const std::string drawings = page.substr(page.find("<svg"));
+  EXPECT_EQ(drawings.find("nan"), std::string::npos);
+  EXPECT_EQ(drawings.find("inf\""), std::string::npos);
+}
+
+TEST(ReportPage, EveryDrawingSaysWhatItShows) {
+  const std::string page = render_page(tests::sample_content(), {.title = "t"});
+  EXPECT_EQ(count(page, "<svg "), count(page, "role=\"img\" aria-label=\""));
+  EXPECT_GE(count(page, "<svg "), 3u);
+}
+
+TEST(ReportFormats, NumbersReadAsPeopleWriteThem) {
+  EXPECT_EQ(percent(0.834), "83 %");
+  EXPECT_EQ(percent(0.8345, 1), "83.5 %");
+  EXPECT_EQ(grouped(1234567), "1\u202f234\u202f567");
+  EXPECT_EQ(grouped(-1234), "-1\u202f234");
+  EXPECT_EQ(short_count(134515008), "134.5 M");
+  EXPECT_EQ(duration(200), "3 min 20 s");
+  EXPECT_EQ(clipped("净值净值", 7), "净值 …");
+}
+
+/// Writes the page for people to look at: FINSTILL_KEEP_PAGE=file build/tests/report_test --gtest_filter='*KeptPage*'
+TEST(ReportPage, KeptPageForLooking) {
+  const char* file = std::getenv("FINSTILL_KEEP_PAGE");
+  const std::string page = render_page(tests::sample_content(), {.title = "A small finance model"});
+  EXPECT_GT(page.size(), 10000u);
+  if (file != nullptr) tests::write_text(file, page);
+}
+
+}  // namespace
+}  // namespace finstill::report
