@@ -11,7 +11,7 @@ namespace finstill::report {
 namespace {
 
 // Bars: label above its bar, so that long names and phones both work.
-constexpr double bar_width = 560, bar_left = 4, bar_row = 44, bar_height = 16, bar_axis = 24;
+constexpr double bar_width = 460, bar_left = 4, bar_row = 44, bar_height = 16, bar_axis = 24;
 
 double bar_x(double share) {
   return bar_left + (std::isfinite(share) ? std::clamp(share, 0.0, 1.0) : 0.0) * (bar_width - 2 * bar_left);
@@ -61,8 +61,8 @@ double nice_step(double range, int count) {
   return power * (scaled < 1.5 ? 1 : scaled < 3.5 ? 2 : scaled < 7.5 ? 5 : 10);
 }
 
-constexpr double line_width = 560, line_height = 260, plot_left = 48, plot_right = 12, plot_top = 10, plot_bottom = 40;
-constexpr std::size_t most_points = 280;  // two pixels a point
+constexpr double line_width = 760, line_height = 300, plot_left = 48, plot_right = 12, plot_top = 10, plot_bottom = 40;
+constexpr std::size_t most_points = 380;  // two pixels a point
 
 struct Frame {
   double x_high = 1, y_low = 0, y_high = 1;

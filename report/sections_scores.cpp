@@ -58,7 +58,7 @@ std::string comparison_line(const Comparison& comparison, const Words& words) {
   const std::string_view verdict = comparison.p_value >= 0.05 ? words.no_difference
                                    : comparison.only_first > comparison.only_second ? words.better
                                                                                     : words.worse;
-  const std::string p = comparison.p_value < 0.001 ? "&lt; 0.001" : fmt::format("{:.3f}", comparison.p_value);
+  const std::string p = comparison.p_value < 0.001 ? "&lt; 0.001" : fmt::format("= {:.3f}", comparison.p_value);
   return "<li>" + fmt::format(fmt::runtime(words.compared), escape_html(comparison.first),
                               escape_html(comparison.second), comparison.only_first, comparison.only_second, p, verdict) +
          "</li>";
