@@ -68,6 +68,9 @@ struct Scores {
   std::map<std::string, double> accuracy_by_language, accuracy_by_label;
 };
 
+/// Mean of the gold labels' F1. An unreadable answer, or a label that never is gold, is a miss of the gold label.
+double macro_f1(std::span<const Graded> graded);
+
 base::Json scores_to_json(const Scores& scores);
 
 class Task {
@@ -107,7 +110,8 @@ class Task {
 std::string scorer_id(const Task& task);
 
 /// Few-shot: `shots` solved examples as earlier user/assistant turns before the example's own question; the system turn
-/// stays first. Shots are taken in order, skipping an equal input, those of the example's language first.
+/// stays first. Chosen in order: the example's language with labels not shown yet, its language, the rest; a shot that asks
+/// the same question is skipped.
 std::vector<text::Message> with_shots(const Example& example, std::span<const Example> shots, std::int64_t count);
 
 }  // namespace finstill::tasks

@@ -1,0 +1,178 @@
+#include "tasks/reconciliation/statement.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+namespace finstill::tasks::reconciliation {
+namespace {
+
+using enum BreakType;
+
+constexpr std::array<std::string_view, break_type_count> chinese = {"缺失", "多出", "数量", "价格", "费用",
+                                                                    "单位", "方向", "旧价", "市值", "应计"};
+
+bool is_one_of(std::string_view word, std::initializer_list<std::string_view> words) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+bool says_agreed(std::string_view word) { return is_one_of(word, {"=", "ok", "matched", "一致"}); }
+
+std::optional<BreakType> read_type(std::string_view word) {
+  const auto at = std::find(chinese.begin(), chinese.end(), word);
+  if (at != chinese.end()) return static_cast<BreakType>(at - chinese.begin());
+  return break_type_from_name(word);
+}
+
+std::string lower(std::string_view word) {
+  std::string small(word);
+  for (char& c : small) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return small;
+}
+
+bool names_line(std::string_view word, BreakType type) {
+  return type == fee ? is_one_of(word, {"fee", "费用"}) : is_one_of(word, {"accrued", "accrual", "应计"});
+}
+
+/// A key has letters and digits and nothing that a figure has.
+bool is_key(std::string_view word) {
+  const std::string key = canonical_key(word);
+  return !key.empty() && key.front() > '9' && key.back() <= '9' && word.size() <= 32;
+}
+
+struct Line {
+  std::vector<std::string> fields;
+  std::vector<Figure> figures;  ///< of the fields from `from` on
+
+  bool read_figures(std::size_t from, std::size_t least, std::size_t most) {
+    if (fields.size() < from + least || fields.size() > from + most) return false;
+    for (std::size_t at = from; at < fields.size(); ++at) {
+      const auto figure = parse_figure(fields[at]);
+      if (!figure) return false;
+      figures.push_back(*figure);
+    }
+    return true;
+  }
+};
+
+void add(Statement& statement, const Break& found) {
+  if (std::find(statement.breaks.begin(), statement.breaks.end(), found) == statement.breaks.end()) {
+    statement.breaks.push_back(found);
+  }
+}
+
+/// Reads one line into the statement; false when it is none of the forms.
+bool read_line(Line line, Statement& statement) {
+  const std::string first = lower(line.fields[0]);
+  if (line.fields.size() == 1) return says_agreed(first) && first != "=";
+  const std::string second = lower(line.fields[1]);
+  for (const BreakType type : {fee, accrual}) {
+    if (!names_line(first, type)) continue;
+    if (line.fields.size() == 2 && says_agreed(second)) {
+      statement.agreed.insert(type == fee ? "fee" : "accrued");
+      return true;
+    }
+    if (!line.read_figures(1, 2, 2)) return false;
+    add(statement, {type, "", line.figures[0], line.figures[1]});
+    return true;
+  }
+  if (!is_key(first)) return false;
+  const std::string key = canonical_key(first);
+  if (says_agreed(second)) {
+    statement.agreed.insert(key);
+    return line.fields.size() == 2;
+  }
+  const auto type = read_type(second);
+  if (!type || *type == fee || *type == accrual) return false;
+  const bool one_sided = *type == missing || *type == extra;
+  if (!line.read_figures(2, one_sided ? 1 : 2, one_sided ? 1 : 2)) return false;
+  if (*type == missing) add(statement, {missing, key, line.figures[0], 0});
+  else if (*type == extra) add(statement, {extra, key, 0, line.figures[0]});
+  else add(statement, {*type, key, line.figures[0], line.figures[1]});
+  return true;
+}
+
+}  // namespace
+
+std::vector<std::string> split_fields(std::string_view line) {
+  constexpr std::string_view separators = " \t,;|";
+  std::vector<std::string> fields;
+  for (;;) {
+    const auto from = line.find_first_not_of(separators);
+    if (from == std::string_view::npos) return fields;
+    line.remove_prefix(from);
+    const auto to = std::min(line.find_first_of(separators), line.size());
+    fields.emplace_back(line.substr(0, to));
+    line.remove_prefix(to);
+  }
+}
+
+Statement parse_statement(std::string_view answer) {
+  Statement statement;
+  const std::string plain = normalise_answer(answer);
+  std::size_t start = 0, lines = 0;
+  bool said_matched = false;
+  while (start < plain.size()) {
+    const auto end = std::min(plain.find_first_of("\n;", start), plain.size());
+    Line line{.fields = split_fields(std::string_view(plain).substr(start, end - start))};
+    start = end + 1;
+    if (line.fields.empty()) continue;
+    ++lines;
+    said_matched = said_matched || line.fields.size() == 1;
+    if (!read_line(line, statement)) {
+      statement.fault = fmt::format("line {} is not a verdict", lines);
+      return statement;
+    }
+  }
+  if (lines == 0) statement.fault = "no verdict";
+  if (said_matched && lines > 1) statement.fault = "'matched' beside other lines";
+  return statement;
+}
+
+std::string_view type_word(BreakType type, std::string_view language) {
+  return language == "zh" ? chinese[static_cast<std::size_t>(type)] : break_type_name(type);
+}
+
+std::string_view fee_word(std::string_view language) { return language == "zh" ? "费用" : "fee"; }
+
+std::string_view accrued_word(std::string_view language) { return language == "zh" ? "应计" : "accrued"; }
+
+std::string write_break(const Break& found, std::string_view language) {
+  const std::string ours = write_figure(found.custodian), theirs = write_figure(found.manager);
+  const auto word = type_word(found.type, language);
+  switch (found.type) {
+    case missing: return fmt::format("{} {}", word, ours);
+    case extra: return fmt::format("{} {}", word, theirs);
+    case fee:
+    case accrual: return fmt::format("{} {}", ours, theirs);
+    default: return fmt::format("{} {} {}", word, ours, theirs);
+  }
+}
+
+std::string write_statement(const Truth& truth, std::string_view language, bool every_row, bool accrued) {
+  const std::vector<Break> breaks = find_breaks(truth);
+  if (breaks.empty() && !every_row) return language == "zh" ? "一致" : "matched";
+  std::vector<std::string> lines;
+  const auto verdicts = [&](std::string_view shown, auto belongs) {
+    bool differs = false;
+    for (const Break& found : breaks) {
+      if (!belongs(found)) continue;
+      lines.push_back(fmt::format("{} {}", shown, write_break(found, language)));
+      differs = true;
+    }
+    if (!differs && every_row) lines.push_back(fmt::format("{} =", shown));
+  };
+  for (const Position& position : truth.custodian.positions) {
+    verdicts(position.key, [&](const Break& found) { return found.key == position.key; });
+  }
+  for (const Break& found : breaks) {
+    if (found.type == extra) lines.push_back(fmt::format("{} {}", found.key, write_break(found, language)));
+  }
+  verdicts(fee_word(language), [](const Break& found) { return found.type == fee; });
+  if (accrued) verdicts(accrued_word(language), [](const Break& found) { return found.type == accrual; });
+  return fmt::format("{}", fmt::join(lines, "\n"));
+}
+
+}  // namespace finstill::tasks::reconciliation

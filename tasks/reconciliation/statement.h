@@ -1,0 +1,48 @@
+#pragma once
+
+// The answer of a reconciliation, one line each:
+//
+//   matched                     nothing differs (form `breaks` only)
+//   K47 =                       this position agrees (form `statement`)
+//   K47 quantity 40 45          type, the custodian's figure, the manager's figure
+//   K47 missing 40              only the custodian has it; its quantity
+//   B12 extra 7                 only the manager has it; its quantity
+//   fee =  /  fee 12 15         the fee line;  accrued likewise
+//
+// In Chinese: 一致, 数量, 缺失, ... Both languages are read for every example; keys in any of their forms. Fields are apart by
+// spaces, tabs, commas or "|"; lines also by ";".
+
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tasks/reconciliation/book.h"
+
+namespace finstill::tasks::reconciliation {
+
+/// What an answer says.
+struct Statement {
+  std::vector<Break> breaks;     ///< in the answer's order, without repeats
+  std::set<std::string> agreed;  ///< keys said to agree; "fee" and "accrued" for those lines
+  std::string fault;             ///< why the answer could not be read; "" when it could
+};
+
+Statement parse_statement(std::string_view answer);
+
+/// Writes the breaks alone ("matched" when there are none), or with `every_row` a verdict on every row. `accrued` says
+/// whether the books show a line of accrued interest.
+std::string write_statement(const Truth& truth, std::string_view language, bool every_row, bool accrued);
+
+/// "quantity 40 45" in one language: what follows the key.
+std::string write_break(const Break& found, std::string_view language);
+
+/// The word for a break type, and for the fee and accrued interest lines of a table, in a language.
+std::string_view type_word(BreakType type, std::string_view language);
+std::string_view fee_word(std::string_view language);
+std::string_view accrued_word(std::string_view language);
+
+/// Cuts a line at blanks, commas, ";" and "|"; empty fields are dropped.
+std::vector<std::string> split_fields(std::string_view line);
+
+}  // namespace finstill::tasks::reconciliation
