@@ -6,14 +6,15 @@
 #include "base/hash.h"
 #include "base/random.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
-#include <fstream>
 #include <string>
 #include <vector>
 
@@ -29,8 +30,16 @@ std::filesystem::path kept_input() {
   return file;
 }
 
+/// Overwrites the kept input. The file stays open: opening it anew with truncation would wait for the disk each time.
+void keep(const std::string& input) {
+  static const int descriptor = ::open(kept_input().c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  const bool kept = ::ftruncate(descriptor, 0) == 0 &&
+                    ::pwrite(descriptor, input.data(), input.size(), 0) == static_cast<ssize_t>(input.size());
+  if (!kept) base::fail_errno(errno, "cannot write", kept_input());
+}
+
 void run(const std::string& input) {
-  std::ofstream(kept_input(), std::ios::binary | std::ios::trunc) << input;
+  keep(input);
   // A buffer of the exact size lets the address sanitizer see the first byte past it.
   const std::vector<std::uint8_t> bytes(input.begin(), input.end());
   LLVMFuzzerTestOneInput(bytes.data(), bytes.size());
