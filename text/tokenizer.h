@@ -1,7 +1,7 @@
 #pragma once
 
 // Text <-> token ids, the same ids as the reference implementation of each tokenizer gives.
-// Start here; tokenizer_load.h opens files, bpe.h and pre_tokenizer.h hold the work.
+// Start here; tokenizer_load.cpp opens files, pipeline_tokenizer.cpp shows the way of a text through the parts.
 
 #include <cstdint>
 #include <filesystem>
@@ -53,6 +53,8 @@ struct EncodeCounters {
   std::uint64_t invalid_utf8_bytes = 0;  ///< ill-formed input, encoded as U+FFFD
 };
 
+struct TokenizerSettings;
+
 /// One tokenizer, immutable. All functions may be called from several threads at once.
 class Tokenizer {
  public:
@@ -93,9 +95,12 @@ class Tokenizer {
   /// The chat template of that name ("default"; some models have "tool_use" too), or null.
   const std::string* chat_template(const std::string& name = "default") const;
 
-  /// SHA-256 (hex) over vocabulary, merges and special tokens: equal for teacher and student means that ids mean the
-  /// same. Does not depend on the file format, on chat templates or on BOS settings.
+  /// SHA-256 (hex) over all that decides which ids a text gets: vocabulary, merges, added tokens, the steps before and
+  /// behind. Does not depend on chat templates, stop ids or the layout of the file.
   const std::string& identity() const { return identity_; }
+  /// SHA-256 (hex) over the text of every id: equal for teacher and student means that ids mean the same, even where one
+  /// is read from tokenizer.json and the other from tokenizer.model.
+  const std::string& vocabulary_identity() const { return vocabulary_identity_; }
 
   /// Remarks on the files ("21 byte values have no token"), each one line.
   const std::vector<std::string>& warnings() const { return warnings_; }
@@ -107,21 +112,22 @@ class Tokenizer {
   void save(const std::filesystem::path& folder) const;
 
  protected:
-  friend struct TokenizerParts;
-
-  /// Appends the ids of `text` (valid UTF-8). Special tokens are recognised inside the `open` ranges [begin, end) only;
-  /// the offsets are filled when `offsets`.
+  /// Appends the ids of `text` (valid UTF-8). Special tokens are recognised inside the `open` ranges [begin, end) only,
+  /// which are in order and do not touch; the offsets are filled when `offsets`.
   virtual void encode_text(std::string_view text, std::span<const std::pair<std::int64_t, std::int64_t>> open,
                            bool offsets, Encoding& out) const = 0;
-  /// Files of save() that were not loaded but are made.
-  virtual std::map<std::string, std::string> made_files() const = 0;
   virtual void count_invalid(std::uint64_t bytes) const = 0;
+  /// The files of save() that were not loaded: name -> bytes.
+  virtual std::map<std::string, std::string> made_files() const = 0;
+
+  /// Takes over what the settings beside the tokenizer's own file say; called at the end of a constructor.
+  void apply_settings(const TokenizerSettings& settings);
 
   std::vector<TokenId> prefix_, suffix_, stop_;
   SpecialTokens special_;
   std::map<std::string, std::string> chat_templates_;
   std::map<std::string, std::string> files_;  ///< loaded files: name -> bytes
-  std::string identity_;
+  std::string identity_, vocabulary_identity_;
   std::vector<std::string> warnings_;
 };
 
