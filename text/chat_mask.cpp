@@ -1,0 +1,154 @@
+#include "text/chat_mask.h"
+
+#include <algorithm>
+
+namespace finstill::text {
+
+namespace {
+
+struct Piece {
+  std::size_t begin = 0, end = 0;
+  jinja::Origin origin = jinja::template_origin;
+};
+
+struct Region {
+  std::size_t begin = 0, end = 0;
+};
+
+std::vector<Piece> pieces_of(const jinja::TrackedText& text) {
+  if (text.empty()) return {};
+  if (text.runs().empty()) return {{0, text.size(), jinja::template_origin}};
+  std::vector<Piece> pieces;
+  std::size_t begin = 0;
+  for (const auto& run : text.runs()) {
+    pieces.push_back({begin, run.end, run.origin});
+    begin = run.end;
+  }
+  return pieces;
+}
+
+bool trains(std::span<const Message> messages, int index) {
+  return index >= 0 && static_cast<std::size_t>(index) < messages.size() &&
+         messages[static_cast<std::size_t>(index)].trained;
+}
+
+/// Neighbouring pieces inside generation blocks; a stretch that says what an untrained message says is left out.
+std::vector<Region> block_regions(const std::vector<Piece>& pieces, std::span<const Message> messages) {
+  std::vector<Region> regions;
+  for (std::size_t i = 0; i < pieces.size();) {
+    if ((pieces[i].origin & jinja::generation_bit) == 0) {
+      ++i;
+      continue;
+    }
+    Region region{pieces[i].begin, pieces[i].end};
+    bool trained = true;
+    for (; i < pieces.size() && (pieces[i].origin & jinja::generation_bit) != 0; ++i) {
+      region.end = pieces[i].end;
+      if (is_body(pieces[i].origin)) trained = trained && trains(messages, message_of(pieces[i].origin));
+    }
+    if (trained) regions.push_back(region);
+  }
+  return regions;
+}
+
+/// The end of the ending that is over first, or npos.
+std::size_t first_ending(std::string_view gap, const std::vector<std::string>& endings) {
+  std::size_t best = std::string_view::npos;
+  for (const std::string& ending : endings) {
+    const std::size_t found = ending.empty() ? std::string_view::npos : gap.find(ending);
+    if (found != std::string_view::npos) best = std::min(best, found + ending.size());
+  }
+  return best;
+}
+
+/// What an assistant's message says, widened to the whole turn: back to the end of the generation prompt in the gap
+/// before it, forward through the first ending in the gap behind it.
+std::vector<Region> turn_regions(std::string_view text, const std::vector<Piece>& pieces,
+                                 std::span<const Message> messages, const TurnMarks& marks) {
+  std::vector<Region> regions;
+  std::vector<Piece> bodies;  // neighbouring pieces of one message joined across what the template writes between them
+  for (const Piece& piece : pieces) {
+    if (!is_body(piece.origin)) continue;
+    if (!bodies.empty() && message_of(bodies.back().origin) == message_of(piece.origin)) {
+      bodies.back().end = piece.end;
+    } else {
+      bodies.push_back(piece);
+    }
+  }
+  for (std::size_t i = 0; i < bodies.size(); ++i) {
+    const int index = message_of(bodies[i].origin);
+    if (!trains(messages, index) || messages[static_cast<std::size_t>(index)].role != "assistant") continue;
+    Region region{bodies[i].begin, bodies[i].end};
+    const std::size_t before = i == 0 ? 0 : bodies[i - 1].end;
+    const std::string_view gap = text.substr(before, region.begin - before);
+    const std::size_t opening = marks.opening.empty() ? std::string_view::npos : gap.rfind(marks.opening);
+    if (opening != std::string_view::npos) {
+      const std::size_t start = before + opening + marks.opening.size();
+      const std::string_view between = text.substr(start, region.begin - start);
+      // A turn that ended in between was another one, of which nothing else is left.
+      if (first_ending(between, marks.endings) == std::string_view::npos) region.begin = start;
+    }
+    const std::size_t after = i + 1 < bodies.size() ? bodies[i + 1].begin : text.size();
+    const std::size_t ending = first_ending(text.substr(region.end, after - region.end), marks.endings);
+    if (ending != std::string_view::npos) region.end += ending;
+    regions.push_back(region);
+  }
+  return regions;
+}
+
+ChatSpan span_of(const Piece& piece, std::size_t begin, std::size_t end, bool trained) {
+  ChatSpan span;
+  span.begin = begin;
+  span.end = end;
+  span.trained = trained;
+  span.message = message_of(piece.origin);
+  const jinja::Origin origin = piece.origin & ~jinja::generation_bit;
+  span.origin = span.message >= 0 ? ChatSpan::Origin::from_message
+                : origin == input_origin ? ChatSpan::Origin::from_input : ChatSpan::Origin::from_template;
+  return span;
+}
+
+void add_span(std::vector<ChatSpan>& spans, const ChatSpan& span) {
+  if (span.begin == span.end) return;
+  if (!spans.empty() && spans.back().origin == span.origin && spans.back().message == span.message &&
+      spans.back().trained == span.trained) {
+    spans.back().end = span.end;
+  } else {
+    spans.push_back(span);
+  }
+}
+
+}  // namespace
+
+jinja::Origin message_origin(std::size_t message, MessagePart part) {
+  return static_cast<jinja::Origin>(2 + 2 * message + (part == MessagePart::body ? 1 : 0));
+}
+
+int message_of(jinja::Origin origin) {
+  origin &= ~jinja::generation_bit;
+  return origin < 2 ? -1 : static_cast<int>((origin - 2) / 2);
+}
+
+bool is_body(jinja::Origin origin) { return message_of(origin) >= 0 && (origin & 1) == 1; }
+
+std::vector<ChatSpan> mark_spans(const jinja::TrackedText& text, std::span<const Message> messages, bool by_blocks,
+                                 const TurnMarks& marks) {
+  const std::vector<Piece> pieces = pieces_of(text);
+  const std::vector<Region> regions =
+      by_blocks ? block_regions(pieces, messages) : turn_regions(text.view(), pieces, messages, marks);
+  std::vector<ChatSpan> spans;
+  auto region = regions.begin();
+  for (const Piece& piece : pieces) {
+    for (std::size_t at = piece.begin; at < piece.end;) {
+      while (region != regions.end() && region->end <= at) ++region;
+      const bool inside = region != regions.end() && region->begin <= at;
+      const std::size_t next = region == regions.end() ? piece.end : inside ? region->end : region->begin;
+      const std::size_t end = std::min(piece.end, next);
+      add_span(spans, span_of(piece, at, end, inside));
+      at = end;
+    }
+  }
+  return spans;
+}
+
+}  // namespace finstill::text
