@@ -1,0 +1,126 @@
+#include <gtest/gtest.h>
+
+#include "ops/embedding.h"
+#include "ops/linear.h"
+#include "ops/rms_norm.h"
+#include "ops/rope.h"
+#include "ops/swiglu.h"
+#include "tests/ops/compare.h"
+
+namespace finstill::ops::tests {
+namespace {
+
+/// Rows and widths below, at and beyond the lanes of every instruction set.
+const std::vector<std::pair<std::int64_t, std::int64_t>> kShapes = {{1, 1}, {3, 7}, {2, 16}, {70, 33}, {130, 576}};
+
+TEST(Layers, LinearEqualsReference) {
+  for (const auto& [rows, width] : kShapes) {
+    const std::vector<at::Tensor> inputs = {numbers({rows, width}, 1), numbers({5, width}, 2), numbers({5}, 3)};
+    expect_same_as_reference(inputs, [](const auto& in) { return ops::linear(in[0], in[1], in[2]); });
+    expect_same_as_reference({inputs[0], inputs[1]}, [](const auto& in) { return ops::linear(in[0], in[1]); });
+  }
+}
+
+TEST(Layers, RmsNormEqualsReference) {
+  for (const auto& [rows, width] : kShapes) {
+    expect_same_as_reference({numbers({rows, width}, 4, 3), numbers({width}, 5)},
+                             [](const auto& in) { return ops::rms_norm(in[0], in[1], 1e-5); });
+  }
+}
+
+TEST(Layers, RmsNormOfHeadsEqualsReference) {
+  expect_same_as_reference({numbers({9, 3, 8}, 6), numbers({8}, 7)},
+                           [](const auto& in) { return ops::rms_norm(in[0], in[1], 1e-6); });
+}
+
+TEST(Layers, RmsNormRoundsBeforeTheWeightAsTransformersDoes) {
+  const at::Tensor x = cast(numbers({4, 64}, 8), at::kBFloat16), weight = cast(numbers({64}, 9), at::kBFloat16);
+  const at::Tensor wide = cast(x, at::kFloat);
+  const at::Tensor normal = wide * (wide * wide).mean(-1, true).add(1e-5).rsqrt();
+  EXPECT_TRUE(bit_equal(ops::rms_norm(x, weight, 1e-5), cast(normal, at::kBFloat16) * weight));
+}
+
+TEST(Layers, SwigluEqualsReference) {
+  for (const auto& [rows, width] : kShapes) {
+    expect_same_as_reference({numbers({rows, width}, 10, 9), numbers({rows, width}, 11)},
+                             [](const auto& in) { return swiglu(in[0], in[1]); });
+  }
+}
+
+TEST(Layers, SwigluOfLargeGatesStaysFinite) {
+  const std::vector<double> gates = {-1e4, -100, 100, 1e4};
+  const at::Tensor gate = cast(tensor_from(gates, {4}), at::kFloat), up = full({4}, 1, at::kFloat);
+  expect_near(swiglu(gate, up), tensor_from(std::vector<double>{0, 0, 100, 1e4}, {4}), 1e-6, "swiglu");
+}
+
+RopeTable small_table(std::int64_t head_dim, at::ScalarType dtype) {
+  RopeConfig config;
+  config.head_dim = head_dim;
+  return rope_table(rope_frequencies(config), 40, dtype);
+}
+
+TEST(Layers, RopeEqualsReference) {
+  for (const std::int64_t head_dim : {2, 6, 64}) {
+    const at::Tensor positions = int64_tensor(std::vector<std::int64_t>{0, 1, 2, 0, 1, 39, 7});
+    expect_same_as_reference({numbers({7, 3, head_dim}, 12)}, [&](const auto& in) {
+      return rope(in[0], small_table(head_dim, at::kFloat), positions);
+    });
+  }
+}
+
+TEST(Layers, RopeTakesHeadsOfAJointProjection) {
+  const at::Tensor joint = cast(numbers({5, 4 * 8}, 13), at::kFloat);
+  const at::Tensor heads = joint.narrow(1, 8, 16).unflatten(1, {2, 8}), positions = arange(5);
+  const RopeTable table = small_table(8, at::kFloat);
+  EXPECT_TRUE(bit_equal(rope(heads, table, positions), rope(clone(heads), table, positions)));
+}
+
+TEST(Layers, EmbeddingEqualsReferenceWithRepeatedIds) {
+  const at::Tensor ids = int64_tensor(std::vector<std::int64_t>{3, 0, 3, 3, 6});
+  expect_same_as_reference({numbers({7, 5}, 14)}, [&](const auto& in) { return ops::embedding(in[0], ids); });
+}
+
+TEST(Layers, EmbeddingGradientAddsToWhatTheSinkHolds) {
+  const at::Tensor sink = full({4, 2}, 10, at::kFloat), gradient = cast(numbers({3, 2}, 15), at::kBFloat16);
+  add_embedding_gradient(sink, int64_tensor(std::vector<std::int64_t>{1, 1, 3}), gradient);
+  const at::Tensor wide = cast(gradient, at::kFloat);
+  EXPECT_TRUE(bit_equal(sink[0], full({2}, 10, at::kFloat)));
+  expect_near(sink[1], wide[0] + wide[1] + 10, 1e-6, "row 1");
+  expect_near(sink[3], wide[2] + 10, 1e-6, "row 3");
+}
+
+TEST(Layers, EmbeddingGradientInBfloat16LosesNoRowOfAFrequentToken) {
+  const std::int64_t tokens = 3000;
+  const at::Tensor ids = zeros({tokens}, at::kLong), weight = leaf(zeros({2, 1}, at::kBFloat16));
+  const at::Tensor rows = ops::embedding(weight, ids);
+  const at::Tensor gradient = gradients(rows, full({tokens, 1}, 1, at::kBFloat16), std::vector<at::Tensor>{weight})[0];
+  EXPECT_EQ(gradient.scalar_type(), at::kFloat);
+  EXPECT_EQ(scalar(gradient[0]), 3000);
+}
+
+TEST(Layers, NoRowsGiveNoRows) {
+  for (const KernelSet kernels : {KernelSet::reference, KernelSet::automatic}) {
+    const KernelScope scope(kernels);
+    const at::Tensor x = leaf(zeros({0, 8}, at::kFloat)), weight = leaf(zeros({8}, at::kFloat));
+    EXPECT_EQ(ops::rms_norm(x, weight, 1e-5).size(0), 0);
+    EXPECT_EQ(swiglu(x, x).size(0), 0);
+    EXPECT_EQ(ops::linear(x, zeros({3, 8}, at::kFloat)).size(1), 3);
+    EXPECT_EQ(ops::embedding(x, zeros({0}, at::kLong)).size(0), 0);
+    EXPECT_EQ(rope(zeros({0, 2, 8}, at::kFloat), small_table(8, at::kFloat), zeros({0}, at::kLong)).size(0), 0);
+  }
+}
+
+TEST(Layers, GradientsAreTheSameOnOneThreadAndOnAll) {
+  const at::Tensor x = numbers({300, 64}, 16), weight = numbers({64}, 17);
+  const Operation operation = [](const auto& in) { return ops::rms_norm(in[0], in[1], 1e-5); };
+  const int before = threads();
+  set_threads(1);
+  const auto one = values_and_gradients(KernelSet::automatic, at::kFloat, {x, weight}, operation);
+  set_threads(3);
+  const auto three = values_and_gradients(KernelSet::automatic, at::kFloat, {x, weight}, operation);
+  set_threads(before);
+  for (std::size_t i = 0; i < one.size(); ++i) EXPECT_TRUE(bit_equal(one[i], three[i])) << i;
+}
+
+}  // namespace
+}  // namespace finstill::ops::tests
