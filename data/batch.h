@@ -29,7 +29,7 @@ struct Batch {
   std::vector<std::int64_t> targets;       ///< [T] the id after this row in the same span, or not_scored
   std::vector<std::int64_t> positions;     ///< [T] from 0 in every span
   std::vector<std::int32_t> cu_seqlens;    ///< [S + 1] cumulative span lengths: 0, ..., T
-  std::vector<std::int64_t> document_ids;  ///< [S] index of the span's document in its set; of its row for concatenated
+  std::vector<std::int64_t> document_ids;  ///< [S] index of the span's document in its set; the first of several joined
   std::vector<std::int64_t> group_ids;     ///< [S] spans whose rewards are compared with each other; -1 = none
   std::map<std::string, Column> columns;   ///< by name, each T rows
 

@@ -50,6 +50,8 @@ struct ReadOptions {
   std::string format = "auto";
   std::string split = "train";    ///< of a folder or of rows that carry a "split": which to read
   std::int64_t max_records = 0;   ///< 0 = all
+  /// Where given, a faulty row is noted here, one line each, and left out instead of ending the reading.
+  std::vector<std::string>* faults = nullptr;
 };
 
 /// Reads a JSONL file, a JSON array (.json), or a folder that holds `<split>.jsonl`, `<split>.json` or `examples.jsonl`
@@ -73,6 +75,7 @@ struct TokenizeOptions {
   std::string truncation = "cut";   ///< "cut" = keep the beginning, "drop" = leave the document out, "error"
   bool append_eos = true;           ///< end a text (never a chat: its template does that) with EOS
   text::RenderOptions render = {};  ///< template variables and date; tools come from the records
+  int threads = 0;                  ///< 0 = as many as the machine has; the result does not depend on it
 };
 
 /// Counts of what happened, for the log, for `preview` and for the report.
