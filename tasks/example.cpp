@@ -25,6 +25,7 @@ Split split_from_name(std::string_view name) {
 
 base::Json example_to_json(const Example& example) {
   base::Json line;
+  line["schema"] = "finstill-example-1";
   line["id"] = example.id;
   line["task"] = example.task;
   line["language"] = example.language;

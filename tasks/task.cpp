@@ -16,6 +16,8 @@ namespace {
 constexpr std::array<std::string_view, outcome_count> outcome_names = {"right",     "wrong",     "unanswered",
                                                                        "truncated", "malformed", "unjudgeable"};
 
+const bool listed = base::list_registry<Task>("task", "what models are asked, and how answers are graded");
+
 struct Share {
   std::int64_t right = 0, count = 0;
 };
@@ -43,6 +45,8 @@ text::Message Task::reference_answer(const Example& example) const {
 }
 
 std::vector<std::string> Task::choices(const Example&) const { return {}; }
+
+std::optional<std::string> Task::answer_of_class(const Example&, const std::string& label) const { return label; }
 
 std::optional<std::string> Task::rule_answer(const Example&) const { return std::nullopt; }
 

@@ -101,6 +101,9 @@ class Task {
   /// broken is `unjudgeable`.
   virtual Grade grade(const Example& example, const Response& response) const = 0;
   virtual Scores aggregate(std::span<const Graded> graded) const;
+  /// The answer to this example that says no more than a class, for baselines that only know classes; nullopt where the
+  /// class alone makes no answer (a break without its figures).
+  virtual std::optional<std::string> answer_of_class(const Example& example, const std::string& label) const;
   /// An answer by plain rules that read the prompt's text, never the truth; nullopt for a task that has no such rule.
   virtual std::optional<std::string> rule_answer(const Example& example) const;
 };

@@ -82,8 +82,6 @@ Reconciliation::Reconciliation(const Config& config) : config_(config), shape_(s
 
 base::Json Reconciliation::settings() const { return base::write_config(config_, base::Include::results); }
 
-void Reconciliation::check() const {}
-
 std::vector<Example> Reconciliation::examples(Split split, std::uint64_t seed, std::int64_t count) const {
   std::vector<Example> examples;
   examples.reserve(static_cast<std::size_t>(count));
@@ -145,6 +143,13 @@ Grade Reconciliation::grade(const Example& example, const Response& response) co
   grade.outcome = grade.predicted == grade.gold ? Outcome::right : Outcome::wrong;
   grade.reason = difference(grade);
   return grade;
+}
+
+std::optional<std::string> Reconciliation::answer_of_class(const Example& example, const std::string& label) const {
+  if (label != "matched") return std::nullopt;
+  Truth truth = truth_from_json(example.truth, example.id);
+  truth.manager = truth.custodian;
+  return write_statement(truth, example.language, config_.answer == "statement", shape_.with_accrued);
 }
 
 std::optional<std::string> Reconciliation::rule_answer(const Example& example) const {

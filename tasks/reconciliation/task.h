@@ -14,11 +14,12 @@ class Reconciliation : public Task {
   std::string name() const override { return config_.name; }
   std::vector<std::string> languages() const override { return config_.languages; }
   base::Json settings() const override;
-  void check() const override;
   std::vector<Example> examples(Split split, std::uint64_t seed, std::int64_t count) const override;
   /// Right: exactly the true breaks, each with key, type and both figures, and in a statement a verdict on every row. The
   /// score is the F1 over breaks; parts: `key`, `type` (key and type) and `amount` (all of it), each an F1.
   Grade grade(const Example& example, const Response& response) const override;
+  /// "matched" alone makes an answer.
+  std::optional<std::string> answer_of_class(const Example& example, const std::string& label) const override;
   /// An exact join of the two tables on the key as written.
   std::optional<std::string> rule_answer(const Example& example) const override;
 

@@ -88,6 +88,10 @@ class Sentiment : public Task {
     return words;
   }
 
+  std::optional<std::string> answer_of_class(const Example& example, const std::string& label) const override {
+    return word_of(label, example.language);
+  }
+
   Grade grade(const Example& example, const Response& response) const override {
     try {
       return grade_label(label_set(), label_of(story_from_json(example.truth, example.id)), response);
