@@ -13,8 +13,10 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "base/json.h"
 #include "model/adapters.h"
 #include "model/config.h"
 #include "model/weights.h"
@@ -37,15 +39,19 @@ std::vector<Role> lora_targets(const std::vector<std::string>& modules, std::str
 
 class LoraAdapters : public Adapters {
  public:
-  /// Fresh adapters: A uniform in +-1/sqrt(in) (Kaiming with a = sqrt 5, as PEFT), B zero. Random numbers are keyed by
-  /// (seed, tensor name, index).
-  LoraAdapters(const ModelConfig& model, LoraConfig config, std::uint64_t seed, at::ScalarType dtype,
-               const std::string& device = "cpu");
+  /// Adapters of zeros, which change nothing.
+  LoraAdapters(const ModelConfig& model, LoraConfig config, at::ScalarType dtype, const std::string& device = "cpu");
+
+  /// The start of training: A uniform in +-1/sqrt(in) (Kaiming with a = sqrt 5, as PEFT does), B zero. Random numbers are
+  /// keyed by (seed, tensor name, index).
+  void randomise(std::uint64_t seed);
 
   at::Tensor apply(std::int64_t block, Role target, const at::Tensor& x, const at::Tensor& y) const override;
   std::vector<at::Tensor> leaves(std::int64_t block) const override;
 
   const LoraConfig& config() const { return config_; }
+  /// Names the base model for save_lora.
+  void set_base(std::string base) { config_.base = std::move(base); }
   /// Every tensor by its PEFT name, in the order of leaves(0), leaves(1), ...
   const std::vector<NamedTensor>& tensors() const { return tensors_; }
   /// Copies (and converts) into tensor `index` of tensors().
@@ -54,8 +60,6 @@ class LoraAdapters : public Adapters {
   std::int64_t parameter_count() const;
 
  private:
-  friend LoraAdapters load_lora(const std::filesystem::path&, const ModelConfig&, at::ScalarType, const std::string&);
-
   LoraConfig config_;
   std::vector<NamedTensor> tensors_;
   std::map<std::pair<std::int64_t, Role>, std::size_t> index_;  // of A; B follows
@@ -64,8 +68,9 @@ class LoraAdapters : public Adapters {
 /// Whether a folder is a PEFT adapter.
 bool is_adapter_folder(const std::filesystem::path& folder);
 
-/// adapter_config.json. What changes the function and is not implemented (DoRA, biases, rank patterns, layer subsets, modules to save)
-/// is refused with Error(data).
+/// From the object of an adapter_config.json. What changes the function and is not implemented (DoRA, biases, rank patterns, layer subsets, modules to save)
+/// is refused with Error(data) beginning with `where`.
+LoraConfig lora_config_from_json(const base::Json& json, const std::string& where);
 LoraConfig read_lora_config(const std::filesystem::path& folder);
 
 /// Reads a PEFT adapter for a model. Missing, unexpected or wrongly shaped tensors: Error(data) naming them.

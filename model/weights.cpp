@@ -78,20 +78,33 @@ std::vector<NamedTensor> UnitView::tensors() const {
   return named;
 }
 
-DenseWeights::DenseWeights(const ModelConfig& config, at::ScalarType dtype, const std::string& device) : dtype_(dtype) {
-  const auto options = at::TensorOptions().dtype(dtype).device(device);
+void DenseWeights::add_parameters(const ModelConfig& config) {
   for (const Unit unit : units(config)) {
     const std::size_t first = parameters_.size();
     for (Parameter& parameter : family_of(config).parameters(config, unit)) {
       index_.emplace(parameter.name, parameters_.size());
-      tensors_.push_back(at::empty(parameter.shape, options));
       parameters_.push_back(std::move(parameter));
     }
     ranges_[unit] = {first, parameters_.size()};
   }
 }
 
-UnitView DenseWeights::acquire(Unit unit) {
+DenseWeights::DenseWeights(const ModelConfig& config, at::ScalarType dtype, const std::string& device) : dtype_(dtype) {
+  add_parameters(config);
+  const auto options = at::TensorOptions().dtype(dtype).device(device);
+  for (const Parameter& parameter : parameters_) tensors_.push_back(at::empty(parameter.shape, options));
+}
+
+DenseWeights::DenseWeights(const ModelConfig& config, std::vector<at::Tensor> tensors) : tensors_(std::move(tensors)) {
+  add_parameters(config);
+  assert(tensors_.size() == parameters_.size());
+  dtype_ = tensors_.front().scalar_type();
+  for (std::size_t i = 0; i < tensors_.size(); ++i) {
+    assert(tensors_[i].sizes() == at::IntArrayRef(parameters_[i].shape) && tensors_[i].scalar_type() == dtype_);
+  }
+}
+
+UnitView DenseWeights::view(Unit unit) const {
   const auto [first, last] = ranges_.at(unit);
   UnitView view(unit);
   for (std::size_t i = first; i < last; ++i) view.add(parameters_[i], tensors_[i]);

@@ -156,8 +156,14 @@ class DenseWeights : public Weights {
   /// Uninitialised tensors of every parameter of `config`.
   DenseWeights(const ModelConfig& config, at::ScalarType dtype, const std::string& device = "cpu");
 
-  UnitView acquire(Unit unit) override;
+  /// Existing tensors, one for each parameter of `config` in the order of parameters(), of one dtype; shared, not copied.
+  DenseWeights(const ModelConfig& config, std::vector<at::Tensor> tensors);
+
+  UnitView acquire(Unit unit) override { return view(unit); }
   void release(Unit) override {}
+
+  /// What acquire() gives; the tensors may be written to.
+  UnitView view(Unit unit) const;
 
   /// Every parameter in the order of units(), inside a unit in the order of its leaves.
   const std::vector<Parameter>& parameters() const { return parameters_; }
@@ -173,7 +179,7 @@ class DenseWeights : public Weights {
   std::int64_t bytes() const;
 
  private:
-  DenseWeights() = default;
+  void add_parameters(const ModelConfig& config);
 
   std::vector<Parameter> parameters_;
   std::vector<at::Tensor> tensors_;
