@@ -1,0 +1,198 @@
+// Baselines, overlap, few-shot, aggregation, the stage and the verb's helper.
+
+#include "tasks/baselines.h"
+#include "tasks/grade_lines.h"
+#include "tasks/labels.h"
+#include "tasks/overlap.h"
+#include "tasks/synthesize.h"
+#include "tasks/words.h"
+
+#include "base/error.h"
+#include "base/progress.h"
+
+#include "tests/support/temporary.h"
+
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+namespace finstill::tasks {
+namespace {
+
+Example plain_example(std::string input, std::string label) {
+  Example example;
+  example.task = "t";
+  example.language = "en";
+  example.prompt = {{.role = "system", .content = "s"}, {.role = "user", .content = input}};
+  example.input = std::move(input);
+  example.answer = example.label = std::move(label);
+  return example;
+}
+
+TEST(Words, CutsEnglishAndChinese) {
+  EXPECT_EQ(words_of("Q1: Net-profit 利润up"), (std::vector<std::string>{"q1", "net", "profit", "利", "润", "up"}));
+  EXPECT_EQ(words_of("\xff\xe5"), (std::vector<std::string>{"\xff", "\xe5"}));
+}
+
+TEST(Overlap, CountsSharedRunsOfEightWords) {
+  const std::vector<Example> train = {plain_example("a b c d e f g h i", "x")};
+  const std::vector<Example> test = {plain_example("z a b c d e f g h", "x"), plain_example("a b c d e f g h i", "x"), plain_example("a b", "x")};
+  const Overlap overlap = measure_overlap(train, test);
+  EXPECT_EQ(overlap.test_grams, 3);
+  EXPECT_EQ(overlap.shared_grams, 2);
+  EXPECT_EQ(overlap.touched_texts, 2);
+  EXPECT_EQ(overlap.equal_texts, 1);
+}
+
+TEST(NaiveBayes, LearnsWordsAndCharacterPairs) {
+  const std::vector<Example> train = {plain_example("profit up", "good"), plain_example("profit up again", "good"),
+                                      plain_example("loss down", "bad"), plain_example("利润上升", "good"), plain_example("利润下降", "bad")};
+  const NaiveBayes bayes(train);
+  EXPECT_EQ(bayes.predict("profit"), "good");
+  EXPECT_EQ(bayes.predict("loss"), "bad");
+  EXPECT_EQ(bayes.predict("下降"), "bad");
+  EXPECT_EQ(bayes.predict("never seen"), "good") << "the more frequent class";
+  EXPECT_EQ(majority_label(train), "good");
+}
+
+TEST(Labels, AreExactNeverByContainment) {
+  const LabelSet labels({{"card_arrival", {}}, {"positive", {"利好"}}});
+  EXPECT_EQ(labels.find("Positive."), "positive");
+  EXPECT_EQ(labels.find("利好。"), "positive");
+  EXPECT_EQ(labels.find("card arrival"), "card_arrival");
+  EXPECT_FALSE(labels.find("not positive").has_value());
+}
+
+TEST(Shots, SystemFirstThenSolvedQuestionsThenTheQuestion) {
+  const std::vector<Example> shots = {plain_example("q", "a"), plain_example("one", "a"), plain_example("two", "a"), plain_example("three", "b")};
+  const auto messages = with_shots(plain_example("q", "b"), shots, 2);
+  ASSERT_EQ(messages.size(), 6u);
+  EXPECT_EQ(messages[0].role, "system");
+  EXPECT_EQ(messages[1].content, "one");
+  EXPECT_EQ(messages[2].content, "a");
+  EXPECT_EQ(messages[3].content, "three") << "a label not shown yet goes first";
+  EXPECT_EQ(messages[5].content, "q");
+  EXPECT_EQ(with_shots(plain_example("q", "b"), shots, 0).size(), 2u);
+}
+
+TEST(Aggregate, KeepsOutcomesApartAndLeavesUnjudgeableOut) {
+  const auto task = base::Registry<Task>::make("sentiment");
+  const Example example = plain_example("x", "positive");
+  const auto graded = [&](Outcome outcome, std::string predicted, std::string gold) {
+    return Graded{&example, {.outcome = outcome, .score = outcome == Outcome::right ? 1.0 : 0.0, .predicted_label = predicted, .gold_label = gold}};
+  };
+  const std::vector<Graded> items = {graded(Outcome::right, "positive", "positive"), graded(Outcome::wrong, "positive", "negative"),
+                                     graded(Outcome::malformed, "", "negative"), graded(Outcome::truncated, "", "positive"),
+                                     graded(Outcome::unjudgeable, "", "")};
+  const Scores scores = task->aggregate(items);
+  EXPECT_EQ(scores.count, 4);
+  EXPECT_EQ(scores.accuracy, 0.25);
+  EXPECT_EQ(scores.parse_rate, 0.5);
+  EXPECT_EQ(scores.outcomes.at("malformed"), 1);
+  EXPECT_EQ(scores.outcomes.at("unanswered"), 0);
+  EXPECT_EQ(scores.outcomes.at("unjudgeable"), 1);
+  EXPECT_NEAR(scores.macro_f1, 0.25, 1e-12) << "positive: 2/4, negative: 0";
+  EXPECT_LT(scores.accuracy_low, 0.25);
+  EXPECT_GT(scores.accuracy_high, 0.25);
+}
+
+TEST(ScorerId, ChangesWithSettings) {
+  const auto with = [](const char* settings) {
+    return scorer_id(*task_from_record({{"kind", "sentiment"}, {"settings", base::parse_json(settings, "test")}}, "test"));
+  };
+  EXPECT_EQ(with("{}"), with("{}"));
+  EXPECT_NE(with("{}"), with(R"({"chinese": 0.5})"));
+  EXPECT_EQ(with("{}").substr(0, 12), "sentiment@1:");
+}
+
+class GradeLines : public testing::Test {
+ protected:
+  base::Json grade(const std::string& lines, std::span<const Example> examples = {}) {
+    std::istringstream in(lines);
+    return grade_lines(*task_, examples, in, out_);
+  }
+
+  std::unique_ptr<Task> task_ = base::Registry<Task>::make("sentiment");
+  std::ostringstream out_;
+};
+
+TEST_F(GradeLines, MakesTheGoldAgainFromTheId) {
+  std::string lines;
+  const auto examples = task_->examples(Split::test, 9, 30);
+  for (const Example& example : examples) lines += base::dump_json({{"id", example.id}, {"answer", example.answer}}) + "\n";
+  const base::Json remade = grade(lines);
+  EXPECT_EQ(remade["aggregate"]["accuracy"], 1.0);
+  EXPECT_EQ(remade["scorer"], scorer_id(*task_));
+  const std::string first = out_.str();
+  out_.str("");
+  EXPECT_EQ(grade(lines, examples), remade);
+  EXPECT_EQ(out_.str(), first);
+}
+
+TEST_F(GradeLines, RefusesBrokenInputWithTheLine) {
+  for (const char* lines : {"", "\n", "{", "[]", R"({"id": "x"})", R"({"id": "x", "answer": "y"})", R"({"id": "sentiment-test-1-99999999999", "answer": ""})",
+                            R"({"id": "sentiment-never-1-00001", "answer": ""})", R"({"id": "sentiment-test-1-00001", "answer": 3})",
+                            "{\"id\": \"sentiment-test-1-00001\", \"answer\": \"\"}\n{\"id\": \"sentiment-test-1-00001\", \"answer\": \"\"}",
+                            R"({"id": "sentiment-test-1-00001", "answer": "", "finish": "tired"})"}) {
+    EXPECT_THROW(grade(lines), base::Error) << lines;
+  }
+}
+
+class SynthesizeStage : public testing::Test {
+ protected:
+  void run(const std::string& yaml, const std::filesystem::path& folder, std::uint64_t seed = 7) {
+    std::filesystem::create_directories(folder);
+    const auto& entry = base::Registry<base::Stage>::find("synthesize");
+    const auto config = entry.new_config();
+    entry.config->read(config.get(), base::parse_yaml(yaml, "test"));
+    const auto stage = entry.make(config.get());
+    const auto quiet = base::make_quiet();
+    base::StageContext context{.directory = folder, .name = "examples", .seed = seed};
+    context.progress = quiet.get();
+    stage->check();
+    stage->run(context);
+  }
+
+  tests::TemporaryFolder folder_;
+};
+
+TEST_F(SynthesizeStage, WritesExamplesThatReadBackAndGradeRight) {
+  run("{tasks: [sentiment, {kind: reconciliation, chinese: 0}], train: 60, validation: 5, test: 20}", folder_ / "a");
+  const ExampleSet set = read_example_set(folder_ / "a");
+  ASSERT_EQ(set.tasks.size(), 2u);
+  EXPECT_EQ(set.splits.at(Split::train).size(), 120u);
+  EXPECT_EQ(set.splits.at(Split::validation).size(), 10u);
+  EXPECT_EQ(set.splits.at(Split::test).size(), 40u);
+  for (const Example& example : set.splits.at(Split::test)) {
+    const Task& task = *set.tasks[example.task == "sentiment" ? 0 : 1];
+    EXPECT_EQ(task.grade(example, {.text = example.answer}).outcome, Outcome::right);
+  }
+  EXPECT_EQ(set.records[0]["overlap"]["n"], 8);
+  EXPECT_EQ(set.records[1]["train"]["languages"].size(), 1u);
+}
+
+TEST_F(SynthesizeStage, IsTheSameForTheSameSeed) {
+  const std::string yaml = "{tasks: [sentiment, reconciliation], train: 20, test: 8}";
+  run(yaml, folder_ / "a");
+  run(yaml, folder_ / "b");
+  run(yaml, folder_ / "c", 8);
+  for (const char* file : {"train.jsonl", "test.jsonl", "summary.json"}) {
+    EXPECT_EQ(tests::read_text(folder_ / "a" / file), tests::read_text(folder_ / "b" / file));
+    EXPECT_NE(tests::read_text(folder_ / "a" / file), tests::read_text(folder_ / "c" / file));
+  }
+}
+
+TEST_F(SynthesizeStage, RefusesTwoTasksOfOneName) {
+  EXPECT_THROW(run("{tasks: [sentiment, sentiment]}", folder_ / "a"), base::Error);
+  EXPECT_THROW(run("{tasks: []}", folder_ / "a"), base::Error);
+  EXPECT_NO_THROW(run("{tasks: [sentiment, {kind: sentiment, name: second}], train: 2, test: 2}", folder_ / "a"));
+}
+
+TEST_F(SynthesizeStage, RefusesAFolderThatIsNoExamples) {
+  EXPECT_THROW(read_example_set(folder_.path()), base::Error);
+  tests::write_text(folder_ / "summary.json", "{}");
+  EXPECT_THROW(read_example_set(folder_.path()), base::Error);
+}
+
+}  // namespace
+}  // namespace finstill::tasks
