@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/scalar.h"
+#include "base/unicode.h"
 
 #include <algorithm>
 #include <cmath>
@@ -20,7 +21,7 @@ std::string shown(const ConfigNode& node) {
     case Kind::map: return "a map";
     case Kind::scalar: break;
   }
-  const std::string text = node.text.size() > 60 ? node.text.substr(0, 57) + "..." : node.text;
+  const std::string text = printable(node.text);
   return node.quoted ? fmt::format("the text \"{}\"", text) : text;
 }
 
@@ -31,7 +32,7 @@ std::string range_text(const Field& field) {
 
 void check_range(double value, const ConfigNode& node, const Field& field) {
   if (field.minimum && (value < *field.minimum || value > *field.maximum)) {
-    fail(ExitCode::config, "{}: \"{}\" must be {}, not {}", node.where(), field.name, range_text(field), node.text);
+    fail(ExitCode::config, "{}: \"{}\" must be {}, not {}", node.where(), field.name, range_text(field), printable(node.text));
   }
 }
 
@@ -45,7 +46,7 @@ std::string joined(const std::vector<std::string>& words, std::string_view separ
   const bool too_large = is_plain_scalar(node) && scalar_kind(node.text) == ScalarKind::integer &&
                          !(is_unsigned && node.text.starts_with('-'));
   if (too_large) {
-    fail(ExitCode::config, "{}: \"{}\" is out of range: {} does not fit", node.where(), field.name, node.text);
+    fail(ExitCode::config, "{}: \"{}\" is out of range: {} does not fit", node.where(), field.name, printable(node.text));
   }
   const auto number = is_plain_scalar(node) ? parse_number(node.text) : std::nullopt;
   std::string what = is_unsigned ? "an integer of at least 0" : "an integer";
@@ -95,7 +96,7 @@ std::string read_text(const ConfigNode& node, const Field& field) {
   if (node.kind != Kind::scalar) refuse_node(node, field, "text");
   if (!node.quoted && scalar_kind(node.text) != ScalarKind::text) {
     fail(ExitCode::config, "{}: \"{}\" must be text, and {} is not; if it is meant as text, write \"{}\"", node.where(),
-         field.name, shown(node), node.text);
+         field.name, shown(node), printable(node.text));
   }
   const auto& choices = field.choices;
   if (!choices.empty() && std::find(choices.begin(), choices.end(), node.text) == choices.end()) {
@@ -152,7 +153,7 @@ void Struct::read(void* object, const ConfigNode& node) const {
     const std::string advice = !near.empty()    ? fmt::format("did you mean \"{}\"?", near)
                                : known.empty() ? std::string("there are no settings here")
                                                : fmt::format("known: {}", joined(known, ", "));
-    fail(ExitCode::config, "{}: unknown field \"{}\"; {}", member.where(), key, advice);
+    fail(ExitCode::config, "{}: unknown field \"{}\"; {}", member.where(), printable(key), advice);
   }
   for (const auto& field : fields) {
     if (!field->is_required) continue;

@@ -103,6 +103,9 @@ class TreeBuilder : public YAML::EventHandler {
                 const std::string& value) override {
     check_properties(mark, tag, anchor);
     if (!places_.is_closed(mark)) places_.refuse(mark, "not valid YAML: the quote that opens here is never closed");
+    if (!is_valid_utf8(value)) {  // yaml-cpp 0.7 turns \N and \_ into single bytes
+      places_.refuse(mark, "an escape that is no character; write it as \\u0085 or \\u00A0");
+    }
     if (wants_key()) {
       take_key(mark, value);
       return;
@@ -150,7 +153,7 @@ class TreeBuilder : public YAML::EventHandler {
     if (key == "<<") places_.refuse(mark, "merge keys (<<) are not allowed");
     ConfigNode& map = *open_.back().node;
     if (const ConfigNode* earlier = map.find(key)) {
-      places_.refuse(mark, fmt::format("the key \"{}\" stands here twice (first in line {})", key, earlier->line));
+      places_.refuse(mark, fmt::format("the key \"{}\" stands here twice (first in line {})", printable(key), earlier->line));
     }
     map.members.emplace_back(key, ConfigNode{});
     places_.put(mark, map.members.back().second);

@@ -161,8 +161,9 @@ GgufValue take_value(Cursor& cursor, GgufType type, int depth) {
 }
 
 void check_name(const Cursor& cursor, const std::string& name) {
-  if (name.empty() || name.find('\0') != std::string::npos || !is_valid_utf8(name)) {
-    cursor.refuse("a name that is empty, holds NUL or is no UTF-8");
+  const bool controls = std::any_of(name.begin(), name.end(), [](char c) { return c >= 0 && c < ' '; });
+  if (name.empty() || controls || !is_valid_utf8(name)) {
+    cursor.refuse("a name that is empty, holds control characters or is no UTF-8");
   }
 }
 
@@ -267,7 +268,7 @@ GgufHeader parse_gguf(std::span<const std::byte> bytes, std::uint64_t file_size,
   for (std::uint64_t i = 0; i < metadata_count; ++i) {
     std::string key = cursor.take_string(longest_key);
     check_name(cursor, key);
-    if (!names.insert(key).second) cursor.refuse(fmt::format("the key \"{}\" stands here twice", key));
+    if (!names.insert(key).second) cursor.refuse(fmt::format("the key \"{}\" stands here twice", printable(key)));
     const auto type = static_cast<GgufType>(cursor.take<std::uint32_t>());
     header.metadata.emplace_back(std::move(key), take_value(cursor, type, 0));
   }
@@ -275,7 +276,7 @@ GgufHeader parse_gguf(std::span<const std::byte> bytes, std::uint64_t file_size,
   for (std::uint64_t i = 0; i < tensor_count; ++i) {
     header.tensors.push_back(take_tensor(cursor));
     if (!names.insert(header.tensors.back().name).second) {
-      cursor.refuse(fmt::format("the tensor \"{}\" stands here twice", header.tensors.back().name));
+      cursor.refuse(fmt::format("the tensor \"{}\" stands here twice", printable(header.tensors.back().name)));
     }
   }
   const std::int64_t alignment = header.integer("general.alignment", 32);

@@ -73,7 +73,7 @@ class TreeBuilder {
 
   bool key(std::string& name) {
     if (!open_.back().keys.insert(name).second) {
-      refuse(offset(), fmt::format("the key \"{}\" stands twice in one object", name.substr(0, 60)));
+      refuse(offset(), fmt::format("the key \"{}\" stands twice in one object", printable(name)));
     }
     open_.back().key = std::move(name);
     return true;
@@ -85,7 +85,7 @@ class TreeBuilder {
     const std::size_t column = message.find("column ");
     const std::size_t colon = message.find(": ", column == std::string_view::npos ? 0 : column);
     const std::string_view what = colon == std::string_view::npos ? message : message.substr(colon + 2);
-    refuse(at == 0 ? 0 : at - 1, fmt::format("not valid JSON: {}", what));
+    refuse(at == 0 ? 0 : at - 1, fmt::format("not valid JSON: {}", printable(what, 200)));
   }
 
  private:
@@ -169,9 +169,7 @@ const Json& required(const Json& object, std::string_view key, std::string_view 
 }
 
 [[noreturn]] void refuse_type(std::string_view where, std::string_view key, const Json& value, std::string_view what) {
-  std::string shown = dump_json(value);
-  if (shown.size() > 60) shown = repair_utf8(shown.substr(0, 57)) + "...";
-  fail(ExitCode::data, "{}: \"{}\" must be {}, not {}", where, key, what, shown);
+  fail(ExitCode::data, "{}: \"{}\" must be {}, not {}", where, printable(key), what, printable(dump_json(value)));
 }
 
 std::int64_t integer_of(const Json& value, std::string_view key, std::string_view where) {

@@ -18,6 +18,15 @@ constexpr std::size_t block_size = 1 << 18;
 
 bool is_blank(std::string_view line) { return line.find_first_not_of(" \t\r") == std::string_view::npos; }
 
+/// The value of a line, or nothing when it is broken.
+std::optional<Json> value_of(std::string_view line) {
+  try {
+    return parse_json(line, "");
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
 /// Offset after the last line end of an open file, so that a line cut off by a crash can be removed.
 std::uint64_t end_of_last_line(int descriptor, std::uint64_t size) {
   std::string block(block_size, '\0');
@@ -166,11 +175,8 @@ void truncate_jsonl(const std::filesystem::path& file,
   while (const auto line = lines.next()) {
     if (!lines.was_ended()) break;
     if (!is_blank(*line)) {
-      try {
-        if (!keep(lines.line(), parse_json(*line, file.string(), lines.line()))) break;
-      } catch (const Error&) {
-        break;
-      }
+      const std::optional<Json> value = value_of(*line);
+      if (!value || !keep(lines.line(), *value)) break;
     }
     kept = lines.end_offset();
   }

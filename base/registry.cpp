@@ -1,5 +1,7 @@
 #include "base/registry.h"
 
+#include "base/unicode.h"
+
 #include <algorithm>
 
 namespace finstill::base {
@@ -17,7 +19,7 @@ void unknown_entry(std::string_view name, const std::string& where, const std::v
   const std::string place = where.empty() ? "" : where + ": ";
   const std::string hint = near.empty() ? "" : fmt::format("; did you mean \"{}\"?", near);
   if (name.empty()) fail(ExitCode::config, "{}nothing is chosen; choose one of {}", place, fmt::join(known, ", "));
-  fail(ExitCode::config, "{}unknown name \"{}\"{} (known: {})", place, name, hint, fmt::join(known, ", "));
+  fail(ExitCode::config, "{}unknown name \"{}\"{} (known: {})", place, printable(name), hint, fmt::join(known, ", "));
 }
 
 bool add_listing(Listing listing) {

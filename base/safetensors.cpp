@@ -19,8 +19,6 @@ constexpr std::size_t most_tensors = 1'000'000;
 constexpr std::size_t highest_rank = 8;
 constexpr std::size_t longest_name = 512;
 
-std::string shown(const std::string& name) { return name.size() > 80 ? repair_utf8(name.substr(0, 77)) + "..." : name; }
-
 std::uint64_t unsigned_of(const Json& value, const std::string& place) {
   if (!value.is_number_integer() || (!value.is_number_unsigned() && value.get<std::int64_t>() < 0)) {
     fail(ExitCode::data, "{} must be an integer of at least 0, not {}", place, dump_json(value).substr(0, 40));
@@ -31,7 +29,7 @@ std::uint64_t unsigned_of(const Json& value, const std::string& place) {
 /// Bytes of shape times dtype; refuses overflow and parts of a byte.
 std::uint64_t byte_length(const SafetensorsEntry& entry, const std::string& place) {
   const auto bits = safetensors_bits(entry.dtype);
-  if (!bits) fail(ExitCode::data, "{}: unknown dtype \"{}\"", place, shown(entry.dtype));
+  if (!bits) fail(ExitCode::data, "{}: unknown dtype \"{}\"", place, printable(entry.dtype));
   std::uint64_t total = static_cast<std::uint64_t>(*bits);
   bool overflow = false, empty = false;
   for (const std::int64_t size : entry.shape) {
@@ -45,7 +43,7 @@ std::uint64_t byte_length(const SafetensorsEntry& entry, const std::string& plac
 }
 
 SafetensorsEntry parse_entry(const std::string& name, const Json& value, const std::string& where) {
-  const std::string place = fmt::format("{}: tensor \"{}\"", where, shown(name));
+  const std::string place = fmt::format("{}: tensor \"{}\"", where, printable(name));
   if (name.empty() || name.size() > longest_name || name.find('\0') != std::string::npos) {
     fail(ExitCode::data, "{}: a tensor name must have 1 to {} bytes and no NUL", place, longest_name);
   }
@@ -83,7 +81,7 @@ void check_ranges(const std::vector<SafetensorsEntry>& sorted, std::uint64_t dat
   for (const SafetensorsEntry& entry : sorted) {
     if (entry.begin != reached) {
       fail(ExitCode::data, "{}: tensor \"{}\": its bytes begin at {}, but those before it end at {}", where,
-           shown(entry.name), entry.begin, reached);
+           printable(entry.name), entry.begin, reached);
     }
     reached = entry.end;
   }

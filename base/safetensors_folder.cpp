@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/unicode.h"
 
 #include <algorithm>
 
@@ -29,7 +30,7 @@ std::map<std::string, std::string> read_index(const std::filesystem::path& file)
   for (const auto& [name, shard] : index["weight_map"].items()) {
     if (!shard.is_string() || !is_shard_name(shard.get_ref<const std::string&>())) {
       fail(ExitCode::data, "{}: \"{}\" names {}, which is no file name like model-00001-of-00002.safetensors", where,
-           name, dump_json(shard));
+           printable(name), printable(dump_json(shard)));
     }
     shards[name] = shard.get<std::string>();
   }
@@ -78,7 +79,7 @@ SafetensorsFolder::SafetensorsFolder(const std::filesystem::path& folder, const 
   }
   for (const auto& [name, shard] : listed) {
     if (!tensors_.contains(name)) {
-      fail(ExitCode::data, "{}: tensor \"{}\" should be in {} and is not", index.string(), name, shard);
+      fail(ExitCode::data, "{}: tensor \"{}\" should be in {} and is not", index.string(), printable(name), shard);
     }
   }
 }

@@ -120,6 +120,19 @@ std::string repair_utf8(std::string_view text) {
   return repaired;
 }
 
+std::string printable(std::string_view text, std::size_t longest) {
+  std::string shown;
+  std::size_t count = 0;
+  for (std::size_t offset = 0; offset < text.size(); ++count) {
+    if (count == longest) return shown + "...";
+    const CodePoint point = decode_utf8(text, offset);
+    const bool control = point.code < 0x20 || (point.code >= 0x7F && point.code < 0xA0);
+    append_utf8(shown, control ? replacement_character : point.code);
+    offset += point.length;
+  }
+  return shown;
+}
+
 std::size_t complete_utf8_length(std::string_view text) {
   const std::size_t furthest = text.size() < 3 ? text.size() : 3;
   for (std::size_t back = 1; back <= furthest; ++back) {

@@ -37,6 +37,10 @@ std::size_t count_code_points(std::string_view text);
 /// `text` with every ill-formed sequence replaced by U+FFFD.
 std::string repair_utf8(std::string_view text);
 
+/// `text` as a message may show it: valid UTF-8, control characters replaced by U+FFFD, at most `longest` code points (the
+/// cut is marked with "...").
+std::string printable(std::string_view text, std::size_t longest = 80);
+
 /// Length of `text` without an unfinished (but so far valid) sequence at its end: what a stream may print now.
 std::size_t complete_utf8_length(std::string_view text);
 

@@ -47,6 +47,7 @@ TEST(Yaml, RefusesWhatMakesYamlDangerous) {
   expect_refused("a:\n\t- b\n", "a.yaml:2");
   expect_refused(std::string("a: \x01\n"), "a.yaml:1:4: invalid UTF-8 or a control character");
   expect_refused("键: \xff\n", "a.yaml:1:4: ");
+  expect_refused("a: \"\\N\"\n", "a.yaml:1:4: an escape that is no character");
   expect_refused(std::string(70, '[') + std::string(70, ']'), "nested deeper than 64");
   expect_refused(std::string(100000, '['), "");
   expect_refused("a: " + std::string(1 << 20, 'x'), "larger than 1 MiB");
