@@ -54,7 +54,8 @@ INSTANTIATE_TEST_SUITE_P(Types, Dequantize,
 TEST(DequantizeLayout, other_types_are_not_read) {
   for (const char* name : {"Q2_K", "Q3_K", "Q5_K", "IQ2_XXS"}) {
     const base::GgmlType* type = base::find_ggml_type(name);
-    if (type != nullptr) EXPECT_FALSE(can_dequantize(*type)) << name;
+    ASSERT_NE(type, nullptr) << name;
+    EXPECT_FALSE(can_dequantize(*type)) << name;
   }
 }
 

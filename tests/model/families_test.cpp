@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
+#include <ostream>
 #include <set>
 #include <span>
 #include <string>
@@ -111,6 +112,8 @@ struct Precision {
   at::ScalarType dtype;
   double tolerance;
 };
+
+void PrintTo(const Precision& precision, std::ostream* stream) { *stream << precision.name; }
 
 // float64 differs by the float32 table of cosines and sines, whose last bits depend on the library.
 constexpr Precision precisions[] = {{"float64_reference", ops::KernelSet::reference, at::kDouble, 1e-6},

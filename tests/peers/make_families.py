@@ -80,7 +80,6 @@ def make(name, seed, out):
     family, dtype, changes = CASES[name]
     generator = torch.Generator().manual_seed(seed * 1000 + sorted(CASES).index(name))
     config = AutoConfig.for_model(family, **{**SMALL, **changes})
-    config._attn_implementation = "eager"
     model = AutoModelForCausalLM.from_config(config)
     randomise(model, generator)
     model = model.to(getattr(torch, dtype))
@@ -91,7 +90,8 @@ def make(name, seed, out):
         for file in ("config.json", "model.safetensors"):
             (folder / file).write_bytes((pathlib.Path(temporary) / file).read_bytes())
 
-    model = model.double().eval()
+    # Opened anew: a cast would round the frequencies of the rotation too.
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float64, attn_implementation="eager").eval()
     for module in model.modules():
         if type(module).__name__.endswith("RMSNorm"):
             module.forward = float64_norm(module)
