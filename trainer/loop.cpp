@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/signals.h"
+#include "trainer/evaluation.h"
 
 namespace finstill::trainer {
 

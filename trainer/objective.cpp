@@ -19,6 +19,19 @@ Totals& Totals::operator+=(const Totals& other) {
   return *this;
 }
 
+Totals add_totals(const Objective& objective, const std::vector<data::Batch>& batches) {
+  Totals totals;
+  for (const data::Batch& batch : batches) totals += objective.totals(batch);
+  return totals;
+}
+
+model::DeviceBatch load_batch(Objective& objective, const data::Batch& batch) {
+  const ops::InferenceGuard no_gradients;
+  model::DeviceBatch loaded = model::to_device(batch);
+  for (Annotator* annotator : objective.annotators()) annotator->annotate(loaded);
+  return loaded;
+}
+
 Totals scored_rows(const data::Batch& batch) {
   const std::int64_t scored = batch.scored();
   return {static_cast<double>(scored), scored, batch.tokens()};

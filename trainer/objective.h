@@ -84,6 +84,12 @@ class Objective {
                           const Totals& global) const = 0;
 };
 
+/// The totals of a whole step. They come first: with them every micro-batch's loss is a share of the true mean.
+Totals add_totals(const Objective& objective, const std::vector<data::Batch>& batches);
+
+/// The batch as tensors, with what the objective's annotators add.
+model::DeviceBatch load_batch(Objective& objective, const data::Batch& batch);
+
 /// Totals of an objective that weighs every scored row alike.
 Totals scored_rows(const data::Batch& batch);
 

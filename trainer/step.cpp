@@ -6,36 +6,17 @@
 #include "base/error.h"
 #include "model/backward.h"
 #include "model/device_batch.h"
-#include "model/forward.h"
 #include "ops/adamw.h"
 #include "ops/tensor.h"
 
 namespace finstill::trainer {
 namespace {
 
-/// Totals come first: with them every micro-batch's loss is a share of the true mean.
-Totals add_up(const Objective& objective, const std::vector<data::Batch>& batches) {
-  Totals totals;
-  for (const data::Batch& batch : batches) totals += objective.totals(batch);
-  return totals;
-}
-
-model::DeviceBatch load(const data::Batch& batch, Objective& objective) {
-  const ops::InferenceGuard no_gradients;
-  model::DeviceBatch loaded = model::to_device(batch);
-  for (Annotator* annotator : objective.annotators()) annotator->annotate(loaded);
-  return loaded;
-}
-
-void add_parts(std::map<std::string, double>& sums, const std::map<std::string, double>& parts) {
-  for (const auto& [name, value] : parts) sums[name] += value;
-}
-
 double forward_backward(Training& training, const data::Batch& batch, StepResult& result) {
-  const model::DeviceBatch loaded = load(batch, training.objective);
+  const model::DeviceBatch loaded = load_batch(training.objective, batch);
   const auto loss = [&](const at::Tensor& hidden_TD, const ops::Head& head, std::span<const at::Tensor> taps_TD) {
-    Loss made = training.objective({hidden_TD, head, taps_TD}, loaded, result.totals);
-    add_parts(result.parts, made.parts);
+    const Loss made = training.objective({hidden_TD, head, taps_TD}, loaded, result.totals);
+    for (const auto& [name, value] : made.parts) result.parts[name] += value;
     return made.value;
   };
   model::BackwardOptions options;
@@ -78,16 +59,18 @@ bool refuse_non_finite(const Training& training, const StepResult& result, std::
 }  // namespace
 
 StepResult train_step(Training& training, std::int64_t step) {
+  // Load.
   const std::vector<data::Batch> micro_batches = training.source.next(step);
   StepResult result;
   result.step = step;
-  result.totals = add_up(training.objective, micro_batches);
+  result.totals = add_totals(training.objective, micro_batches);
   result.learning_rate = training.schedule.rate(step, training.span);
   if (!(result.totals.weight > 0)) {
-    base::fail(base::ExitCode::data, "step {}: none of its tokens is trained (documents {}); mix these documents with others or leave them out",
-               step + 1, name_documents(training, micro_batches));
+    result.skipped = true;
+    return result;
   }
 
+  // Forward and backward.
   training.parameters.clear_gradients();
   for (const data::Batch& batch : micro_batches) {
     const double loss = forward_backward(training, batch, result);
@@ -98,30 +81,14 @@ StepResult train_step(Training& training, std::int64_t step) {
     }
   }
 
+  // Update.
   result.gradient_norm = ops::global_norm(training.parameters.gradients());
   if (!std::isfinite(result.gradient_norm)) {
     result.skipped = refuse_non_finite(training, result, "gradient", micro_batches);
     return result;
   }
-
   update(training, result);
   return result;
-}
-
-Evaluation evaluate_loss(Training& training, const std::vector<data::Batch>& batches) {
-  const ops::InferenceGuard no_gradients;
-  Evaluation evaluation;
-  evaluation.totals = add_up(training.objective, batches);
-  for (const data::Batch& batch : batches) {
-    const model::DeviceBatch loaded = load(batch, training.objective);
-    const at::Tensor hidden_TD = model::hidden_states(training.model, training.weights, loaded, training.adapters);
-    model::with_head(training.model, training.weights, [&](const ops::Head& head) {
-      const Loss loss = training.objective({hidden_TD, head, {}}, loaded, evaluation.totals);
-      evaluation.loss += ops::scalar(loss.value);
-      add_parts(evaluation.parts, loss.parts);
-    });
-  }
-  return evaluation;
 }
 
 }  // namespace finstill::trainer

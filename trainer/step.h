@@ -52,19 +52,11 @@ struct StepResult {
   double learning_rate = 0;
   std::int64_t micro_batches = 0;
   Totals totals;
-  bool skipped = false;
+  bool skipped = false;              ///< nothing was updated
 };
 
-/// One optimizer step: load, forward and backward, update. Throws Error(data) when a step has no scored token at all, and as
-/// NonFinite says.
+/// One optimizer step: load, forward and backward, update. A step without a scored token is skipped; a loss or gradient that
+/// is not finite is treated as NonFinite says.
 StepResult train_step(Training& training, std::int64_t step);
-
-/// The mean loss of an objective over batches, without gradients.
-struct Evaluation {
-  double loss = 0;
-  std::map<std::string, double> parts;
-  Totals totals;
-};
-Evaluation evaluate_loss(Training& training, const std::vector<data::Batch>& batches);
 
 }  // namespace finstill::trainer

@@ -122,6 +122,7 @@ class TrainStage : public base::Stage {
 
   std::string artifact_kind() const override { return "train"; }
   bool computes() const override { return true; }
+  std::vector<std::string> budget_fields() const override { return {"steps", "tokens", "epochs"}; }
   void check() const override { config_.check(); }
   void run(base::StageContext& context) const override { train(config_, context); }
 

@@ -27,7 +27,8 @@ Trainee open_for_adapters(model::OpenedModel opened, const TrainConfig& config, 
   lora.rslora = config.lora->rslora;
   lora.base = std::filesystem::relative(config.model.path, folder / "adapter").string();
   lora.targets = model::lora_targets(config.lora->targets, "lora.targets");
-  auto adapters = std::make_shared<model::LoraAdapters>(opened.config(), lora, seed, at::kFloat);
+  auto adapters = std::make_shared<model::LoraAdapters>(opened.config(), lora, at::kFloat);
+  adapters->randomise(seed);
   Parameters parameters = Parameters::of_adapters(adapters, opened.config().blocks);
   return {opened.folders, opened.model, nullptr, opened.weights, std::move(adapters), std::move(parameters)};
 }
