@@ -16,7 +16,7 @@ const Lexicon& english_lexicon() {
       .down_noun = {"fall", "drop", "decline"},
       .above = "above",
       .below = "below",
-      .periods = {"Q1", "Q2", "Q3", "Q4", "May", "June", "March", "this year"},
+      .periods = {"Q1", "Q2", "Q3", "Q4", "May", "June", "March", "2031"},
       .name_starts = {"Nor", "Vel", "Kar", "Tas", "Bel", "Dor", "Lin", "Mar", "Os", "Pel", "Ral", "Sol", "Tor", "Ul", "Win",
                       "Al", "Cor", "Fen", "Gar", "Hol"},
       .name_ends = {"ford", "dale", "mont", "wick", "stone", "ley", "burg", "tech", "gate", "field", "more", "ton"},

@@ -1,0 +1,40 @@
+#pragma once
+
+// Asking a generator the questions of a task and grading what it says.
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/generator.h"
+#include "tasks/task.h"
+
+namespace finstill::eval {
+
+struct AnswerOptions {
+  std::int64_t few_shot = 0;               ///< solved examples before each question
+  std::span<const tasks::Example> shots;   ///< where they come from: training examples
+  std::int64_t max_new_tokens = 128;
+};
+
+/// One question, what came back, and its grade.
+struct Sample {
+  const tasks::Example* example = nullptr;
+  std::string output;
+  tasks::Grade grade;
+  std::int64_t prompt_tokens = 0, generated_tokens = 0;
+  bool cut = false;  ///< the token budget or the model's context ended the answer
+};
+
+/// Greedy answers to all `examples` in one batch, graded, in their order. `examples` and the task outlive the samples.
+/// Deterministic. Throws Error as the generator does (a prompt longer than the context).
+std::vector<Sample> answer_examples(engine::Generator& generator, const tasks::Task& task,
+                                    std::span<const tasks::Example> examples, const AnswerOptions& options,
+                                    const engine::GenerateProgress& progress = {});
+
+/// Pairs for Task::aggregate.
+std::vector<tasks::Graded> graded(std::span<const Sample> samples);
+
+}  // namespace finstill::eval
