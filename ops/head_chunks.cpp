@@ -9,7 +9,6 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
-#include <optional>
 
 #include "base/error.h"
 #include "ops/dispatch.h"
@@ -55,9 +54,7 @@ std::int64_t rows_per_chunk(std::int64_t wish, std::int64_t vocabulary, std::int
 
 at::Tensor chunk_logits(const at::Tensor& hidden_RD, const Head& head) {
   if (!head.weight_VD.defined()) return hidden_RD.clone(at::MemoryFormat::Contiguous);
-  return at::linear(hidden_RD, head.weight_VD,
-                    head.bias_V.defined() ? std::optional<at::Tensor>(head.bias_V) : std::nullopt)
-      .contiguous();
+  return at::linear(hidden_RD, head.weight_VD, optional_of(head.bias_V)).contiguous();
 }
 
 HeadNeeds needed_gradients(const at::Tensor& hidden_TD, const Head& head) {

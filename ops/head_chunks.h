@@ -6,8 +6,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <functional>
-#include <vector>
+#include <optional>
 
 #include "ops/loss_head.h"
 
@@ -24,6 +23,11 @@ std::int64_t rows_per_chunk(std::int64_t wish, std::int64_t vocabulary, std::int
 /// Raw logits (no softcap) of some rows, in the dtype of hidden, in memory that may be overwritten.
 at::Tensor chunk_logits(const at::Tensor& hidden_RD, const Head& head);
 
+/// An undefined tensor as no tensor: what an autograd::Function takes.
+inline std::optional<at::Tensor> optional_of(const at::Tensor& tensor) {
+  return tensor.defined() ? std::optional<at::Tensor>(tensor) : std::nullopt;
+}
+
 /// Which gradients are wanted.
 struct HeadNeeds {
   bool hidden = false, weight = false, bias = false;
@@ -38,7 +42,7 @@ class HeadGradients {
   /// All rows of hidden start at zero.
   HeadGradients(const at::Tensor& hidden_TD, const Head& head, HeadNeeds needs);
 
-  /// Adds a chunk: `rows_R` are its rows in hidden_TD (undefined: the `count` rows from `begin` on).
+  /// Adds a chunk: `rows_R` are its rows in hidden_TD (undefined: those from `begin` on).
   void add(const at::Tensor& dlogits_RV, const at::Tensor& hidden_RD, const at::Tensor& rows_R, std::int64_t begin);
 
   const at::Tensor& hidden() const { return hidden_; }

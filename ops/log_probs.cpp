@@ -6,9 +6,10 @@
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
 #include <cassert>
 #include <limits>
-#include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/error.h"
@@ -57,9 +58,10 @@ void for_each_row(at::Tensor& logits_RV, Work work) {
 
 class LogProbsOfIds : public torch::autograd::Function<LogProbsOfIds> {
  public:
-  static variable_list forward(AutogradContext* context, const at::Tensor& hidden_TD, const at::Tensor& weight_VD,
-                               const at::Tensor& bias_V, const c10::intrusive_ptr<Call>& call) {
-    const Head head{weight_VD, bias_V};
+  static variable_list forward(AutogradContext* context, const at::Tensor& hidden_TD,
+                               const std::optional<at::Tensor>& weight_VD, const std::optional<at::Tensor>& bias_V,
+                               const c10::intrusive_ptr<Call>& call) {
+    const Head head{weight_VD.value_or(at::Tensor()), bias_V.value_or(at::Tensor())};
     const std::int64_t tokens = hidden_TD.size(0);
     call->rows.resize(static_cast<std::size_t>(tokens));
     for_each_chunk(hidden_TD, head, call->chunk_rows, [&](std::int64_t begin, at::Tensor& logits_RV, const at::Tensor&) {
@@ -74,8 +76,8 @@ class LogProbsOfIds : public torch::autograd::Function<LogProbsOfIds> {
       log_probs_T.data_ptr<float>()[t] = static_cast<float>(call->rows[static_cast<std::size_t>(t)].log_prob);
       entropy_T.data_ptr<float>()[t] = static_cast<float>(call->rows[static_cast<std::size_t>(t)].entropy);
     }
-    context->save_for_backward({hidden_TD, weight_VD, bias_V});
-    context->saved_data["call"] = c10::IValue(c10::intrusive_ptr<torch::CustomClassHolder>(call)).toCapsule();
+    context->save_for_backward({hidden_TD, head.weight_VD, head.bias_V});
+    context->saved_data["call"] = c10::IValue::make_capsule(call);
     return {log_probs_T, entropy_T};
   }
 
@@ -123,7 +125,7 @@ LogProbs log_probs(const at::Tensor& hidden_TD, const Head& head, const at::Tens
   call->inverse_temperature = static_cast<float>(1 / temperature);
   call->needs = needed_gradients(hidden_TD, head);
   call->ids = std::move(ids);
-  const variable_list out = LogProbsOfIds::apply(hidden_TD, head.weight_VD, head.bias_V, call);
+  const variable_list out = LogProbsOfIds::apply(hidden_TD, optional_of(head.weight_VD), optional_of(head.bias_V), call);
   return {out[0], out[1]};
 }
 

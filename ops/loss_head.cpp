@@ -6,7 +6,9 @@
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
 #include <cassert>
+#include <optional>
 #include <vector>
 
 #include "base/error.h"
@@ -169,13 +171,14 @@ double total_loss(const Call& call) {
 /// The gradient is made with the loss; the backward pass only hands it out.
 class LossHead : public torch::autograd::Function<LossHead> {
  public:
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& hidden_TD, const at::Tensor& weight_VD,
-                            const at::Tensor& bias_V, Call* call) {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& hidden_TD,
+                            const std::optional<at::Tensor>& weight_VD, const std::optional<at::Tensor>& bias_V,
+                            Call* call) {
     HeadGradients gradients(hidden_TD, call->head, call->needs);
     run_chunks(*call, hidden_TD, gradients);
     at::Tensor weight = gradients.weight(), bias = gradients.bias();
-    if (call->needs.weight && !weight.defined()) weight = at::zeros(weight_VD.sizes(), at::kFloat);
-    if (call->needs.bias && !bias.defined()) bias = at::zeros(bias_V.sizes(), at::kFloat);
+    if (call->needs.weight && !weight.defined()) weight = at::zeros(weight_VD->sizes(), at::kFloat);
+    if (call->needs.bias && !bias.defined()) bias = at::zeros(bias_V->sizes(), at::kFloat);
     context->save_for_backward({gradients.hidden(), weight, bias});
     return at::full({}, total_loss(*call), at::kFloat);
   }
@@ -239,7 +242,7 @@ LossHeadResult loss_head(const at::Tensor& hidden_TD, const Head& head, const Lo
   const HeadNeeds needs = needed_gradients(hidden_TD, head);
   Call call{head, inputs, std::move(rows), row_settings(head, terms, inputs, want, vocabulary, valid, needs.any()),
             needs, rows_per_chunk(chunk_rows, vocabulary, hidden_TD.element_size()), {}};
-  const at::Tensor loss = LossHead::apply(hidden_TD, head.weight_VD, head.bias_V, &call);
+  const at::Tensor loss = LossHead::apply(hidden_TD, optional_of(head.weight_VD), optional_of(head.bias_V), &call);
   return collected(call, loss, want, hidden_TD.size(0));
 }
 

@@ -1,3 +1,4 @@
+#include <ATen/TensorOperators.h>
 #include <gtest/gtest.h>
 
 #include "ops/embedding.h"
@@ -72,7 +73,7 @@ TEST(Layers, RopeTakesHeadsOfAJointProjection) {
   const at::Tensor joint = cast(numbers({5, 4 * 8}, 13), at::kFloat);
   const at::Tensor heads = joint.narrow(1, 8, 16).unflatten(1, {2, 8}), positions = arange(5);
   const RopeTable table = small_table(8, at::kFloat);
-  EXPECT_TRUE(bit_equal(rope(heads, table, positions), rope(clone(heads), table, positions)));
+  EXPECT_TRUE(bit_equal(rope(heads, table, positions), rope(ops::clone(heads), table, positions)));
 }
 
 TEST(Layers, EmbeddingEqualsReferenceWithRepeatedIds) {

@@ -1,5 +1,6 @@
 #include "ops/loss_head.h"
 
+#include <ATen/TensorOperators.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -113,7 +114,7 @@ TEST(LossHead, HeadWithoutWeightTakesLogits) {
     return loss_head(in[0], Head{}, {}, {targets(), {}}, weights()).loss;
   });
   const at::Tensor wide = leaf(cast(logits_TV, at::kFloat));
-  const at::Tensor before = clone(wide);
+  const at::Tensor before = ops::clone(wide);
   gradients(loss_head(wide, Head{}, {}, {targets(), {}}, weights()).loss, {}, std::vector<at::Tensor>{wide});
   EXPECT_TRUE(bit_equal(before, wide)) << "the caller's logits must stay as they are";
 }
@@ -147,7 +148,7 @@ TEST(LossHead, RowsOfWeightZeroAreNotLookedAt) {
   const Inputs in;
   for (const KernelSet kernels : {KernelSet::reference, KernelSet::automatic}) {
     const KernelScope scope(kernels);
-    const at::Tensor poisoned = clone(cast(in.hidden, at::kFloat));
+    const at::Tensor poisoned = ops::clone(cast(in.hidden, at::kFloat));
     fill(poisoned[2], std::numeric_limits<double>::quiet_NaN());
     const at::Tensor hidden = leaf(poisoned);
     const at::Tensor weight = leaf(cast(in.weight, at::kFloat));
@@ -174,13 +175,13 @@ TEST(LossHead, NothingToLearnGivesZeroLossAndZeroGradients) {
 }
 
 TEST(LossHead, NanInAWeightedRowReachesTheLoss) {
-  const at::Tensor hidden = clone(cast(Inputs{}.hidden, at::kFloat));
+  const at::Tensor hidden = ops::clone(cast(Inputs{}.hidden, at::kFloat));
   fill(hidden[1], std::numeric_limits<double>::quiet_NaN());
   EXPECT_TRUE(std::isnan(scalar(loss_head(hidden, {cast(Inputs{}.weight, at::kFloat)}, {}, {targets(), {}}, weights()).loss)));
 }
 
 TEST(LossHead, TeacherThatExcludesIdsGivesAFiniteLoss) {
-  const at::Tensor teacher = clone(cast(numbers({2, 6}, 7), at::kFloat));
+  const at::Tensor teacher = ops::clone(cast(numbers({2, 6}, 7), at::kFloat));
   fill(teacher[0].narrow(0, 2, 3), -std::numeric_limits<double>::infinity());
   const at::Tensor student = cast(numbers({2, 6}, 8), at::kFloat);
   for (const DivergenceKind kind : {DivergenceKind::forward_kl, DivergenceKind::jsd, DivergenceKind::reverse_kl}) {
@@ -218,7 +219,7 @@ TEST(LogProbs, EqualReferenceWithGradientsAtEveryChunkSize) {
     for (const std::int64_t chunk : {1, 3, 0}) {
       const Operation operation = [&](const std::vector<at::Tensor>& leaves) {
         const LogProbs result = log_probs(leaves[0], {leaves[1], leaves[2], 3, valid}, ids, 0.8, chunk);
-        return stack(std::vector<at::Tensor>{result.log_probs_T, result.entropy_T});
+        return ops::stack(std::vector<at::Tensor>{result.log_probs_T, result.entropy_T});
       };
       const std::vector<at::Tensor> inputs = {in.hidden, in.weight, in.bias};
       const auto want = values_and_gradients(KernelSet::reference, at::kDouble, inputs, operation);
