@@ -138,42 +138,6 @@ void run_case(const Op& op, const Json& json, const std::string& where, Tally& t
   }
 }
 
-/// Lines "op  what will bring it"; '#' begins a comment.
-std::set<std::string> read_not_yet(const std::filesystem::path& file) {
-  std::set<std::string> ops;
-  std::ifstream stream(file);
-  if (!stream) base::fail(ExitCode::io, "{}: cannot be read", file.string());
-  for (std::string line; std::getline(stream, line);) {
-    std::istringstream words(line);
-    std::string op;
-    if (words >> op && op[0] != '#') ops.insert(op);
-  }
-  return ops;
-}
-
-struct FileCounts {
-  int cases = 0, later = 0;
-};
-
-FileCounts run_file(const std::filesystem::path& file, const std::set<std::string>& not_yet, Tally& tally) {
-  FileCounts counts;
-  const Json json = base::read_json(file);
-  for (const Json& item : member(json, "cases", file.string())) {
-    const std::string where = fmt::format("{}: {}", file.filename().string(), base::json_string(item, "name", file.string()));
-    const std::string op = base::json_string(item, "op", where);
-    const auto found = registered_ops().find(op);
-    if (found != registered_ops().end()) {
-      ++counts.cases;
-      run_case(found->second, item, where, tally);
-    } else if (not_yet.contains(op)) {
-      ++counts.later;
-    } else {
-      tally.fail(where, fmt::format("op \"{}\" is neither implemented nor listed in not_yet.txt", op));
-    }
-  }
-  return counts;
-}
-
 }  // namespace
 
 std::string Case::name() const { return base::json_string(json_, "name", where_); }
@@ -280,47 +244,72 @@ void Tally::fail(const std::string& what, const std::string& why) {
   fmt::print(stderr, "FAILED {}: {}\n", what, why);
 }
 
-bool run_folder(const std::filesystem::path& folder, const std::filesystem::path& not_yet_file) {
-  const std::set<std::string> not_yet = read_not_yet(not_yet_file);
-  bool good = true;
-  for (const auto& [op, unused] : registered_ops()) {
-    if (!not_yet.contains(op)) continue;
-    fmt::print(stderr, "FAILED op \"{}\" is implemented: take it out of {}\n", op, not_yet_file.string());
-    good = false;
-  }
-  std::vector<std::filesystem::path> files;
+std::vector<std::filesystem::path> golden_files(const std::filesystem::path& folder) {
   if (!std::filesystem::is_directory(folder)) base::fail(ExitCode::io, "{}: no such folder", folder.string());
+  std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     if (entry.path().extension() == ".json") files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());
-  int cases = 0;
-  for (const std::filesystem::path& file : files) {
-    Tally tally;
-    const FileCounts counts = run_file(file, not_yet, tally);
-    fmt::print("{}: {} cases, {} checks passed, {} failed, {} cases for later\n", file.filename().string(), counts.cases,
-               tally.passed(), tally.failed(), counts.later);
-    cases += counts.cases;
-    good = good && tally.failed() == 0;
-  }
-  if (cases == 0) {
-    fmt::print(stderr, "FAILED no case of {} was run\n", folder.string());
-    good = false;
-  }
-  return good;
+  return files;
 }
 
-bool run_model_file(const std::filesystem::path& file, const std::filesystem::path& model) {
+std::set<std::string> read_not_yet(const std::filesystem::path& file) {
+  std::set<std::string> ops;
+  std::ifstream stream(file);
+  if (!stream) base::fail(ExitCode::io, "{}: cannot be read", file.string());
+  for (std::string line; std::getline(stream, line);) {
+    std::istringstream words(line);
+    std::string op;
+    if (words >> op && op[0] != '#') ops.insert(op);
+  }
+  return ops;
+}
+
+std::vector<std::string> implemented_among(const std::set<std::string>& not_yet) {
+  std::vector<std::string> both;
+  for (const auto& [op, unused] : registered_ops()) {
+    if (not_yet.contains(op)) both.push_back(op);
+  }
+  return both;
+}
+
+int run_file(const std::filesystem::path& file, const std::set<std::string>& not_yet, int& ran) {
+  Tally tally;
+  int cases = 0, later = 0;
+  const Json json = base::read_json(file);
+  for (const Json& item : member(json, "cases", file.string())) {
+    const std::string where =
+        fmt::format("{}: {}", file.filename().string(), base::json_string(item, "name", file.string()));
+    const std::string op = base::json_string(item, "op", where);
+    const auto found = registered_ops().find(op);
+    if (found != registered_ops().end()) {
+      ++cases;
+      run_case(found->second, item, where, tally);
+    } else if (not_yet.contains(op)) {
+      ++later;
+    } else {
+      tally.fail(where, fmt::format("op \"{}\" is neither implemented nor listed in not_yet.txt", op));
+    }
+  }
+  fmt::print("{}: {} cases, {} checks passed, {} failed, {} cases for later\n", file.filename().string(), cases,
+             tally.passed(), tally.failed(), later);
+  ran += cases;
+  return tally.failed();
+}
+
+int run_model_file(const std::filesystem::path& file, const std::filesystem::path& model) {
   const ModelFile input{file, base::read_json(file), model};
   for (const ModelReader& reader : model_readers()) {
     if (!reader.accepts(input.json)) continue;
     Tally tally;
     reader.run(input, tally);
+    if (tally.passed() == 0) tally.fail(file.string(), "nothing was checked");
     fmt::print("{} ({}): {} checks passed, {} failed\n", file.string(), reader.name, tally.passed(), tally.failed());
-    return tally.failed() == 0 && tally.passed() > 0;
+    return tally.failed();
   }
   fmt::print(stderr, "FAILED {}: no reader knows this layout\n", file.string());
-  return false;
+  return 1;
 }
 
 }  // namespace finstill::golden

@@ -19,6 +19,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -118,9 +119,15 @@ bool add_model_reader(const std::string& name, std::function<bool(const base::Js
 
 // --- for main ---
 
-/// Runs every *.json of the folder; prints a line for each file. Returns whether all passed and something ran.
-bool run_folder(const std::filesystem::path& folder, const std::filesystem::path& not_yet);
-/// Runs one model file with the reader that accepts it.
-bool run_model_file(const std::filesystem::path& file, const std::filesystem::path& model);
+/// The *.json files of a folder, sorted by name. Throws Error(io) when there is no such folder.
+std::vector<std::filesystem::path> golden_files(const std::filesystem::path& folder);
+/// Ops of not_yet.txt: lines "op  what will bring it", '#' begins a comment.
+std::set<std::string> read_not_yet(const std::filesystem::path& file);
+/// Those of the list that the code computes after all.
+std::vector<std::string> implemented_among(const std::set<std::string>& not_yet);
+/// Runs every case of a file, prints one line of counts. Returns the number of failures; `ran` grows by its cases.
+int run_file(const std::filesystem::path& file, const std::set<std::string>& not_yet, int& ran);
+/// Runs one model file with the reader that accepts it; returns the number of failures (no check at all is one).
+int run_model_file(const std::filesystem::path& file, const std::filesystem::path& model);
 
 }  // namespace finstill::golden

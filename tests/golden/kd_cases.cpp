@@ -3,6 +3,8 @@
 #include "ops/tensor.h"
 #include "tests/golden/loss_rows.h"
 
+#include <ATen/TensorOperators.h>
+
 namespace finstill::golden {
 namespace {
 

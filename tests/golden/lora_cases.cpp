@@ -4,6 +4,8 @@
 #include "ops/tensor.h"
 #include "tests/golden/golden.h"
 
+#include <ATen/TensorOperators.h>
+
 namespace finstill::golden {
 namespace {
 
