@@ -17,7 +17,6 @@ namespace {
 
 using base::ExitCode;
 using base::fail;
-using base::GgufFile;
 using base::GgufHeader;
 
 std::string family_of_architecture(const GgufHeader& header) {
@@ -45,13 +44,13 @@ base::Json llama3_rope(double theta, double factor) {
 }
 
 /// Checks that the file's factors are those of Llama 3's rule and returns that rule.
-base::Json rope_from_factors(const GgufFile& file, const base::GgufTensor& tensor, double theta, std::int64_t head_size) {
-  const std::string& where = file.header().where;
+base::Json rope_from_factors(const GgufSource& source, const base::GgufTensor& tensor, double theta, std::int64_t head_size) {
+  const std::string& where = source.header.where;
   if (tensor.elements() != head_size / 2 || std::string_view(tensor.type->name) != "F32") {
     fail(ExitCode::data, "{}: {} must hold {} F32 values", where, gguf_rope_factors, head_size / 2);
   }
   std::vector<float> factors(static_cast<std::size_t>(tensor.elements()));
-  dequantize(*tensor.type, file.bytes(tensor), factors);
+  dequantize(*tensor.type, source.bytes(tensor), factors);
   const double largest = *std::max_element(factors.begin(), factors.end());
   if (!(largest >= 1) || largest > 1e6) fail(ExitCode::data, "{}: {} holds {}", where, gguf_rope_factors, largest);
   const base::Json rope = llama3_rope(theta, largest);
@@ -68,11 +67,11 @@ base::Json rope_from_factors(const GgufFile& file, const base::GgufTensor& tenso
   return rope;
 }
 
-base::Json rope_parameters(const GgufFile& file, const std::string& prefix, std::int64_t head_size) {
-  const GgufHeader& header = file.header();
+base::Json rope_parameters(const GgufSource& source, const std::string& prefix, std::int64_t head_size) {
+  const GgufHeader& header = source.header;
   const double theta = header.number(prefix + "rope.freq_base", 10000.0);
   if (const base::GgufTensor* factors = header.find_tensor(gguf_rope_factors)) {
-    return rope_from_factors(file, *factors, theta, head_size);
+    return rope_from_factors(source, *factors, theta, head_size);
   }
   const std::string scaling = header.text(prefix + "rope.scaling.type", "none");
   base::Json rope = {{"rope_type", "default"}, {"rope_theta", theta}};
@@ -101,14 +100,20 @@ bool has_biases(const GgufHeader& header, std::initializer_list<const char*> map
   return found != 0;
 }
 
+/// Files write a number beyond the vocabulary for "none".
 void add_token(const GgufHeader& header, const char* key, base::Json& json, const char* name) {
-  if (header.find(key) != nullptr) json[name] = header.integer(key);
+  const std::int64_t id = header.integer(key, -1);
+  if (id >= 0 && id < json.at("vocab_size").get<std::int64_t>()) json[name] = id;
 }
 
 }  // namespace
 
-ModelConfig gguf_config(const GgufFile& file) {
-  const GgufHeader& header = file.header();
+GgufSource gguf_source(const base::GgufFile& file) {
+  return {file.header(), [&file](const base::GgufTensor& tensor) { return file.bytes(tensor); }};
+}
+
+ModelConfig gguf_config(const GgufSource& source) {
+  const GgufHeader& header = source.header;
   base::Json json = base::Json::object();
   const std::string family = family_of_architecture(header);
   const std::string prefix = header.text("general.architecture") + ".";
@@ -146,7 +151,7 @@ ModelConfig gguf_config(const GgufFile& file) {
     fail(ExitCode::data, "{}: {}attention.sliding_window is not supported in GGUF files; import the Hugging Face folder",
          header.where, prefix);
   }
-  json["rope_parameters"] = rope_parameters(file, prefix, config.head_size);
+  json["rope_parameters"] = rope_parameters(source, prefix, config.head_size);
   return config_from_json(json, header.where);
 }
 

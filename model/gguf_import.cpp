@@ -14,7 +14,6 @@
 #include "model/checkpoint.h"
 #include "model/dequantize.h"
 #include "model/family.h"
-#include "model/gguf_config.h"
 #include "model/stored_tensor.h"
 #include "ops/tensor.h"
 #include "text/tokenizer.h"
@@ -25,10 +24,18 @@ namespace {
 using base::ExitCode;
 using base::fail;
 
-/// Every wanted tensor is there with the right shape and a type that is read, and nothing else is.
-void check_tensors(const base::GgufHeader& header, const std::vector<Parameter>& parameters) {
+/// llama's GGUF rows of q and k are ordered for the rotation of neighbours: row 2 i + j of a head is row j K/2 + i of the
+/// half-rotated layout.
+at::Tensor rows_put_back(const at::Tensor& tensor, std::int64_t head_size) {
+  const std::int64_t rows = tensor.size(0), width = tensor.numel() / rows;
+  return tensor.view({rows / head_size, head_size / 2, 2, width}).transpose(1, 2).contiguous().view(tensor.sizes());
+}
+
+}  // namespace
+
+void check_gguf_tensors(const base::GgufHeader& header, const ModelConfig& config) {
   std::set<std::string> wanted{gguf_rope_factors};
-  for (const Parameter& parameter : parameters) {
+  for (const Parameter& parameter : parameters(config)) {
     const std::string name = gguf_name(parameter);
     wanted.insert(name);
     const base::GgufTensor* tensor = header.find_tensor(name);
@@ -48,43 +55,35 @@ void check_tensors(const base::GgufHeader& header, const std::vector<Parameter>&
   }
 }
 
-/// llama's GGUF rows of q and k are ordered for the rotation of neighbours: row 2 i + j of a head is row j K/2 + i of the
-/// half-rotated layout.
-at::Tensor rows_put_back(const at::Tensor& tensor, std::int64_t head_size) {
-  const std::int64_t rows = tensor.size(0), width = tensor.numel() / rows;
-  return tensor.view({rows / head_size, head_size / 2, 2, width}).transpose(1, 2).contiguous().view(tensor.sizes());
-}
-
-}  // namespace
-
-at::Tensor read_gguf_tensor(const base::GgufFile& file, const ModelConfig& config, const Parameter& parameter) {
-  const base::GgufTensor* stored = file.header().find_tensor(gguf_name(parameter));
+at::Tensor read_gguf_tensor(const GgufSource& source, const ModelConfig& config, const Parameter& parameter) {
+  const base::GgufTensor* stored = source.header.find_tensor(gguf_name(parameter));
   at::Tensor tensor = ops::empty(parameter.shape, at::kFloat);
-  dequantize(*stored->type, file.bytes(*stored),
+  dequantize(*stored->type, source.bytes(*stored),
              {tensor.mutable_data_ptr<float>(), static_cast<std::size_t>(tensor.numel())});
   const bool rotated = parameter.role == Role::query || parameter.role == Role::key;
   if (rotated && family_of(config).gguf_permutes_query_key()) tensor = rows_put_back(tensor, config.head_size);
   return tensor;
 }
 
-void import_gguf(const std::filesystem::path& source, const std::filesystem::path& folder, at::ScalarType dtype) {
-  const base::GgufFile file(source);
-  ModelConfig config = gguf_config(file);
+void import_gguf(const std::filesystem::path& path, const std::filesystem::path& folder, at::ScalarType dtype) {
+  const base::GgufFile file(path);
+  const GgufSource source = gguf_source(file);
+  ModelConfig config = gguf_config(source);
   config.dtype = storage_dtype_name(dtype);
-  const std::vector<Parameter> all = parameters(config);
-  check_tensors(file.header(), all);
-  const std::unique_ptr<text::Tokenizer> tokenizer = text::load_tokenizer(source);
+  check_gguf_tensors(file.header(), config);
+  const std::unique_ptr<text::Tokenizer> tokenizer = text::load_tokenizer(path);
   if (tokenizer->vocabulary_size() > config.vocabulary_size) {
-    fail(ExitCode::data, "{}: the tokenizer has {} tokens, the embedding only {} rows", source.string(),
+    fail(ExitCode::data, "{}: the tokenizer has {} tokens, the embedding only {} rows", path.string(),
          tokenizer->vocabulary_size(), config.vocabulary_size);
   }
 
+  const std::vector<Parameter> all = parameters(config);
   std::vector<base::SafetensorsWriter::Spec> specs;
   for (const Parameter& parameter : all) specs.push_back({parameter.name, safetensors_dtype(dtype), parameter.shape});
   base::make_folder(folder);
   base::SafetensorsWriter writer(folder, "model", std::move(specs));
   for (const Parameter& parameter : all) {
-    const at::Tensor tensor = ops::cast(read_gguf_tensor(file, config, parameter), dtype);
+    const at::Tensor tensor = ops::cast(read_gguf_tensor(source, config, parameter), dtype);
     writer.write(parameter.name, ops::bytes_of(tensor));
   }
   writer.commit();

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "base/gguf.h"
+#include "model/gguf_config.h"
 #include "model/weights.h"
 
 namespace finstill::model {
@@ -15,7 +16,10 @@ namespace finstill::model {
 void import_gguf(const std::filesystem::path& file, const std::filesystem::path& folder,
                  at::ScalarType dtype = at::ScalarType::Float);
 
-/// One dequantised parameter in its Hugging Face layout, float32. The tensor is in the file (checked by import_gguf).
-at::Tensor read_gguf_tensor(const base::GgufFile& file, const ModelConfig& config, const Parameter& parameter);
+/// Throws Error(data) unless every tensor of the model is there with its shape and a type that is read, and no other is.
+void check_gguf_tensors(const base::GgufHeader& header, const ModelConfig& config);
+
+/// One dequantised parameter in its Hugging Face layout, float32; the tensors were checked.
+at::Tensor read_gguf_tensor(const GgufSource& source, const ModelConfig& config, const Parameter& parameter);
 
 }  // namespace finstill::model

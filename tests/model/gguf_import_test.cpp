@@ -1,0 +1,114 @@
+#include "model/gguf_import.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "model/checkpoint.h"
+#include "model/gguf_config.h"
+#include "ops/tensor.h"
+#include "tests/support/shared.h"
+#include "tests/support/temporary.h"
+#include "text/tokenizer.h"
+
+namespace finstill::model {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path golden = fs::path(FINSTILL_SOURCE_DIR) / "tests/golden";
+
+class GgufModels : public testing::TestWithParam<const char*> {};
+
+TEST_P(GgufModels, import_gives_the_weights_of_the_hugging_face_folder) {
+  const tests::TemporaryFolder folder;
+  import_gguf(golden / "gguf" / (std::string(GetParam()) + ".gguf"), folder / "m");
+  const fs::path original = golden / "families" / GetParam();
+  const ModelConfig config = read_model_config(folder / "m"), wanted_config = read_model_config(original);
+  const DenseWeights weights = load_weights(folder / "m", config, at::kFloat);
+  const DenseWeights wanted = load_weights(original, wanted_config, at::kFloat);
+  ASSERT_EQ(weights.parameters().size(), wanted.parameters().size());
+  for (std::size_t i = 0; i < wanted.parameters().size(); ++i) {
+    EXPECT_TRUE(ops::bit_equal(weights.tensor(wanted.parameters()[i].name), wanted.tensor(i))) << wanted.parameters()[i].name;
+  }
+  base::Json got = config_to_json(config), want = config_to_json(wanted_config);
+  for (const char* key : {"dtype", "torch_dtype", "rope_parameters", "rope_scaling"}) {
+    got.erase(key);
+    want.erase(key);
+  }
+  EXPECT_EQ(got, want);
+  EXPECT_EQ(text::load_tokenizer(folder / "m")->encode("abcab").size(), 3u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, GgufModels,
+                         testing::Values("llama_grouped_tied", "llama_biases", "qwen2_tied", "qwen3_head_size", "llama_rope_llama3"),
+                         [](const auto& info) { return std::string(info.param); });
+
+TEST(GgufConfig, factors_of_the_rotation_become_llama3_scaling) {
+  const base::GgufFile file(golden / "gguf/llama_rope_llama3.gguf");
+  const base::Json rope = config_to_json(gguf_config(gguf_source(file))).at("rope_parameters");
+  EXPECT_EQ(rope.at("rope_type"), "llama3");
+  EXPECT_EQ(rope.at("factor"), 8.0);
+  EXPECT_EQ(rope.at("rope_theta"), 500000.0);
+  EXPECT_EQ(rope.at("original_max_position_embeddings"), 8192);
+}
+
+/// Replaces the first `from` in the file by `to` of the same length.
+std::string replaced(std::string bytes, const std::string& from, const std::string& to) {
+  const std::size_t at = bytes.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  EXPECT_EQ(from.size(), to.size());
+  return bytes.replace(at, to.size(), to);
+}
+
+TEST(GgufImport, lying_files_are_refused_and_leave_no_model) {
+  const std::string bytes = tests::read_text(golden / "gguf/llama_grouped_tied.gguf");
+  const std::string shape("\x10\0\0\0\0\0\0\0\x0e\0\0\0\0\0\0\0", 16);  // {16, 14}: gate or up, first in the file
+  const std::string other("\x0e\0\0\0\0\0\0\0\x10\0\0\0\0\0\0\0", 16);
+  const std::pair<std::string, const char*> cases[] = {
+      {bytes.substr(0, bytes.size() - 40), ""},
+      {bytes.substr(0, 100), ""},
+      {"", ""},
+      {replaced(bytes, "blk.1.attn_k.weight", "blk.7.attn_k.weight"), "blk.1.attn_k.weight"},
+      {replaced(bytes, "blk.0.ffn_norm.weight", "blk.0.ffn_nerm.weight"), "ffn_norm"},
+      {replaced(bytes, shape, other), "shape"},
+      {replaced(bytes, "llama.block_count", "llama.block_comnt"), "llama.block_count"},
+  };
+  for (const auto& [content, word] : cases) {
+    const tests::TemporaryFolder folder;
+    tests::write_text(folder / "m.gguf", content);
+    try {
+      import_gguf(folder / "m.gguf", folder / "m");
+      ADD_FAILURE() << "accepted: " << word;
+    } catch (const base::Error& error) {
+      EXPECT_EQ(error.code(), base::ExitCode::data) << error.what();
+      EXPECT_NE(std::string(error.what()).find(word), std::string::npos) << error.what();
+    }
+    EXPECT_FALSE(fs::exists(folder / "m" / "config.json"));
+    EXPECT_FALSE(fs::exists(folder / "m" / "model.safetensors"));
+  }
+}
+
+TEST(GgufImportSlow, demo_model_has_the_recorded_tensors) {
+  FINSTILL_SHARED_OR_SKIP(list, "models/smollm2_135m/tensors.json");
+  const fs::path source = fs::path(FINSTILL_SOURCE_DIR) / ".deps/models/smollm2-135m-instruct.gguf";
+  if (!fs::exists(source)) GTEST_SKIP() << "needs the demo model: scripts/setup.sh";
+  const base::Json facts = base::read_json(list);
+  ASSERT_EQ(base::sha256_file(source), facts.at("gguf_sha256").get<std::string>());
+  const base::GgufFile file(source);
+  const ModelConfig config = gguf_config(gguf_source(file));
+  std::size_t checked = 0;
+  for (const Parameter& parameter : parameters(config)) {
+    const auto bytes = ops::bytes_of(read_gguf_tensor(gguf_source(file), config, parameter));
+    EXPECT_EQ(base::sha256({reinterpret_cast<const char*>(bytes.data()), bytes.size()}),
+              facts.at("tensors").at(parameter.name).at("sha256").get<std::string>())
+        << parameter.name;
+    ++checked;
+  }
+  EXPECT_EQ(checked, facts.at("n_tensors").get<std::size_t>());
+}
+
+}  // namespace
+}  // namespace finstill::model
