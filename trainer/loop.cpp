@@ -13,13 +13,13 @@ namespace finstill::trainer {
 void RunPosition::save(StateWriter& writer) const {
   writer.value("step", step);
   writer.value("tokens", tokens);
-  writer.value("scored_tokens", scored_tokens);
+  writer.value("trained_tokens", trained_tokens);
 }
 
 void RunPosition::load(StateReader& reader) {
   step = reader.integer("step");
   tokens = reader.integer("tokens");
-  scored_tokens = reader.integer("scored_tokens");
+  trained_tokens = reader.integer("trained_tokens");
 }
 
 Loop::Loop(Training& training, LoopSettings settings, Evaluations evaluations, Selection selection,
@@ -50,7 +50,7 @@ void Loop::advance() {
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   ++position_.step;
   position_.tokens += result.totals.tokens;
-  position_.scored_tokens += result.totals.scored_tokens;
+  position_.trained_tokens += result.totals.trained_tokens;
 
   std::map<std::string, double> evaluation;
   if (is_due(settings_.evaluate_every) || is_last()) evaluation = evaluate();

@@ -34,7 +34,7 @@ struct Evaluations {
 struct RunPosition : Stateful {
   std::int64_t step = 0;           ///< updates behind
   std::int64_t tokens = 0;         ///< read in all
-  std::int64_t scored_tokens = 0;  ///< of them, those in the loss
+  std::int64_t trained_tokens = 0;  ///< of them, those in the loss
 
   void save(StateWriter& writer) const override;
   void load(StateReader& reader) override;

@@ -14,7 +14,7 @@ namespace finstill::trainer {
 
 Totals& Totals::operator+=(const Totals& other) {
   weight += other.weight;
-  scored_tokens += other.scored_tokens;
+  trained_tokens += other.trained_tokens;
   tokens += other.tokens;
   return *this;
 }

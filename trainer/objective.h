@@ -30,7 +30,7 @@ namespace finstill::trainer {
 /// Sums over micro-batches (later over ranks) that normalise a loss.
 struct Totals {
   double weight = 0;                ///< of the rows in the loss: the loss is a sum divided by this
-  std::int64_t scored_tokens = 0;   ///< rows with a weight above 0
+  std::int64_t trained_tokens = 0;   ///< rows with a weight above 0
   std::int64_t tokens = 0;          ///< all rows: what the step costs
 
   Totals& operator+=(const Totals& other);

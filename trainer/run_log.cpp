@@ -44,7 +44,7 @@ void RunLog::step(const StepResult& result, const RunPosition& position, double 
   values["learning_rate"] = result.learning_rate;
   values["grad_norm"] = number(result.gradient_norm);
   values["tokens"] = position.tokens;
-  values["scored_tokens"] = position.scored_tokens;
+  values["trained_tokens"] = position.trained_tokens;
   values["epoch"] = epoch;
   if (result.skipped) values["skipped"] = true;
   for (const auto& [name, value] : evaluation) values[name] = number(value);

@@ -66,7 +66,7 @@ void tell(const TrainingData& data, const Trainee& trainee, at::ScalarType dtype
 base::Json observe(const Loop& loop, const RunLog& log, const TrainingData& data) {
   base::Json observed{{"steps", loop.position().step},
                       {"training_tokens", loop.position().tokens},
-                      {"scored_tokens", loop.position().scored_tokens},
+                      {"trained_tokens", loop.position().trained_tokens},
                       {"training_seconds", log.seconds()},
                       {"tokens_per_second", log.seconds() > 0 ? static_cast<double>(log.tokens()) / log.seconds() : 0.0},
                       {"memory_peak_bytes", base::memory_peak_bytes()},

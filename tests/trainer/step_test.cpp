@@ -55,7 +55,7 @@ constexpr double float_tolerance = 2e-6;
 
 void expect_same(const Pass& one, const Pass& other, double tolerance = float_tolerance) {
   EXPECT_EQ(one.result.totals.tokens, other.result.totals.tokens);
-  EXPECT_EQ(one.result.totals.scored_tokens, other.result.totals.scored_tokens);
+  EXPECT_EQ(one.result.totals.trained_tokens, other.result.totals.trained_tokens);
   EXPECT_NEAR(one.result.loss, other.result.loss, tolerance * other.result.loss);
   EXPECT_LT(relative_distance(one.gradients, other.gradients), tolerance);
 }
