@@ -138,7 +138,7 @@ void ImportConfig::fields(base::Fields<ImportConfig>& f) {
 }
 
 void InitConfig::fields(base::Fields<InitConfig>& f) {
-  f.add("config", &InitConfig::config, "a config.json, or YAML with its keys, instead of the fields below");
+  f.add("config", &InitConfig::config, "a config.json, a folder with one, or YAML with its keys, instead of the fields below");
   f.add("model_type", &InitConfig::model_type, "family: see finstill list family");
   f.add("vocab_size", &InitConfig::vocab_size, "rows of the embedding; 0 = the tokenizer's tokens").range(0, 1 << 26);
   f.add("hidden_size", &InitConfig::hidden_size, "width").range(2, 1 << 20);
@@ -180,9 +180,10 @@ ModelConfig init_model_config(const InitConfig& config, const text::Tokenizer& t
   base::Json json = base::Json::object();
   std::string where = "init";
   if (!config.config.empty()) {
-    where = config.config.string();
-    json = config.config.extension() == ".json" ? base::read_json(config.config)
-                                                : base::config_to_json(base::read_yaml(config.config));
+    const bool folder = std::filesystem::is_directory(config.config);
+    const std::filesystem::path file = folder ? config.config / "config.json" : config.config;
+    where = file.string();
+    json = file.extension() == ".json" ? base::read_json(file) : base::config_to_json(base::read_yaml(file));
   } else {
     json["model_type"] = config.model_type;
     json["vocab_size"] = config.vocab_size;
