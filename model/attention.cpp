@@ -23,11 +23,13 @@ Packed::Packed(std::vector<std::int64_t> cu_seqlens, std::optional<SlidingWindow
   assert(!cu_seqlens_.empty());
 }
 
-at::Tensor Packed::attend(std::int64_t index, const at::Tensor& q_THK, const at::Tensor& k_TGK, const at::Tensor& v_TGK) {
+at::Tensor Packed::attend(std::int64_t index, const at::Tensor& q_THK, const at::Tensor& k_TGK,
+                          const at::Tensor& v_TGK) {
   return ops::packed_attention(q_THK, k_TGK, v_TGK, cu_seqlens_, options(window_, index));
 }
 
-Cached::Cached(KvCache& cache, std::vector<Piece> pieces, std::optional<SlidingWindow> sliding_window)
+Cached::Cached(KvCache& cache, std::vector<Piece> pieces,
+               std::optional<SlidingWindow> sliding_window)
     : cache_(cache), pieces_(std::move(pieces)), window_(sliding_window) {
   std::int64_t longest = 0;
   cu_rows_.push_back(0);
@@ -39,12 +41,14 @@ Cached::Cached(KvCache& cache, std::vector<Piece> pieces, std::optional<SlidingW
   cache_.reserve(longest);
 }
 
-at::Tensor Cached::attend(std::int64_t index, const at::Tensor& q_THK, const at::Tensor& k_TGK, const at::Tensor& v_TGK) {
+at::Tensor Cached::attend(std::int64_t index, const at::Tensor& q_THK, const at::Tensor& k_TGK,
+                          const at::Tensor& v_TGK) {
   std::vector<ops::CacheView> views;
   views.reserve(pieces_.size());
   for (std::size_t i = 0; i < pieces_.size(); ++i) {
     const auto [slot, rows] = pieces_[i];
-    cache_.write(index, slot, k_TGK.narrow(0, cu_rows_[i], rows), v_TGK.narrow(0, cu_rows_[i], rows));
+    cache_.write(index, slot, k_TGK.narrow(0, cu_rows_[i], rows),
+                 v_TGK.narrow(0, cu_rows_[i], rows));
     const std::int64_t tokens = cache_.length(slot) + rows;
     views.push_back({cache_.keys(index, slot, tokens), cache_.values(index, slot, tokens)});
   }
@@ -59,7 +63,8 @@ at::Tensor Cached::positions() const {
   std::vector<std::int64_t> positions;
   positions.reserve(static_cast<std::size_t>(cu_rows_.back()));
   for (const Piece& piece : pieces_) {
-    for (std::int64_t i = 0; i < piece.rows; ++i) positions.push_back(cache_.length(piece.slot) + i);
+    for (std::int64_t i = 0; i < piece.rows; ++i)
+      positions.push_back(cache_.length(piece.slot) + i);
   }
   return ops::int64_tensor(positions);
 }

@@ -1,6 +1,7 @@
 #pragma once
 
-// How a block's queries find their keys: within packed documents (training, scoring) or through a cache (generation).
+// How a block's queries find their keys: within packed documents (training, scoring) or through a
+// cache (generation).
 
 #include <ATen/core/Tensor.h>
 
@@ -16,8 +17,8 @@ class Attention {
  public:
   virtual ~Attention() = default;
 
-  /// Causal attention of block `index`. q [T, heads, K], k and v [T, key-value heads, K], rotated already; K = head size.
-  /// Scores are divided by sqrt(K). Returns [T, heads, K].
+  /// Causal attention of block `index`. q [T, heads, K], k and v [T, key-value heads, K], rotated
+  /// already; K = head size. Scores are divided by sqrt(K). Returns [T, heads, K].
   virtual at::Tensor attend(std::int64_t index, const at::Tensor& q_THK, const at::Tensor& k_TGK,
                             const at::Tensor& v_TGK) = 0;
 };
@@ -25,8 +26,10 @@ class Attention {
 /// Documents one after another without padding; none sees another. Differentiable.
 class Packed : public Attention {
  public:
-  /// cu_seqlens [documents + 1]: first row of each document, then the number of rows. `sliding_window` as in ModelConfig.
-  explicit Packed(std::vector<std::int64_t> cu_seqlens, std::optional<SlidingWindow> sliding_window = {});
+  /// cu_seqlens [documents + 1]: first row of each document, then the number of rows.
+  /// `sliding_window` as in ModelConfig.
+  explicit Packed(std::vector<std::int64_t> cu_seqlens,
+                  std::optional<SlidingWindow> sliding_window = {});
 
   at::Tensor attend(std::int64_t index, const at::Tensor& q_THK, const at::Tensor& k_TGK,
                     const at::Tensor& v_TGK) override;
@@ -36,9 +39,10 @@ class Packed : public Attention {
   std::optional<SlidingWindow> window_;
 };
 
-/// New rows of several sequences, whose earlier keys and values lie in a cache. Rows of one sequence follow each other;
-/// the first of them is at position cache.length(slot). attend() appends the new keys and values to the cache; commit()
-/// after the last block makes them part of the sequences. Not differentiable.
+/// New rows of several sequences, whose earlier keys and values lie in a cache. Rows of one
+/// sequence follow each other; the first of them is at position cache.length(slot). attend()
+/// appends the new keys and values to the cache; commit() after the last block makes them part of
+/// the sequences. Not differentiable.
 class Cached : public Attention {
  public:
   struct Piece {
@@ -46,7 +50,8 @@ class Cached : public Attention {
     std::int64_t rows = 0;  ///< new ones, at least 1
   };
   /// Grows the cache where a piece needs it. A slot appears in at most one piece.
-  Cached(KvCache& cache, std::vector<Piece> pieces, std::optional<SlidingWindow> sliding_window = {});
+  Cached(KvCache& cache, std::vector<Piece> pieces,
+         std::optional<SlidingWindow> sliding_window = {});
 
   at::Tensor attend(std::int64_t index, const at::Tensor& q_THK, const at::Tensor& k_TGK,
                     const at::Tensor& v_TGK) override;

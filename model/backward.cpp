@@ -26,7 +26,8 @@ struct PendingBlock {
 /// The pass over one micro-batch; see the head of backward.h.
 class Pass {
  public:
-  Pass(const Model& model, Weights& weights, const DeviceBatch& batch, GradientSink& sink, const BackwardOptions& options)
+  Pass(const Model& model, Weights& weights, const DeviceBatch& batch, GradientSink& sink,
+       const BackwardOptions& options)
       : model_(model),
         weights_(weights),
         batch_(batch),
@@ -38,7 +39,8 @@ class Pass {
     at::Tensor x_TD = forward();
     const double value = loss_and_head(x_TD, loss);
     for (std::int64_t i = model_.config().blocks - 1; i >= 0; --i) backward(i);
-    if (options_.adapters == nullptr) sink_.add_lookup(batch_.ids_T, gradient_, options_.micro_batch);
+    if (options_.adapters == nullptr)
+      sink_.add_lookup(batch_.ids_T, gradient_, options_.micro_batch);
     return value;
   }
 
@@ -76,10 +78,12 @@ class Pass {
     const std::vector<at::Tensor> trained =
         options_.adapters != nullptr ? options_.adapters->leaves(i) : view.leaves();
     pending.leaves.insert(pending.leaves.end(), trained.begin(), trained.end());
-    pending.output = model_.block(i, view, pending.leaves[0], rotation_, attention_, options_.adapters);
+    pending.output =
+        model_.block(i, view, pending.leaves[0], rotation_, attention_, options_.adapters);
   }
 
-  /// The loss, the gradients of the head's weights and of the taps, and gradient_ = that of the last block's output.
+  /// The loss, the gradients of the head's weights and of the taps, and gradient_ = that of the
+  /// last block's output.
   double loss_and_head(const at::Tensor& x_TD, const LossFunction& loss) {
     const bool tied = model_.config().tied_head;
     const bool train_weights = options_.adapters == nullptr;
@@ -102,11 +106,13 @@ class Pass {
     }
     const at::Tensor hidden_TD = model_.final_norm(*head, leaves[0]);
     const ops::Head top = model_.head(*head, embedding ? **embedding : UnitView());
-    const at::Tensor value = loss(hidden_TD, top, std::span(leaves).subspan(1, options_.taps.size()));
+    const at::Tensor value =
+        loss(hidden_TD, top, std::span(leaves).subspan(1, options_.taps.size()));
     const std::vector<at::Tensor> gradients = ops::gradients(value, {}, leaves);
 
     gradient_ = gradients[0].defined() ? gradients[0] : ops::zeros_like(x_TD, x_TD.scalar_type());
-    for (std::size_t i = 0; i < options_.taps.size(); ++i) add_tap(options_.taps[i], gradients[1 + i]);
+    for (std::size_t i = 0; i < options_.taps.size(); ++i)
+      add_tap(options_.taps[i], gradients[1 + i]);
     if (train_weights) {
       const std::span<const at::Tensor> trained = std::span(gradients).subspan(first_trained);
       sink_.add(Unit::head(), trained.first(head_leaves), options_.micro_batch);
@@ -137,7 +143,8 @@ class Pass {
     }
     if (options_.recompute) record(i, pending);
     gradient_ = ops::cast(gradient_, pending.output.scalar_type());
-    const std::vector<at::Tensor> gradients = ops::gradients(pending.output, gradient_, pending.leaves);
+    const std::vector<at::Tensor> gradients =
+        ops::gradients(pending.output, gradient_, pending.leaves);
     gradient_ = gradients[0];
     sink_.add(Unit::block(i), std::span(gradients).subspan(1), options_.micro_batch);
   }
@@ -156,8 +163,9 @@ class Pass {
 
 }  // namespace
 
-double forward_backward(const Model& model, Weights& weights, const DeviceBatch& batch, const LossFunction& loss,
-                        GradientSink& sink, const BackwardOptions& options) {
+double forward_backward(const Model& model, Weights& weights, const DeviceBatch& batch,
+                        const LossFunction& loss, GradientSink& sink,
+                        const BackwardOptions& options) {
   return Pass(model, weights, batch, sink, options).run(loss);
 }
 
@@ -168,10 +176,12 @@ DenseGradients::DenseGradients(const ModelConfig& config, at::ScalarType dtype) 
   }
 }
 
-DenseGradients::DenseGradients(const ModelConfig& config, const Adapters& adapters, at::ScalarType dtype) {
+DenseGradients::DenseGradients(const ModelConfig& config, const Adapters& adapters,
+                               at::ScalarType dtype) {
   for (std::int64_t i = 0; i < config.blocks; ++i) {
     first_.emplace(Unit::block(i), tensors_.size());
-    for (const at::Tensor& leaf : adapters.leaves(i)) tensors_.push_back(ops::zeros_like(leaf, dtype));
+    for (const at::Tensor& leaf : adapters.leaves(i))
+      tensors_.push_back(ops::zeros_like(leaf, dtype));
   }
 }
 
@@ -183,7 +193,8 @@ void DenseGradients::add(Unit unit, std::span<const at::Tensor> gradients, std::
   }
 }
 
-void DenseGradients::add_lookup(const at::Tensor& ids_T, const at::Tensor& gradient_TD, std::int64_t) {
+void DenseGradients::add_lookup(const at::Tensor& ids_T, const at::Tensor& gradient_TD,
+                                std::int64_t) {
   ops::add_embedding_gradient(tensors_[first_.at(Unit::embedding())], ids_T, gradient_TD);
 }
 

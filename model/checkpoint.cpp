@@ -21,7 +21,8 @@ using base::fail;
 
 std::string list_some(const std::vector<std::string>& names) {
   constexpr std::size_t most = 4;
-  const std::vector<std::string> some(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(std::min(most, names.size())));
+  const std::vector<std::string> some(
+      names.begin(), names.begin() + static_cast<std::ptrdiff_t>(std::min(most, names.size())));
   return fmt::format("{}{}", fmt::join(some, ", "),
                      names.size() > most ? fmt::format(" and {} more", names.size() - most) : "");
 }
@@ -31,7 +32,8 @@ bool is_redundant(const std::string& name, const ModelConfig& config) {
   return name.ends_with(".rotary_emb.inv_freq") || (config.tied_head && name == "lm_head.weight");
 }
 
-void check_names(const base::SafetensorsFolder& stored, const ModelConfig& config, const std::vector<Parameter>& parameters) {
+void check_names(const base::SafetensorsFolder& stored, const ModelConfig& config,
+                 const std::vector<Parameter>& parameters) {
   const std::string where = stored.folder().string();
   std::set<std::string, std::less<>> wanted;
   std::vector<std::string> missing, unexpected;
@@ -43,8 +45,9 @@ void check_names(const base::SafetensorsFolder& stored, const ModelConfig& confi
     if (!wanted.contains(name) && !is_redundant(name, config)) unexpected.push_back(name);
   }
   if (missing.empty() && unexpected.empty()) return;
-  fail(ExitCode::data, "{}: the weights do not fit config.json ({}, {} layers): {}{}{}", where, config.family, config.blocks,
-       missing.empty() ? "" : "missing " + list_some(missing), missing.empty() || unexpected.empty() ? "" : "; ",
+  fail(ExitCode::data, "{}: the weights do not fit config.json ({}, {} layers): {}{}{}", where,
+       config.family, config.blocks, missing.empty() ? "" : "missing " + list_some(missing),
+       missing.empty() || unexpected.empty() ? "" : "; ",
        unexpected.empty() ? "" : "unexpected " + list_some(unexpected));
 }
 
@@ -57,17 +60,25 @@ base::Json generation_config(const ModelConfig& config) {
   return json;
 }
 
-/// Files that belong to the tokenizer, the chat template and the defaults of generation; some folders lack some.
+/// Files that belong to the tokenizer, the chat template and the defaults of generation; some
+/// folders lack some.
 constexpr const char* tokenizer_files[] = {
-    "tokenizer.json",     "tokenizer.model",     "tokenizer_config.json", "special_tokens_map.json",
-    "added_tokens.json",  "vocab.json",          "merges.txt",            "chat_template.jinja",
-    "chat_template.json", "generation_config.json",
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "chat_template.jinja",
+    "chat_template.json",
+    "generation_config.json",
 };
 
 }  // namespace
 
-DenseWeights load_weights(const std::filesystem::path& folder, const ModelConfig& config, at::ScalarType dtype,
-                          const std::string& device) {
+DenseWeights load_weights(const std::filesystem::path& folder, const ModelConfig& config,
+                          at::ScalarType dtype, const std::string& device) {
   const base::SafetensorsFolder stored(folder);
   check_names(stored, config, parameters(config));
   for (const Parameter& parameter : parameters(config)) {
@@ -81,8 +92,8 @@ DenseWeights load_weights(const std::filesystem::path& folder, const ModelConfig
   return weights;
 }
 
-void save_model(const std::filesystem::path& folder, const ModelConfig& config, const DenseWeights& weights,
-                const SaveOptions& options) {
+void save_model(const std::filesystem::path& folder, const ModelConfig& config,
+                const DenseWeights& weights, const SaveOptions& options) {
   ModelConfig stored = config;
   stored.dtype = storage_dtype_name(options.dtype);
   std::vector<base::SafetensorsWriter::Spec> specs;
@@ -101,13 +112,16 @@ void save_model(const std::filesystem::path& folder, const ModelConfig& config, 
 }
 
 void write_config(const std::filesystem::path& folder, const ModelConfig& config) {
-  base::write_file_atomic(folder / "generation_config.json", generation_config(config).dump(2) + "\n");
+  base::write_file_atomic(folder / "generation_config.json",
+                          generation_config(config).dump(2) + "\n");
   base::write_file_atomic(folder / "config.json", config_to_json(config).dump(2) + "\n");
 }
 
-std::vector<std::string> copy_tokenizer(const std::filesystem::path& from, const std::filesystem::path& to) {
+std::vector<std::string> copy_tokenizer(const std::filesystem::path& from,
+                                        const std::filesystem::path& to) {
   std::vector<std::string> copied;
-  if (std::filesystem::weakly_canonical(from) == std::filesystem::weakly_canonical(to)) return copied;
+  if (std::filesystem::weakly_canonical(from) == std::filesystem::weakly_canonical(to))
+    return copied;
   for (const char* name : tokenizer_files) {
     if (!std::filesystem::is_regular_file(from / name)) continue;
     base::write_file_atomic(to / name, base::read_file(from / name));

@@ -3,9 +3,10 @@
 // Model folders in the Hugging Face layout:
 //
 //   config.json                    model/config.h
-//   model.safetensors              or, over 5 GB, model-00001-of-0000N.safetensors and model.safetensors.index.json
-//   generation_config.json         end tokens and the like
-//   tokenizer.json | tokenizer.model, tokenizer_config.json, special_tokens_map.json, chat_template.jinja, ...
+//   model.safetensors              or, over 5 GB, model-00001-of-0000N.safetensors and
+//   model.safetensors.index.json generation_config.json         end tokens and the like
+//   tokenizer.json | tokenizer.model, tokenizer_config.json, special_tokens_map.json,
+//   chat_template.jinja, ...
 //
 // ModelScope folders have the same layout.
 
@@ -19,26 +20,30 @@
 
 namespace finstill::model {
 
-/// Reads all weights of a model folder, converted to `dtype`. F32, F16, BF16 and F64 files are read. Throws Error(data)
-/// that names missing, unexpected, wrongly shaped or wrongly typed tensors and damaged headers; Error(io) when files cannot be read.
-DenseWeights load_weights(const std::filesystem::path& folder, const ModelConfig& config, at::ScalarType dtype,
-                          const std::string& device = "cpu");
+/// Reads all weights of a model folder, converted to `dtype`. F32, F16, BF16 and F64 files are
+/// read. Throws Error(data) that names missing, unexpected, wrongly shaped or wrongly typed tensors
+/// and damaged headers; Error(io) when files cannot be read.
+DenseWeights load_weights(const std::filesystem::path& folder, const ModelConfig& config,
+                          at::ScalarType dtype, const std::string& device = "cpu");
 
 struct SaveOptions {
   at::ScalarType dtype = at::ScalarType::Float;
-  std::int64_t shard_bytes = 5'000'000'000;  ///< a larger model is split into files of at most this (one tensor at least)
+  std::int64_t shard_bytes =
+      5'000'000'000;  ///< a larger model is split into files of at most this (one tensor at least)
 };
 
-/// Writes the weights, then generation_config.json (special tokens only) and config.json. Files are written atomically;
-/// the tokenizer's files are the business of copy_tokenizer or text::Tokenizer::save, called afterwards. Throws Error(io).
-void save_model(const std::filesystem::path& folder, const ModelConfig& config, const DenseWeights& weights,
-                const SaveOptions& options = {});
+/// Writes the weights, then generation_config.json (special tokens only) and config.json. Files are
+/// written atomically; the tokenizer's files are the business of copy_tokenizer or
+/// text::Tokenizer::save, called afterwards. Throws Error(io).
+void save_model(const std::filesystem::path& folder, const ModelConfig& config,
+                const DenseWeights& weights, const SaveOptions& options = {});
 
 /// The last step of save_model, for who writes weights otherwise.
 void write_config(const std::filesystem::path& folder, const ModelConfig& config);
 
-/// Copies what belongs to the tokenizer, the chat template and generation_config.json, where `from` has it.
-/// Returns the file names copied.
-std::vector<std::string> copy_tokenizer(const std::filesystem::path& from, const std::filesystem::path& to);
+/// Copies what belongs to the tokenizer, the chat template and generation_config.json, where `from`
+/// has it. Returns the file names copied.
+std::vector<std::string> copy_tokenizer(const std::filesystem::path& from,
+                                        const std::filesystem::path& to);
 
 }  // namespace finstill::model

@@ -21,13 +21,16 @@ constexpr std::int64_t max_vocabulary = std::int64_t{1} << 26;
 constexpr std::int64_t max_width = std::int64_t{1} << 22;
 constexpr std::int64_t max_blocks = 4096;
 
-std::int64_t required_size(const base::Json& json, std::string_view key, std::string_view where, std::int64_t limit) {
+std::int64_t required_size(const base::Json& json, std::string_view key, std::string_view where,
+                           std::int64_t limit) {
   const std::int64_t value = base::json_integer(json, key, where);
-  if (value < 1 || value > limit) fail(ExitCode::data, "{}: {} is {}, must be from 1 to {}", where, key, value, limit);
+  if (value < 1 || value > limit)
+    fail(ExitCode::data, "{}: {} is {}, must be from 1 to {}", where, key, value, limit);
   return value;
 }
 
-std::optional<std::int64_t> optional_token(const base::Json& json, const std::string& key, std::string_view where) {
+std::optional<std::int64_t> optional_token(const base::Json& json, const std::string& key,
+                                           std::string_view where) {
   if (!json.contains(key) || json.at(key).is_null()) return {};
   return base::json_integer(json, key, where);
 }
@@ -37,7 +40,8 @@ std::vector<std::int64_t> end_tokens(const base::Json& json, std::string_view wh
   if (!json.at("eos_token_id").is_array()) return {base::json_integer(json, "eos_token_id", where)};
   std::vector<std::int64_t> tokens;
   for (const base::Json& token : json.at("eos_token_id")) {
-    if (!token.is_number_integer()) fail(ExitCode::data, "{}: eos_token_id must hold integers, not {}", where, token.dump());
+    if (!token.is_number_integer())
+      fail(ExitCode::data, "{}: eos_token_id must hold integers, not {}", where, token.dump());
     tokens.push_back(token.get<std::int64_t>());
   }
   return tokens;
@@ -50,7 +54,10 @@ void refuse_unknown_functions(const base::Json& json, std::string_view where) {
     fail(ExitCode::data, "{}: hidden_act \"{}\" is not supported, only silu", where, activation);
   }
   if (json.contains("quantization_config") && !json.at("quantization_config").is_null()) {
-    fail(ExitCode::data, "{}: the weights are quantised (quantization_config); take the unquantised model or a GGUF file", where);
+    fail(ExitCode::data,
+         "{}: the weights are quantised (quantization_config); take the unquantised model or a "
+         "GGUF file",
+         where);
   }
   if (base::json_number(json, "partial_rotary_factor", where, 1) != 1) {
     fail(ExitCode::data, "{}: partial_rotary_factor other than 1 is not supported", where);
@@ -58,18 +65,21 @@ void refuse_unknown_functions(const base::Json& json, std::string_view where) {
 }
 
 std::string stored_dtype(const base::Json& json, std::string_view where) {
-  std::string dtype = base::json_string(json, "dtype", where, base::json_string(json, "torch_dtype", where, "float32"));
+  std::string dtype = base::json_string(json, "dtype", where,
+                                        base::json_string(json, "torch_dtype", where, "float32"));
   if (dtype.starts_with("torch.")) dtype.erase(0, 6);
   return dtype;
 }
 
 void check_heads(const ModelConfig& c, std::string_view where) {
   if (c.heads % c.key_value_heads != 0) {
-    fail(ExitCode::data, "{}: num_attention_heads {} is not a multiple of num_key_value_heads {}", where, c.heads,
-         c.key_value_heads);
+    fail(ExitCode::data, "{}: num_attention_heads {} is not a multiple of num_key_value_heads {}",
+         where, c.heads, c.key_value_heads);
   }
-  if (c.head_size % 2 != 0) fail(ExitCode::data, "{}: head_dim {} is odd; rotation needs pairs", where, c.head_size);
-  if (c.query_size() > max_width) fail(ExitCode::data, "{}: {} heads of {} are too wide", where, c.heads, c.head_size);
+  if (c.head_size % 2 != 0)
+    fail(ExitCode::data, "{}: head_dim {} is odd; rotation needs pairs", where, c.head_size);
+  if (c.query_size() > max_width)
+    fail(ExitCode::data, "{}: {} heads of {} are too wide", where, c.heads, c.head_size);
 }
 
 }  // namespace
@@ -98,24 +108,29 @@ ModelConfig config_from_json(const base::Json& json, std::string_view where) {
   config.head_size = optional_size(json, "head_dim", where);
   config.norm_epsilon = base::json_number(json, "rms_norm_eps", where, 1e-6);
   config.tied_head = base::json_bool(json, "tie_word_embeddings", where, false);
-  config.max_positions = required_size(json, "max_position_embeddings", where, std::int64_t{1} << 31);
+  config.max_positions =
+      required_size(json, "max_position_embeddings", where, std::int64_t{1} << 31);
   config.bos = optional_token(json, "bos_token_id", where);
   config.pad = optional_token(json, "pad_token_id", where);
   config.eos = end_tokens(json, where);
   config.initializer_range = base::json_number(json, "initializer_range", where, 0.02);
   config.dtype = stored_dtype(json, where);
   if (!(config.norm_epsilon > 0) || !(config.norm_epsilon < 1)) {
-    fail(ExitCode::data, "{}: rms_norm_eps is {}, must lie between 0 and 1", where, config.norm_epsilon);
+    fail(ExitCode::data, "{}: rms_norm_eps is {}, must lie between 0 and 1", where,
+         config.norm_epsilon);
   }
   if (!(config.initializer_range >= 0) || !(config.initializer_range <= 1)) {
-    fail(ExitCode::data, "{}: initializer_range is {}, must lie between 0 and 1", where, config.initializer_range);
+    fail(ExitCode::data, "{}: initializer_range is {}, must lie between 0 and 1", where,
+         config.initializer_range);
   }
   family_of(config).read(json, config, where);
   if (config.key_value_heads == 0) config.key_value_heads = config.heads;
   if (config.head_size == 0) {
     if (config.hidden_size % config.heads != 0) {
-      fail(ExitCode::data, "{}: hidden_size {} is not a multiple of num_attention_heads {}, and head_dim is not given", where,
-           config.hidden_size, config.heads);
+      fail(ExitCode::data,
+           "{}: hidden_size {} is not a multiple of num_attention_heads {}, and head_dim is not "
+           "given",
+           where, config.hidden_size, config.heads);
     }
     config.head_size = config.hidden_size / config.heads;
   }
@@ -127,7 +142,8 @@ ModelConfig config_from_json(const base::Json& json, std::string_view where) {
 ModelConfig read_model_config(const std::filesystem::path& folder) {
   const std::filesystem::path file = folder / "config.json";
   if (!std::filesystem::exists(file)) {
-    fail(ExitCode::io, "{}: not there; a model folder holds config.json and model.safetensors", file.string());
+    fail(ExitCode::io, "{}: not there; a model folder holds config.json and model.safetensors",
+         file.string());
   }
   return config_from_json(base::read_json(file), file.string());
 }
@@ -138,7 +154,8 @@ base::Json token_or_null(const std::optional<std::int64_t>& token) {
   return token ? base::Json(*token) : base::Json(nullptr);
 }
 
-/// transformers 5 reads rope_parameters, earlier versions rope_theta and rope_scaling; the two say the same.
+/// transformers 5 reads rope_parameters, earlier versions rope_theta and rope_scaling; the two say
+/// the same.
 void write_rope(const ops::RopeConfig& rope, base::Json& json) {
   const base::Json scaling = ops::write_rope_scaling(rope);
   base::Json parameters = base::Json::object();
@@ -177,7 +194,8 @@ base::Json config_to_json(const ModelConfig& config) {
   if (config.eos.size() > 1) {
     json["eos_token_id"] = config.eos;
   } else {
-    json["eos_token_id"] = config.eos.empty() ? base::Json(nullptr) : base::Json(config.eos.front());
+    json["eos_token_id"] =
+        config.eos.empty() ? base::Json(nullptr) : base::Json(config.eos.front());
   }
   json["pad_token_id"] = token_or_null(config.pad);
   json["dtype"] = config.dtype;

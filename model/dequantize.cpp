@@ -1,11 +1,12 @@
-// The block formats (ggml's, little-endian). d and m are float16; n is the index of a value in its block.
+// The block formats (ggml's, little-endian). d and m are float16; n is the index of a value in its
+// block.
 //
-//   Q4_0   32 values, 18 bytes  d, 16 nibble pairs                d * (q - 8)      value n < 16: low nibble of byte n,
-//   Q4_1   32 values, 20 bytes  d, m, 16 nibble pairs             d * q + m        else high nibble of byte n - 16
-//   Q5_0   32 values, 22 bytes  d, 32 high bits, 16 pairs         d * (q - 16)
-//   Q5_1   32 values, 24 bytes  d, m, 32 high bits, 16 pairs      d * q + m
-//   Q8_0   32 values, 34 bytes  d, 32 int8                        q * d
-//   Q4_K  256 values, 144 bytes d, dmin, 12 bytes of 8 scales and 8 minima of 6 bits, 128 nibble pairs
+//   Q4_0   32 values, 18 bytes  d, 16 nibble pairs                d * (q - 8)      value n < 16:
+//   low nibble of byte n, Q4_1   32 values, 20 bytes  d, m, 16 nibble pairs             d * q + m
+//   else high nibble of byte n - 16 Q5_0   32 values, 22 bytes  d, 32 high bits, 16 pairs         d
+//   * (q - 16) Q5_1   32 values, 24 bytes  d, m, 32 high bits, 16 pairs      d * q + m Q8_0   32
+//   values, 34 bytes  d, 32 int8                        q * d Q4_K  256 values, 144 bytes d, dmin,
+//   12 bytes of 8 scales and 8 minima of 6 bits, 128 nibble pairs
 //                               (d * scale) * q - (dmin * minimum)
 //   Q6_K  256 values, 210 bytes 128 nibble pairs, 64 bytes of bit pairs, 16 int8 scales, d
 //                               (d * scale) * (q - 32)
@@ -22,11 +23,13 @@ namespace {
 
 using Byte = unsigned char;
 
-std::uint16_t load16(const Byte* p) { return static_cast<std::uint16_t>(p[0] | p[1] << 8); }
+std::uint16_t load16(const Byte* p) {
+  return static_cast<std::uint16_t>(p[0] | p[1] << 8);
+}
 
 std::uint32_t load32(const Byte* p) {
-  return static_cast<std::uint32_t>(p[0]) | static_cast<std::uint32_t>(p[1]) << 8 | static_cast<std::uint32_t>(p[2]) << 16 |
-         static_cast<std::uint32_t>(p[3]) << 24;
+  return static_cast<std::uint32_t>(p[0]) | static_cast<std::uint32_t>(p[1]) << 8 |
+         static_cast<std::uint32_t>(p[2]) << 16 | static_cast<std::uint32_t>(p[3]) << 24;
 }
 
 /// IEEE binary16 to binary32, exact; signalling NaNs become quiet ones.
@@ -46,7 +49,9 @@ float half(std::uint16_t bits) {
 }
 
 /// Value n of 32 nibbles in 16 bytes.
-int nibble(const Byte* pairs, int n) { return n < 16 ? pairs[n] & 15 : pairs[n - 16] >> 4; }
+int nibble(const Byte* pairs, int n) {
+  return n < 16 ? pairs[n] & 15 : pairs[n - 16] >> 4;
+}
 
 void q4_0(const Byte* block, float* out) {
   const float d = half(load16(block));
@@ -78,7 +83,8 @@ void q5_1(const Byte* block, float* out) {
 
 void q8_0(const Byte* block, float* out) {
   const float d = half(load16(block));
-  for (int n = 0; n < 32; ++n) out[n] = static_cast<float>(static_cast<std::int8_t>(block[2 + n])) * d;
+  for (int n = 0; n < 32; ++n)
+    out[n] = static_cast<float>(static_cast<std::int8_t>(block[2 + n])) * d;
 }
 
 void q4_k(const Byte* block, float* out) {
@@ -118,17 +124,24 @@ void q6_k(const Byte* block, float* out) {
   }
 }
 
-void f32(const Byte* block, float* out) { *out = std::bit_cast<float>(load32(block)); }
-void f16(const Byte* block, float* out) { *out = half(load16(block)); }
-void bf16(const Byte* block, float* out) { *out = std::bit_cast<float>(static_cast<std::uint32_t>(load16(block)) << 16); }
+void f32(const Byte* block, float* out) {
+  *out = std::bit_cast<float>(load32(block));
+}
+void f16(const Byte* block, float* out) {
+  *out = half(load16(block));
+}
+void bf16(const Byte* block, float* out) {
+  *out = std::bit_cast<float>(static_cast<std::uint32_t>(load16(block)) << 16);
+}
 
 struct Format {
   std::string_view name;
   void (*block)(const Byte*, float*);
 };
 
-constexpr Format formats[] = {{"F32", f32},   {"F16", f16},   {"BF16", bf16}, {"Q4_0", q4_0}, {"Q4_1", q4_1},
-                              {"Q5_0", q5_0}, {"Q5_1", q5_1}, {"Q8_0", q8_0}, {"Q4_K", q4_k}, {"Q6_K", q6_k}};
+constexpr Format formats[] = {{"F32", f32},   {"F16", f16},   {"BF16", bf16}, {"Q4_0", q4_0},
+                              {"Q4_1", q4_1}, {"Q5_0", q5_0}, {"Q5_1", q5_1}, {"Q8_0", q8_0},
+                              {"Q4_K", q4_k}, {"Q6_K", q6_k}};
 
 const Format* find(const base::GgmlType& type) {
   for (const Format& format : formats) {
@@ -139,14 +152,18 @@ const Format* find(const base::GgmlType& type) {
 
 }  // namespace
 
-bool can_dequantize(const base::GgmlType& type) { return find(type) != nullptr; }
+bool can_dequantize(const base::GgmlType& type) {
+  return find(type) != nullptr;
+}
 
-void dequantize(const base::GgmlType& type, std::span<const std::byte> bytes, std::span<float> out) {
+void dequantize(const base::GgmlType& type, std::span<const std::byte> bytes,
+                std::span<float> out) {
   const Format* format = find(type);
   assert(format != nullptr);
   assert(bytes.size() % type.bytes == 0 && bytes.size() / type.bytes * type.block == out.size());
   const auto* source = reinterpret_cast<const Byte*>(bytes.data());
-  for (std::size_t at = 0; at < out.size(); at += type.block, source += type.bytes) format->block(source, out.data() + at);
+  for (std::size_t at = 0; at < out.size(); at += type.block, source += type.bytes)
+    format->block(source, out.data() + at);
 }
 
 }  // namespace finstill::model

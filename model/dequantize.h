@@ -12,8 +12,8 @@ namespace finstill::model {
 /// F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K and Q6_K can be dequantised.
 bool can_dequantize(const base::GgmlType& type);
 
-/// Dequantises whole blocks. `bytes` holds n blocks and `out` n * type.block floats (assert). Bit for bit what
-/// `gguf.quants.dequantize` of PyPI computes: float32 operations in the same order.
+/// Dequantises whole blocks. `bytes` holds n blocks and `out` n * type.block floats (assert). Bit
+/// for bit what `gguf.quants.dequantize` of PyPI computes: float32 operations in the same order.
 void dequantize(const base::GgmlType& type, std::span<const std::byte> bytes, std::span<float> out);
 
 }  // namespace finstill::model

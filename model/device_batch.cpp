@@ -11,7 +11,8 @@ namespace {
 at::Tensor column_tensor(const data::Column& column, std::int64_t rows) {
   std::vector<std::int64_t> shape{rows};
   if (column.width != 1) shape.push_back(column.width);
-  if (const auto* floats = std::get_if<std::vector<float>>(&column.values)) return ops::tensor_from(*floats, shape);
+  if (const auto* floats = std::get_if<std::vector<float>>(&column.values))
+    return ops::tensor_from(*floats, shape);
   return ops::int64_tensor(std::get<std::vector<std::int32_t>>(column.values)).view(shape);
 }
 

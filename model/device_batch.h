@@ -13,15 +13,15 @@ struct Batch;
 
 namespace finstill::model {
 
-/// A data::Batch as tensors: T rows of packed documents, no padding. Row i predicts targets[i]; the shift was made once, in
-/// the packer. Annotators may add columns.
+/// A data::Batch as tensors: T rows of packed documents, no padding. Row i predicts targets[i]; the
+/// shift was made once, in the packer. Annotators may add columns.
 struct DeviceBatch {
-  at::Tensor ids_T;           ///< int64
-  at::Tensor targets_T;       ///< int64; data::not_scored = no target
-  at::Tensor positions_T;     ///< int64, from 0 in each span
-  std::vector<std::int64_t> cu_seqlens;    ///< [spans + 1]
-  std::vector<std::int64_t> document_ids;  ///< [spans]
-  std::vector<std::int64_t> group_ids;     ///< [spans]
+  at::Tensor ids_T;                           ///< int64
+  at::Tensor targets_T;                       ///< int64; data::not_scored = no target
+  at::Tensor positions_T;                     ///< int64, from 0 in each span
+  std::vector<std::int64_t> cu_seqlens;       ///< [spans + 1]
+  std::vector<std::int64_t> document_ids;     ///< [spans]
+  std::vector<std::int64_t> group_ids;        ///< [spans]
   std::map<std::string, at::Tensor> columns;  ///< [T, width], or [T] where the width is 1
 
   std::int64_t rows() const { return ids_T.size(0); }

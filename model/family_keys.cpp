@@ -12,9 +12,12 @@ constexpr std::string_view full = "full_attention";
 constexpr std::string_view sliding = "sliding_attention";
 
 /// The number of full-attention blocks that `layer_types` begins with.
-std::int64_t full_blocks(const base::Json& types, const ModelConfig& config, std::string_view where) {
+std::int64_t full_blocks(const base::Json& types, const ModelConfig& config,
+                         std::string_view where) {
   if (!types.is_array() || static_cast<std::int64_t>(types.size()) != config.blocks) {
-    base::fail(base::ExitCode::data, "{}: layer_types must be a list of {} names, one for each block", where, config.blocks);
+    base::fail(base::ExitCode::data,
+               "{}: layer_types must be a list of {} names, one for each block", where,
+               config.blocks);
   }
   std::int64_t first = 0;
   bool windowed = false;
@@ -25,8 +28,10 @@ std::int64_t full_blocks(const base::Json& types, const ModelConfig& config, std
     } else if (text == full && !windowed) {
       ++first;
     } else {
-      base::fail(base::ExitCode::data, "{}: layer_types: \"{}\" at block {}; supported are full_attention, and "
-                 "sliding_attention in the last blocks", where, text, first);
+      base::fail(base::ExitCode::data,
+                 "{}: layer_types: \"{}\" at block {}; supported are full_attention, and "
+                 "sliding_attention in the last blocks",
+                 where, text, first);
     }
   }
   return first;
@@ -46,7 +51,8 @@ std::int64_t optional_size(const base::Json& json, std::string_view key, std::st
 
 void read_qwen_window(const base::Json& json, ModelConfig& config, std::string_view where) {
   if (!base::json_bool(json, "use_sliding_window", where, false)) return;
-  const std::int64_t size = json.contains("sliding_window") ? optional_size(json, "sliding_window", where) : 4096;
+  const std::int64_t size =
+      json.contains("sliding_window") ? optional_size(json, "sliding_window", where) : 4096;
   if (size == 0) return;
   std::int64_t first = base::json_integer(json, "max_window_layers", where, 28);
   if (json.contains("layer_types") && !json.at("layer_types").is_null()) {
@@ -57,12 +63,15 @@ void read_qwen_window(const base::Json& json, ModelConfig& config, std::string_v
 }
 
 void write_qwen_window(const ModelConfig& config, base::Json& json) {
-  const std::int64_t first = config.sliding_window ? config.sliding_window->first_block : config.blocks;
+  const std::int64_t first =
+      config.sliding_window ? config.sliding_window->first_block : config.blocks;
   json["use_sliding_window"] = config.sliding_window.has_value();
-  json["sliding_window"] = config.sliding_window ? base::Json(config.sliding_window->size) : base::Json(nullptr);
+  json["sliding_window"] =
+      config.sliding_window ? base::Json(config.sliding_window->size) : base::Json(nullptr);
   json["max_window_layers"] = first;
   base::Json types = base::Json::array();
-  for (std::int64_t i = 0; i < config.blocks; ++i) types.push_back(std::string(i < first ? full : sliding));
+  for (std::int64_t i = 0; i < config.blocks; ++i)
+    types.push_back(std::string(i < first ? full : sliding));
   json["layer_types"] = types;
 }
 

@@ -6,8 +6,9 @@
 
 namespace finstill::model {
 
-at::Tensor hidden_states(const Model& model, Weights& weights, const at::Tensor& ids_T, const at::Tensor& positions_T,
-                         Attention& attention, const Adapters* adapters, const BlockVisitor& visit) {
+at::Tensor hidden_states(const Model& model, Weights& weights, const at::Tensor& ids_T,
+                         const at::Tensor& positions_T, Attention& attention,
+                         const Adapters* adapters, const BlockVisitor& visit) {
   const ops::InferenceGuard no_gradients;
   at::Tensor x_TD;
   {
@@ -25,13 +26,14 @@ at::Tensor hidden_states(const Model& model, Weights& weights, const at::Tensor&
   return model.final_norm(*head, x_TD);
 }
 
-at::Tensor hidden_states(const Model& model, Weights& weights, const DeviceBatch& batch, const Adapters* adapters,
-                         const BlockVisitor& visit) {
+at::Tensor hidden_states(const Model& model, Weights& weights, const DeviceBatch& batch,
+                         const Adapters* adapters, const BlockVisitor& visit) {
   Packed attention(batch.cu_seqlens, model.config().sliding_window);
   return hidden_states(model, weights, batch.ids_T, batch.positions_T, attention, adapters, visit);
 }
 
-void with_head(const Model& model, Weights& weights, const std::function<void(const ops::Head&)>& use) {
+void with_head(const Model& model, Weights& weights,
+               const std::function<void(const ops::Head&)>& use) {
   Acquired head(weights, Unit::head());
   std::optional<Acquired> embedding;
   if (model.config().tied_head) embedding.emplace(weights, Unit::embedding());

@@ -27,8 +27,8 @@ std::string family_of_architecture(const GgufHeader& header) {
     if (!found.empty() && found == architecture) return name;
     if (!found.empty()) known.push_back(found);
   }
-  fail(ExitCode::data, "{}: general.architecture \"{}\" is not supported; known: {}", header.where, architecture,
-       fmt::join(known, ", "));
+  fail(ExitCode::data, "{}: general.architecture \"{}\" is not supported; known: {}", header.where,
+       architecture, fmt::join(known, ", "));
 }
 
 const base::GgufTensor& required_tensor(const GgufHeader& header, const std::string& name) {
@@ -37,14 +37,17 @@ const base::GgufTensor& required_tensor(const GgufHeader& header, const std::str
   return *tensor;
 }
 
-/// Wavelengths between these two are blended; the values of every published Llama 3 (its GGUF files name none of them).
+/// Wavelengths between these two are blended; the values of every published Llama 3 (its GGUF files
+/// name none of them).
 base::Json llama3_rope(double theta, double factor) {
-  return {{"rope_type", "llama3"},    {"rope_theta", theta},       {"factor", factor},
-          {"low_freq_factor", 1.0},   {"high_freq_factor", 4.0},   {"original_max_position_embeddings", 8192}};
+  return {{"rope_type", "llama3"},   {"rope_theta", theta},
+          {"factor", factor},        {"low_freq_factor", 1.0},
+          {"high_freq_factor", 4.0}, {"original_max_position_embeddings", 8192}};
 }
 
 /// Checks that the file's factors are those of Llama 3's rule and returns that rule.
-base::Json rope_from_factors(const GgufSource& source, const base::GgufTensor& tensor, double theta, std::int64_t head_size) {
+base::Json rope_from_factors(const GgufSource& source, const base::GgufTensor& tensor, double theta,
+                             std::int64_t head_size) {
   const std::string& where = source.header.where;
   if (tensor.elements() != head_size / 2 || std::string_view(tensor.type->name) != "F32") {
     fail(ExitCode::data, "{}: {} must hold {} F32 values", where, gguf_rope_factors, head_size / 2);
@@ -52,22 +55,28 @@ base::Json rope_from_factors(const GgufSource& source, const base::GgufTensor& t
   std::vector<float> factors(static_cast<std::size_t>(tensor.elements()));
   dequantize(*tensor.type, source.bytes(tensor), factors);
   const double largest = *std::max_element(factors.begin(), factors.end());
-  if (!(largest >= 1) || largest > 1e6) fail(ExitCode::data, "{}: {} holds {}", where, gguf_rope_factors, largest);
+  if (!(largest >= 1) || largest > 1e6)
+    fail(ExitCode::data, "{}: {} holds {}", where, gguf_rope_factors, largest);
   const base::Json rope = llama3_rope(theta, largest);
   const base::Json plain = {{"rope_parameters", {{"rope_type", "default"}, {"rope_theta", theta}}}};
-  const auto scaled = ops::rope_frequencies(ops::read_rope_config({{"rope_parameters", rope}}, head_size, where));
+  const auto scaled =
+      ops::rope_frequencies(ops::read_rope_config({{"rope_parameters", rope}}, head_size, where));
   const auto original = ops::rope_frequencies(ops::read_rope_config(plain, head_size, where));
   for (std::size_t i = 0; i < factors.size(); ++i) {
     const double wanted = original.inverse[i] / scaled.inverse[i];
     if (!(std::abs(factors[i] - wanted) <= 1e-4 * wanted)) {
-      fail(ExitCode::data, "{}: {} does not follow Llama 3's rule (value {} is {}, expected {:.6g}); import the Hugging Face "
-           "folder instead", where, gguf_rope_factors, i, factors[i], wanted);
+      fail(ExitCode::data,
+           "{}: {} does not follow Llama 3's rule (value {} is {}, expected {:.6g}); import the "
+           "Hugging Face "
+           "folder instead",
+           where, gguf_rope_factors, i, factors[i], wanted);
     }
   }
   return rope;
 }
 
-base::Json rope_parameters(const GgufSource& source, const std::string& prefix, std::int64_t head_size) {
+base::Json rope_parameters(const GgufSource& source, const std::string& prefix,
+                           std::int64_t head_size) {
   const GgufHeader& header = source.header;
   const double theta = header.number(prefix + "rope.freq_base", 10000.0);
   if (const base::GgufTensor* factors = header.find_tensor(gguf_rope_factors)) {
@@ -79,23 +88,27 @@ base::Json rope_parameters(const GgufSource& source, const std::string& prefix, 
   rope["rope_type"] = scaling;
   rope["factor"] = header.number(prefix + "rope.scaling.factor", 1.0);
   if (scaling == "yarn") {
-    rope["original_max_position_embeddings"] = header.integer(prefix + "rope.scaling.original_context_length");
+    rope["original_max_position_embeddings"] =
+        header.integer(prefix + "rope.scaling.original_context_length");
   }
   return rope;
 }
 
 void refuse_experts(const GgufHeader& header, const std::string& prefix) {
   if (header.integer(prefix + "expert_count", 0) != 0) {
-    fail(ExitCode::data, "{}: {}expert_count: mixtures of experts are not supported", header.where, prefix);
+    fail(ExitCode::data, "{}: {}expert_count: mixtures of experts are not supported", header.where,
+         prefix);
   }
 }
 
 /// Whether all, or none, of the named biases of block 0 are there; a mixture is refused.
 bool has_biases(const GgufHeader& header, std::initializer_list<const char*> maps) {
   std::int64_t found = 0;
-  for (const char* map : maps) found += header.find_tensor(fmt::format("blk.0.{}.bias", map)) != nullptr ? 1 : 0;
+  for (const char* map : maps)
+    found += header.find_tensor(fmt::format("blk.0.{}.bias", map)) != nullptr ? 1 : 0;
   if (found != 0 && found != static_cast<std::int64_t>(maps.size())) {
-    fail(ExitCode::data, "{}: only some of the biases of {} are there", header.where, fmt::join(maps, ", "));
+    fail(ExitCode::data, "{}: only some of the biases of {} are there", header.where,
+         fmt::join(maps, ", "));
   }
   return found != 0;
 }
@@ -119,14 +132,16 @@ ModelConfig gguf_config(const GgufSource& source) {
   const std::string prefix = header.text("general.architecture") + ".";
   refuse_experts(header, prefix);
   const base::GgufTensor& embedding = required_tensor(header, "token_embd.weight");
-  if (embedding.dimensions.size() != 2) fail(ExitCode::data, "{}: token_embd.weight is no matrix", header.where);
+  if (embedding.dimensions.size() != 2)
+    fail(ExitCode::data, "{}: token_embd.weight is no matrix", header.where);
   json["model_type"] = family;
   json["vocab_size"] = embedding.dimensions[1];
   json["hidden_size"] = header.integer(prefix + "embedding_length");
   json["intermediate_size"] = header.integer(prefix + "feed_forward_length");
   json["num_hidden_layers"] = header.integer(prefix + "block_count");
   json["num_attention_heads"] = header.integer(prefix + "attention.head_count");
-  json["num_key_value_heads"] = header.integer(prefix + "attention.head_count_kv", json["num_attention_heads"].get<std::int64_t>());
+  json["num_key_value_heads"] = header.integer(prefix + "attention.head_count_kv",
+                                               json["num_attention_heads"].get<std::int64_t>());
   json["max_position_embeddings"] = header.integer(prefix + "context_length");
   json["rms_norm_eps"] = header.number(prefix + "attention.layer_norm_rms_epsilon");
   if (header.find(prefix + "attention.key_length") != nullptr) {
@@ -136,7 +151,8 @@ ModelConfig gguf_config(const GgufSource& source) {
   }
   json["tie_word_embeddings"] = header.find_tensor("output.weight") == nullptr;
   if (family == "llama") json["mlp_bias"] = has_biases(header, {"ffn_gate", "ffn_up", "ffn_down"});
-  if (family != "qwen2") json["attention_bias"] = has_biases(header, {"attn_q", "attn_k", "attn_v", "attn_output"});
+  if (family != "qwen2")
+    json["attention_bias"] = has_biases(header, {"attn_q", "attn_k", "attn_v", "attn_output"});
   add_token(header, "tokenizer.ggml.bos_token_id", json, "bos_token_id");
   add_token(header, "tokenizer.ggml.eos_token_id", json, "eos_token_id");
   add_token(header, "tokenizer.ggml.padding_token_id", json, "pad_token_id");
@@ -144,11 +160,13 @@ ModelConfig gguf_config(const GgufSource& source) {
   ModelConfig config = config_from_json(json, header.where);
   const std::int64_t rotated = header.integer(prefix + "rope.dimension_count", config.head_size);
   if (rotated != config.head_size) {
-    fail(ExitCode::data, "{}: {}rope.dimension_count is {}, must be the head size {}", header.where, prefix, rotated,
-         config.head_size);
+    fail(ExitCode::data, "{}: {}rope.dimension_count is {}, must be the head size {}", header.where,
+         prefix, rotated, config.head_size);
   }
   if (header.integer(prefix + "attention.sliding_window", 0) != 0) {
-    fail(ExitCode::data, "{}: {}attention.sliding_window is not supported in GGUF files; import the Hugging Face folder",
+    fail(ExitCode::data,
+         "{}: {}attention.sliding_window is not supported in GGUF files; import the Hugging Face "
+         "folder",
          header.where, prefix);
   }
   json["rope_parameters"] = rope_parameters(source, prefix, config.head_size);
@@ -157,22 +175,38 @@ ModelConfig gguf_config(const GgufSource& source) {
 
 std::string gguf_name(const Parameter& parameter) {
   const char* suffix = parameter.bias ? "bias" : "weight";
-  const auto block = [&](const char* map) { return fmt::format("blk.{}.{}.{}", parameter.unit.index, map, suffix); };
+  const auto block = [&](const char* map) {
+    return fmt::format("blk.{}.{}.{}", parameter.unit.index, map, suffix);
+  };
   switch (parameter.role) {
-    case Role::embedding: return "token_embd.weight";
-    case Role::attention_norm: return block("attn_norm");
-    case Role::query: return block("attn_q");
-    case Role::key: return block("attn_k");
-    case Role::value: return block("attn_v");
-    case Role::query_norm: return block("attn_q_norm");
-    case Role::key_norm: return block("attn_k_norm");
-    case Role::output: return block("attn_output");
-    case Role::mlp_norm: return block("ffn_norm");
-    case Role::gate: return block("ffn_gate");
-    case Role::up: return block("ffn_up");
-    case Role::down: return block("ffn_down");
-    case Role::final_norm: return "output_norm.weight";
-    case Role::head: return "output.weight";
+    case Role::embedding:
+      return "token_embd.weight";
+    case Role::attention_norm:
+      return block("attn_norm");
+    case Role::query:
+      return block("attn_q");
+    case Role::key:
+      return block("attn_k");
+    case Role::value:
+      return block("attn_v");
+    case Role::query_norm:
+      return block("attn_q_norm");
+    case Role::key_norm:
+      return block("attn_k_norm");
+    case Role::output:
+      return block("attn_output");
+    case Role::mlp_norm:
+      return block("ffn_norm");
+    case Role::gate:
+      return block("ffn_gate");
+    case Role::up:
+      return block("ffn_up");
+    case Role::down:
+      return block("ffn_down");
+    case Role::final_norm:
+      return "output_norm.weight";
+    case Role::head:
+      return "output.weight";
   }
   return {};
 }

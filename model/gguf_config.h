@@ -20,8 +20,9 @@ struct GgufSource {
 /// Of a mapped file, which must outlive it.
 GgufSource gguf_source(const base::GgufFile& file);
 
-/// The config of the model in a GGUF file, from its metadata and the shapes of its tensors. Throws Error(data) naming the
-/// key: unknown architecture, experts, head counts that differ between blocks, a rotation that finstill does not know.
+/// The config of the model in a GGUF file, from its metadata and the shapes of its tensors. Throws
+/// Error(data) naming the key: unknown architecture, experts, head counts that differ between
+/// blocks, a rotation that finstill does not know.
 ModelConfig gguf_config(const GgufSource& source);
 
 /// The name of a parameter in GGUF files: "blk.3.attn_q.weight".

@@ -24,11 +24,14 @@ namespace {
 using base::ExitCode;
 using base::fail;
 
-/// llama's GGUF rows of q and k are ordered for the rotation of neighbours: row 2 i + j of a head is row j K/2 + i of the
-/// half-rotated layout.
+/// llama's GGUF rows of q and k are ordered for the rotation of neighbours: row 2 i + j of a head
+/// is row j K/2 + i of the half-rotated layout.
 at::Tensor rows_put_back(const at::Tensor& tensor, std::int64_t head_size) {
   const std::int64_t rows = tensor.size(0), width = tensor.numel() / rows;
-  return tensor.view({rows / head_size, head_size / 2, 2, width}).transpose(1, 2).contiguous().view(tensor.sizes());
+  return tensor.view({rows / head_size, head_size / 2, 2, width})
+      .transpose(1, 2)
+      .contiguous()
+      .view(tensor.sizes());
 }
 
 }  // namespace
@@ -42,30 +45,36 @@ void check_gguf_tensors(const base::GgufHeader& header, const ModelConfig& confi
     if (tensor == nullptr) fail(ExitCode::data, "{}: tensor {} is missing", header.where, name);
     const std::vector<std::int64_t> shape(tensor->dimensions.rbegin(), tensor->dimensions.rend());
     if (shape != parameter.shape) {
-      fail(ExitCode::data, "{}: tensor {} has shape [{}], the model needs [{}]", header.where, name, fmt::join(shape, ", "),
-           fmt::join(parameter.shape, ", "));
+      fail(ExitCode::data, "{}: tensor {} has shape [{}], the model needs [{}]", header.where, name,
+           fmt::join(shape, ", "), fmt::join(parameter.shape, ", "));
     }
     if (!can_dequantize(*tensor->type)) {
-      fail(ExitCode::data, "{}: tensor {} has type {}; read are F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K and Q6_K",
+      fail(ExitCode::data,
+           "{}: tensor {} has type {}; read are F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K "
+           "and Q6_K",
            header.where, name, tensor->type->name);
     }
   }
   for (const base::GgufTensor& tensor : header.tensors) {
-    if (!wanted.contains(tensor.name)) fail(ExitCode::data, "{}: unexpected tensor {}", header.where, tensor.name);
+    if (!wanted.contains(tensor.name))
+      fail(ExitCode::data, "{}: unexpected tensor {}", header.where, tensor.name);
   }
 }
 
-at::Tensor read_gguf_tensor(const GgufSource& source, const ModelConfig& config, const Parameter& parameter) {
+at::Tensor read_gguf_tensor(const GgufSource& source, const ModelConfig& config,
+                            const Parameter& parameter) {
   const base::GgufTensor* stored = source.header.find_tensor(gguf_name(parameter));
   at::Tensor tensor = ops::empty(parameter.shape, at::kFloat);
   dequantize(*stored->type, source.bytes(*stored),
              {tensor.mutable_data_ptr<float>(), static_cast<std::size_t>(tensor.numel())});
   const bool rotated = parameter.role == Role::query || parameter.role == Role::key;
-  if (rotated && family_of(config).gguf_permutes_query_key()) tensor = rows_put_back(tensor, config.head_size);
+  if (rotated && family_of(config).gguf_permutes_query_key())
+    tensor = rows_put_back(tensor, config.head_size);
   return tensor;
 }
 
-void import_gguf(const std::filesystem::path& path, const std::filesystem::path& folder, at::ScalarType dtype) {
+void import_gguf(const std::filesystem::path& path, const std::filesystem::path& folder,
+                 at::ScalarType dtype) {
   const base::GgufFile file(path);
   const GgufSource source = gguf_source(file);
   ModelConfig config = gguf_config(source);
@@ -73,13 +82,14 @@ void import_gguf(const std::filesystem::path& path, const std::filesystem::path&
   check_gguf_tensors(file.header(), config);
   const std::unique_ptr<text::Tokenizer> tokenizer = text::load_tokenizer(path);
   if (tokenizer->vocabulary_size() > config.vocabulary_size) {
-    fail(ExitCode::data, "{}: the tokenizer has {} tokens, the embedding only {} rows", path.string(),
-         tokenizer->vocabulary_size(), config.vocabulary_size);
+    fail(ExitCode::data, "{}: the tokenizer has {} tokens, the embedding only {} rows",
+         path.string(), tokenizer->vocabulary_size(), config.vocabulary_size);
   }
 
   const std::vector<Parameter> all = parameters(config);
   std::vector<base::SafetensorsWriter::Spec> specs;
-  for (const Parameter& parameter : all) specs.push_back({parameter.name, safetensors_dtype(dtype), parameter.shape});
+  for (const Parameter& parameter : all)
+    specs.push_back({parameter.name, safetensors_dtype(dtype), parameter.shape});
   base::make_folder(folder);
   base::SafetensorsWriter writer(folder, "model", std::move(specs));
   for (const Parameter& parameter : all) {

@@ -16,8 +16,8 @@ DenseWeights random_weights(const ModelConfig& config, std::uint64_t seed, at::S
       continue;
     }
     const at::Tensor values = ops::empty(parameter.shape, at::kFloat);
-    base::fill_normal({values.mutable_data_ptr<float>(), static_cast<std::size_t>(values.numel())}, seed,
-                      "init/" + parameter.name, 0.0, config.initializer_range);
+    base::fill_normal({values.mutable_data_ptr<float>(), static_cast<std::size_t>(values.numel())},
+                      seed, "init/" + parameter.name, 0.0, config.initializer_range);
     weights.refresh(i, values);
   }
   return weights;

@@ -13,19 +13,22 @@ namespace {
 /// A larger cache tensor [slots, capacity, G, K] that begins with the contents of `old`.
 at::Tensor enlarged(const at::Tensor& old, std::int64_t slots, std::int64_t capacity) {
   at::Tensor larger = at::empty({slots, capacity, old.size(2), old.size(3)}, old.options());
-  if (old.numel() > 0) ops::copy_into(larger.narrow(0, 0, old.size(0)).narrow(1, 0, old.size(1)), old);
+  if (old.numel() > 0)
+    ops::copy_into(larger.narrow(0, 0, old.size(0)).narrow(1, 0, old.size(1)), old);
   return larger;
 }
 
 }  // namespace
 
-KvCache::KvCache(const ModelConfig& config, std::int64_t slots, std::int64_t capacity, at::ScalarType dtype,
-                 const std::string& device)
+KvCache::KvCache(const ModelConfig& config, std::int64_t slots, std::int64_t capacity,
+                 at::ScalarType dtype, const std::string& device)
     : capacity_(std::max<std::int64_t>(capacity, 1)), lengths_(static_cast<std::size_t>(slots), 0) {
   const auto options = at::TensorOptions().dtype(dtype).device(device);
   for (std::int64_t i = 0; i < config.blocks; ++i) {
-    keys_.push_back(at::empty({slots, capacity_, config.key_value_heads, config.head_size}, options));
-    values_.push_back(at::empty({slots, capacity_, config.key_value_heads, config.head_size}, options));
+    keys_.push_back(
+        at::empty({slots, capacity_, config.key_value_heads, config.head_size}, options));
+    values_.push_back(
+        at::empty({slots, capacity_, config.key_value_heads, config.head_size}, options));
   }
 }
 
@@ -57,13 +60,16 @@ void KvCache::truncate(std::int64_t slot, std::int64_t length) {
 void KvCache::copy(std::int64_t from, std::int64_t to) {
   const std::int64_t tokens = length(from);
   for (std::size_t block = 0; block < keys_.size(); ++block) {
-    ops::copy_into(keys_[block].select(0, to).narrow(0, 0, tokens), keys_[block].select(0, from).narrow(0, 0, tokens));
-    ops::copy_into(values_[block].select(0, to).narrow(0, 0, tokens), values_[block].select(0, from).narrow(0, 0, tokens));
+    ops::copy_into(keys_[block].select(0, to).narrow(0, 0, tokens),
+                   keys_[block].select(0, from).narrow(0, 0, tokens));
+    ops::copy_into(values_[block].select(0, to).narrow(0, 0, tokens),
+                   values_[block].select(0, from).narrow(0, 0, tokens));
   }
   lengths_.at(static_cast<std::size_t>(to)) = tokens;
 }
 
-void KvCache::write(std::int64_t block, std::int64_t slot, const at::Tensor& k_NGK, const at::Tensor& v_NGK) {
+void KvCache::write(std::int64_t block, std::int64_t slot, const at::Tensor& k_NGK,
+                    const at::Tensor& v_NGK) {
   const std::int64_t at = length(slot);
   assert(at + k_NGK.size(0) <= capacity_);
   const auto index = static_cast<std::size_t>(block);

@@ -10,13 +10,14 @@
 
 namespace finstill::model {
 
-/// Keys and values of earlier tokens, for several sequences at once. A sequence lives in a slot; slots are independent,
-/// have their own length and are reused after clear(). Storage of a block: [slots, capacity, key-value heads, head size].
+/// Keys and values of earlier tokens, for several sequences at once. A sequence lives in a slot;
+/// slots are independent, have their own length and are reused after clear(). Storage of a block:
+/// [slots, capacity, key-value heads, head size].
 class KvCache {
  public:
   /// `capacity` tokens a slot to begin with; it grows by doubling.
-  KvCache(const ModelConfig& config, std::int64_t slots, std::int64_t capacity, at::ScalarType dtype,
-          const std::string& device = "cpu");
+  KvCache(const ModelConfig& config, std::int64_t slots, std::int64_t capacity,
+          at::ScalarType dtype, const std::string& device = "cpu");
 
   std::int64_t slots() const { return static_cast<std::int64_t>(lengths_.size()); }
   std::int64_t capacity() const { return capacity_; }
@@ -34,8 +35,10 @@ class KvCache {
   /// Copies the sequence of one slot over another's (several answers to one prompt).
   void copy(std::int64_t from, std::int64_t to);
 
-  /// Writes k and v [n, key-value heads, head size] of one block behind the slot's committed tokens. Needs reserve().
-  void write(std::int64_t block, std::int64_t slot, const at::Tensor& k_NGK, const at::Tensor& v_NGK);
+  /// Writes k and v [n, key-value heads, head size] of one block behind the slot's committed
+  /// tokens. Needs reserve().
+  void write(std::int64_t block, std::int64_t slot, const at::Tensor& k_NGK,
+             const at::Tensor& v_NGK);
   /// The first `tokens` keys or values of a slot as a view [tokens, key-value heads, head size].
   at::Tensor keys(std::int64_t block, std::int64_t slot, std::int64_t tokens) const;
   at::Tensor values(std::int64_t block, std::int64_t slot, std::int64_t tokens) const;

@@ -18,7 +18,8 @@
 namespace finstill::model {
 namespace {
 
-constexpr Role linear_roles[] = {Role::query, Role::key, Role::value, Role::output, Role::gate, Role::up, Role::down};
+constexpr Role linear_roles[] = {Role::query, Role::key, Role::value, Role::output,
+                                 Role::gate,  Role::up,  Role::down};
 
 Parameter matrix_of(const ModelConfig& model, std::int64_t block, Role role) {
   for (const Parameter& parameter : family_of(model).parameters(model, Unit::block(block))) {
@@ -30,7 +31,9 @@ Parameter matrix_of(const ModelConfig& model, std::int64_t block, Role role) {
 
 }  // namespace
 
-double LoraConfig::scale() const { return ops::lora_scaling(alpha, rank, rslora); }
+double LoraConfig::scale() const {
+  return ops::lora_scaling(alpha, rank, rslora);
+}
 
 std::vector<Role> lora_targets(const std::vector<std::string>& modules, std::string_view where) {
   std::set<Role> roles;
@@ -42,20 +45,24 @@ std::vector<Role> lora_targets(const std::vector<std::string>& modules, std::str
     } else {
       std::vector<std::string_view> known;
       for (const Role linear : linear_roles) known.push_back(module_name(linear));
-      base::fail(base::ExitCode::config, "{}: unknown target \"{}\" for adapters; known: {}, all-linear", where, module,
+      base::fail(base::ExitCode::config,
+                 "{}: unknown target \"{}\" for adapters; known: {}, all-linear", where, module,
                  fmt::join(known, ", "));
     }
   }
-  if (roles.empty()) base::fail(base::ExitCode::config, "{}: adapters need at least one target", where);
+  if (roles.empty())
+    base::fail(base::ExitCode::config, "{}: adapters need at least one target", where);
   return {roles.begin(), roles.end()};
 }
 
-LoraAdapters::LoraAdapters(const ModelConfig& model, LoraConfig config, at::ScalarType dtype, const std::string& device)
+LoraAdapters::LoraAdapters(const ModelConfig& model, LoraConfig config, at::ScalarType dtype,
+                           const std::string& device)
     : config_(std::move(config)) {
   for (std::int64_t block = 0; block < model.blocks; ++block) {
     for (const Role role : config_.targets) {
       const Parameter matrix = matrix_of(model, block, role);
-      const std::string module = "base_model.model." + matrix.name.substr(0, matrix.name.rfind(".weight"));
+      const std::string module =
+          "base_model.model." + matrix.name.substr(0, matrix.name.rfind(".weight"));
       index_.emplace(std::pair(block, role), tensors_.size());
       const auto add = [&](const char* name, std::int64_t rows, std::int64_t columns) {
         const at::Tensor zeros = ops::zeros({rows, columns}, dtype).to(at::Device(device));
@@ -78,7 +85,8 @@ void LoraAdapters::randomise(std::uint64_t seed) {
   }
 }
 
-at::Tensor LoraAdapters::apply(std::int64_t block, Role target, const at::Tensor& x, const at::Tensor& y) const {
+at::Tensor LoraAdapters::apply(std::int64_t block, Role target, const at::Tensor& x,
+                               const at::Tensor& y) const {
   const auto found = index_.find({block, target});
   if (found == index_.end()) return y;
   const at::Tensor& a_RI = tensors_[found->second].tensor;
@@ -124,7 +132,10 @@ void merge_lora(DenseWeights& weights, const ModelConfig& model, const LoraAdapt
     const UnitView view = weights.view(Unit::block(block));
     for (std::size_t i = 0; i < adapters.config().targets.size(); ++i) {
       const at::Tensor& weight = view[adapters.config().targets[i]].weight;
-      const ops::Lora lora{ops::detached(leaves[2 * i]), ops::detached(leaves[2 * i + 1]), adapters.config().scale(), {}};
+      const ops::Lora lora{ops::detached(leaves[2 * i]),
+                           ops::detached(leaves[2 * i + 1]),
+                           adapters.config().scale(),
+                           {}};
       ops::copy_into(weight, ops::merged_weight(weight, lora));
     }
   }

@@ -33,20 +33,22 @@ struct LoraConfig {
   double scale() const;
 };
 
-/// Module names ("q_proj") to roles, sorted and unique; "all-linear" is every linear map of a block. Throws Error(config)
-/// beginning with `where` that lists the known names.
+/// Module names ("q_proj") to roles, sorted and unique; "all-linear" is every linear map of a
+/// block. Throws Error(config) beginning with `where` that lists the known names.
 std::vector<Role> lora_targets(const std::vector<std::string>& modules, std::string_view where);
 
 class LoraAdapters : public Adapters {
  public:
   /// Adapters of zeros, which change nothing.
-  LoraAdapters(const ModelConfig& model, LoraConfig config, at::ScalarType dtype, const std::string& device = "cpu");
+  LoraAdapters(const ModelConfig& model, LoraConfig config, at::ScalarType dtype,
+               const std::string& device = "cpu");
 
-  /// The start of training: A uniform in +-1/sqrt(in) (Kaiming with a = sqrt 5, as PEFT does), B zero. Random numbers are
-  /// keyed by (seed, tensor name, index).
+  /// The start of training: A uniform in +-1/sqrt(in) (Kaiming with a = sqrt 5, as PEFT does), B
+  /// zero. Random numbers are keyed by (seed, tensor name, index).
   void randomise(std::uint64_t seed);
 
-  at::Tensor apply(std::int64_t block, Role target, const at::Tensor& x, const at::Tensor& y) const override;
+  at::Tensor apply(std::int64_t block, Role target, const at::Tensor& x,
+                   const at::Tensor& y) const override;
   std::vector<at::Tensor> leaves(std::int64_t block) const override;
 
   const LoraConfig& config() const { return config_; }
@@ -68,14 +70,16 @@ class LoraAdapters : public Adapters {
 /// Whether a folder is a PEFT adapter.
 bool is_adapter_folder(const std::filesystem::path& folder);
 
-/// From the object of an adapter_config.json. What changes the function and is not implemented (DoRA, biases, rank patterns, layer subsets, modules to save)
-/// is refused with Error(data) beginning with `where`.
+/// From the object of an adapter_config.json. What changes the function and is not implemented
+/// (DoRA, biases, rank patterns, layer subsets, modules to save) is refused with Error(data)
+/// beginning with `where`.
 LoraConfig lora_config_from_json(const base::Json& json, const std::string& where);
 LoraConfig read_lora_config(const std::filesystem::path& folder);
 
-/// Reads a PEFT adapter for a model. Missing, unexpected or wrongly shaped tensors: Error(data) naming them.
-LoraAdapters load_lora(const std::filesystem::path& folder, const ModelConfig& model, at::ScalarType dtype,
-                       const std::string& device = "cpu");
+/// Reads a PEFT adapter for a model. Missing, unexpected or wrongly shaped tensors: Error(data)
+/// naming them.
+LoraAdapters load_lora(const std::filesystem::path& folder, const ModelConfig& model,
+                       at::ScalarType dtype, const std::string& device = "cpu");
 
 /// Writes adapter_config.json and adapter_model.safetensors (float32). Throws Error(io).
 void save_lora(const std::filesystem::path& folder, const LoraAdapters& adapters);

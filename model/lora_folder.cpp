@@ -35,14 +35,19 @@ bool is_set(const base::Json& json, const char* key) {
 /// Settings that change what the adapter computes and that finstill does not compute.
 void refuse_unknown_functions(const base::Json& json, const std::string& where) {
   const std::string type = base::json_string(json, "peft_type", where);
-  if (type != "LORA") fail(ExitCode::data, "{}: peft_type \"{}\" is not supported, only LORA", where, type);
+  if (type != "LORA")
+    fail(ExitCode::data, "{}: peft_type \"{}\" is not supported, only LORA", where, type);
   const std::string bias = base::json_string(json, "bias", where, "none");
-  if (bias != "none") fail(ExitCode::data, "{}: bias \"{}\" is not supported, only none", where, bias);
-  for (const char* key : {"use_dora", "fan_in_fan_out", "lora_bias", "use_qalora", "use_bdlora", "rank_pattern", "alpha_pattern",
-                          "modules_to_save", "layers_to_transform", "layer_replication", "exclude_modules", "target_parameters",
-                          "trainable_token_indices", "alora_invocation_tokens", "arrow_config", "kasa_config", "velora_config",
-                          "monteclora_config"}) {
-    if (is_set(json, key)) fail(ExitCode::data, "{}: {} is not supported; merge the adapter with PEFT first", where, key);
+  if (bias != "none")
+    fail(ExitCode::data, "{}: bias \"{}\" is not supported, only none", where, bias);
+  for (const char* key : {"use_dora", "fan_in_fan_out", "lora_bias", "use_qalora", "use_bdlora",
+                          "rank_pattern", "alpha_pattern", "modules_to_save", "layers_to_transform",
+                          "layer_replication", "exclude_modules", "target_parameters",
+                          "trainable_token_indices", "alora_invocation_tokens", "arrow_config",
+                          "kasa_config", "velora_config", "monteclora_config"}) {
+    if (is_set(json, key))
+      fail(ExitCode::data, "{}: {} is not supported; merge the adapter with PEFT first", where,
+           key);
   }
 }
 
@@ -54,7 +59,8 @@ std::vector<std::string> target_modules(const base::Json& json, const std::strin
   }
   std::vector<std::string> modules;
   for (const base::Json& module : *found) {
-    if (!module.is_string()) fail(ExitCode::data, "{}: target_modules holds {}, must hold names", where, module.dump());
+    if (!module.is_string())
+      fail(ExitCode::data, "{}: target_modules holds {}, must hold names", where, module.dump());
     modules.push_back(module.get<std::string>());
   }
   return modules;
@@ -62,7 +68,9 @@ std::vector<std::string> target_modules(const base::Json& json, const std::strin
 
 }  // namespace
 
-bool is_adapter_folder(const std::filesystem::path& folder) { return std::filesystem::is_regular_file(folder / config_file); }
+bool is_adapter_folder(const std::filesystem::path& folder) {
+  return std::filesystem::is_regular_file(folder / config_file);
+}
 
 LoraConfig lora_config_from_json(const base::Json& json, const std::string& where) {
   if (!json.is_object()) fail(ExitCode::data, "{}: must be a JSON object", where);
@@ -72,7 +80,8 @@ LoraConfig lora_config_from_json(const base::Json& json, const std::string& wher
   config.alpha = base::json_number(json, "lora_alpha", where);
   config.rslora = base::json_bool(json, "use_rslora", where, false);
   config.base = base::json_string(json, "base_model_name_or_path", where, "");
-  if (config.rank < 1 || config.rank > (1 << 16)) fail(ExitCode::data, "{}: r is {}, must be from 1 to 65536", where, config.rank);
+  if (config.rank < 1 || config.rank > (1 << 16))
+    fail(ExitCode::data, "{}: r is {}, must be from 1 to 65536", where, config.rank);
   if (!(config.alpha >= 0) || config.alpha > 1e6) {
     fail(ExitCode::data, "{}: lora_alpha is {}, must be from 0 to 1e6", where, config.alpha);
   }
@@ -89,13 +98,15 @@ LoraConfig read_lora_config(const std::filesystem::path& folder) {
   return lora_config_from_json(base::read_json(file), file.string());
 }
 
-LoraAdapters load_lora(const std::filesystem::path& folder, const ModelConfig& model, at::ScalarType dtype,
-                       const std::string& device) {
+LoraAdapters load_lora(const std::filesystem::path& folder, const ModelConfig& model,
+                       at::ScalarType dtype, const std::string& device) {
   const LoraConfig config = read_lora_config(folder);
   const base::SafetensorsFolder stored(folder, weights_stem);
   // Against a small file that names a large rank: the tensors are looked at before memory is taken.
-  if (config.rank > std::max(model.hidden_size, std::max(model.intermediate_size, model.query_size()))) {
-    fail(ExitCode::data, "{}: rank {} is larger than the model is wide", folder.string(), config.rank);
+  if (config.rank >
+      std::max(model.hidden_size, std::max(model.intermediate_size, model.query_size()))) {
+    fail(ExitCode::data, "{}: rank {} is larger than the model is wide", folder.string(),
+         config.rank);
   }
   LoraAdapters adapters(model, config, dtype, device);
   std::set<std::string, std::less<>> wanted;
@@ -109,8 +120,8 @@ LoraAdapters load_lora(const std::filesystem::path& folder, const ModelConfig& m
   }
   for (const auto& [name, tensor] : stored.tensors()) {
     if (!wanted.contains(name)) {
-      fail(ExitCode::data, "{}: unexpected tensor {} ({} blocks, targets of adapter_config.json)", folder.string(), name,
-           model.blocks);
+      fail(ExitCode::data, "{}: unexpected tensor {} ({} blocks, targets of adapter_config.json)",
+           folder.string(), name, model.blocks);
     }
   }
   return adapters;
@@ -120,7 +131,8 @@ void save_lora(const std::filesystem::path& folder, const LoraAdapters& adapters
   const LoraConfig& config = adapters.config();
   base::make_folder(folder);
   std::vector<base::SafetensorsWriter::Spec> specs;
-  for (const NamedTensor& named : adapters.tensors()) specs.push_back({named.name, "F32", named.tensor.sizes().vec()});
+  for (const NamedTensor& named : adapters.tensors())
+    specs.push_back({named.name, "F32", named.tensor.sizes().vec()});
   base::SafetensorsWriter writer(folder, weights_stem, std::move(specs));
   for (const NamedTensor& named : adapters.tensors()) {
     const at::Tensor tensor = ops::cast(ops::detached(named.tensor).cpu(), at::kFloat).contiguous();
@@ -130,12 +142,20 @@ void save_lora(const std::filesystem::path& folder, const LoraAdapters& adapters
 
   base::Json modules = base::Json::array();
   for (const Role role : config.targets) modules.push_back(std::string(module_name(role)));
-  const base::Json json = {
-      {"peft_type", "LORA"},     {"task_type", "CAUSAL_LM"},      {"base_model_name_or_path", config.base},
-      {"r", config.rank},        {"lora_alpha", config.alpha},    {"use_rslora", config.rslora},
-      {"lora_dropout", 0.0},     {"target_modules", modules},     {"bias", "none"},
-      {"use_dora", false},       {"fan_in_fan_out", false},       {"init_lora_weights", true},
-      {"modules_to_save", nullptr}, {"inference_mode", true}};
+  const base::Json json = {{"peft_type", "LORA"},
+                           {"task_type", "CAUSAL_LM"},
+                           {"base_model_name_or_path", config.base},
+                           {"r", config.rank},
+                           {"lora_alpha", config.alpha},
+                           {"use_rslora", config.rslora},
+                           {"lora_dropout", 0.0},
+                           {"target_modules", modules},
+                           {"bias", "none"},
+                           {"use_dora", false},
+                           {"fan_in_fan_out", false},
+                           {"init_lora_weights", true},
+                           {"modules_to_save", nullptr},
+                           {"inference_mode", true}};
   base::write_file_atomic(folder / config_file, json.dump(2) + "\n");
 }
 

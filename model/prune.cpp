@@ -23,14 +23,16 @@ std::vector<std::int64_t> evenly_spaced(std::int64_t blocks, std::int64_t keep) 
   return kept;
 }
 
-std::vector<double> block_influence(const Model& model, Weights& weights, std::span<const DeviceBatch> batches) {
+std::vector<double> block_influence(const Model& model, Weights& weights,
+                                    std::span<const DeviceBatch> batches) {
   std::vector<double> cosines(static_cast<std::size_t>(model.config().blocks), 0.0);
   std::int64_t rows = 0;
   for (const DeviceBatch& batch : batches) {
     hidden_states(model, weights, batch, nullptr,
                   [&](std::int64_t block, const at::Tensor& input_TD, const at::Tensor& output_TD) {
                     const at::Tensor cosine_T = at::cosine_similarity(
-                        ops::cast(input_TD, at::kDouble), ops::cast(output_TD, at::kDouble), /*dim=*/1, /*eps=*/1e-12);
+                        ops::cast(input_TD, at::kDouble), ops::cast(output_TD, at::kDouble),
+                        /*dim=*/1, /*eps=*/1e-12);
                     cosines[static_cast<std::size_t>(block)] += ops::scalar(cosine_T.sum());
                   });
     rows += batch.rows();
@@ -40,7 +42,8 @@ std::vector<double> block_influence(const Model& model, Weights& weights, std::s
   return cosines;
 }
 
-std::vector<std::int64_t> most_influential(const std::vector<double>& influence, std::int64_t keep) {
+std::vector<std::int64_t> most_influential(const std::vector<double>& influence,
+                                           std::int64_t keep) {
   assert(keep >= 1 && keep <= static_cast<std::int64_t>(influence.size()));
   std::vector<std::int64_t> order(influence.size());
   std::iota(order.begin(), order.end(), 0);
@@ -52,18 +55,22 @@ std::vector<std::int64_t> most_influential(const std::vector<double>& influence,
   return order;
 }
 
-Pruned prune_blocks(const ModelConfig& config, const DenseWeights& weights, const std::vector<std::int64_t>& kept) {
+Pruned prune_blocks(const ModelConfig& config, const DenseWeights& weights,
+                    const std::vector<std::int64_t>& kept) {
   assert(!kept.empty() && std::is_sorted(kept.begin(), kept.end()));
   ModelConfig smaller = config;
   smaller.blocks = static_cast<std::int64_t>(kept.size());
   if (config.sliding_window) {
     const std::int64_t first = config.sliding_window->first_block;
-    smaller.sliding_window->first_block = std::count_if(kept.begin(), kept.end(), [&](std::int64_t i) { return i < first; });
+    smaller.sliding_window->first_block =
+        std::count_if(kept.begin(), kept.end(), [&](std::int64_t i) { return i < first; });
     if (smaller.sliding_window->first_block == smaller.blocks) smaller.sliding_window.reset();
   }
   std::vector<at::Tensor> tensors;
   for (const Unit unit : units(smaller)) {
-    const Unit source = unit.kind == Unit::Kind::block ? Unit::block(kept[static_cast<std::size_t>(unit.index)]) : unit;
+    const Unit source = unit.kind == Unit::Kind::block
+                            ? Unit::block(kept[static_cast<std::size_t>(unit.index)])
+                            : unit;
     for (const NamedTensor& named : weights.view(source).tensors()) tensors.push_back(named.tensor);
   }
   return {smaller, DenseWeights(smaller, std::move(tensors))};

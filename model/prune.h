@@ -1,6 +1,7 @@
 #pragma once
 
-// Depth pruning: a smaller model from some of a model's blocks, the others dropped, nothing retrained.
+// Depth pruning: a smaller model from some of a model's blocks, the others dropped, nothing
+// retrained.
 
 #include <cstdint>
 #include <span>
@@ -13,11 +14,14 @@
 
 namespace finstill::model {
 
-/// `keep` of `blocks` blocks, evenly spaced, the first and the last among them (keep >= 2): round(i (blocks-1)/(keep-1)).
+/// `keep` of `blocks` blocks, evenly spaced, the first and the last among them (keep >= 2): round(i
+/// (blocks-1)/(keep-1)).
 std::vector<std::int64_t> evenly_spaced(std::int64_t blocks, std::int64_t keep);
 
-/// Block influence (Men et al., 2024, ShortGPT): 1 - the mean over rows of cosine(input, output) of each block. Sums in float64.
-std::vector<double> block_influence(const Model& model, Weights& weights, std::span<const DeviceBatch> batches);
+/// Block influence (Men et al., 2024, ShortGPT): 1 - the mean over rows of cosine(input, output) of
+/// each block. Sums in float64.
+std::vector<double> block_influence(const Model& model, Weights& weights,
+                                    std::span<const DeviceBatch> batches);
 
 /// The `keep` blocks of the highest influence, in their order; of equal ones the earlier stays.
 std::vector<std::int64_t> most_influential(const std::vector<double>& influence, std::int64_t keep);
@@ -27,7 +31,9 @@ struct Pruned {
   DenseWeights weights;
 };
 
-/// The model of the blocks `kept` (ascending, distinct), renumbered from 0. Tensors share storage with the source.
-Pruned prune_blocks(const ModelConfig& config, const DenseWeights& weights, const std::vector<std::int64_t>& kept);
+/// The model of the blocks `kept` (ascending, distinct), renumbered from 0. Tensors share storage
+/// with the source.
+Pruned prune_blocks(const ModelConfig& config, const DenseWeights& weights,
+                    const std::vector<std::int64_t>& kept);
 
 }  // namespace finstill::model

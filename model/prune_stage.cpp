@@ -1,7 +1,8 @@
 // The stage prune: a model of some of a model's blocks.
 //
 //   <artifact>/            the smaller model's folder
-//   <artifact>/prune.json  {"blocks": of the source, "kept": [...], "method", "influence": [...] or null, "sample_tokens"}
+//   <artifact>/prune.json  {"blocks": of the source, "kept": [...], "method", "influence": [...] or
+//   null, "sample_tokens"}
 
 #include <algorithm>
 #include <set>
@@ -31,7 +32,8 @@ using base::fail;
 constexpr std::int64_t longest_document = 1024;
 
 /// The first documents of the data, `tokens` rows or a little more, as batches of packed documents.
-std::vector<DeviceBatch> sample_batches(const PruneConfig& config, const std::filesystem::path& tokenizer_folder,
+std::vector<DeviceBatch> sample_batches(const PruneConfig& config,
+                                        const std::filesystem::path& tokenizer_folder,
                                         const ModelConfig& model) {
   const std::unique_ptr<text::Tokenizer> tokenizer = text::load_tokenizer(tokenizer_folder);
   const text::ChatTemplate chat = text::chat_template_of(*tokenizer);
@@ -40,7 +42,9 @@ std::vector<DeviceBatch> sample_batches(const PruneConfig& config, const std::fi
   data::TokenizeOptions options;
   options.max_length = std::min(longest_document, model.max_positions);
   std::vector<data::Document> documents =
-      data::tokenize_records(data::read_records(config.data.path, read), *tokenizer, chat, options, config.data.text).documents;
+      data::tokenize_records(data::read_records(config.data.path, read), *tokenizer, chat, options,
+                             config.data.text)
+          .documents;
 
   std::int64_t tokens = 0;
   std::size_t count = 0;
@@ -52,7 +56,8 @@ std::vector<DeviceBatch> sample_batches(const PruneConfig& config, const std::fi
   packing.row_tokens = options.max_length;
   packing.micro_batch_tokens = 2 * options.max_length;
   std::vector<DeviceBatch> batches;
-  for (const data::Batch& batch : data::make_evaluation_batches(documents, packing, -1)) batches.push_back(to_device(batch));
+  for (const data::Batch& batch : data::make_evaluation_batches(documents, packing, -1))
+    batches.push_back(to_device(batch));
   return batches;
 }
 
@@ -65,14 +70,18 @@ class Prune : public base::Stage {
 
   void check() const override {
     if (config_.keep.empty() == !config_.layers) {
-      fail(ExitCode::config, "{}: give either layers (how many blocks stay) or keep (which ones)", config_.model.where);
+      fail(ExitCode::config, "{}: give either layers (how many blocks stay) or keep (which ones)",
+           config_.model.where);
     }
     const std::set<std::int64_t> distinct(config_.keep.begin(), config_.keep.end());
-    if (distinct.size() != config_.keep.size() || !std::is_sorted(config_.keep.begin(), config_.keep.end())) {
-      fail(ExitCode::config, "{}: keep must hold distinct blocks in ascending order", config_.model.where);
+    if (distinct.size() != config_.keep.size() ||
+        !std::is_sorted(config_.keep.begin(), config_.keep.end())) {
+      fail(ExitCode::config, "{}: keep must hold distinct blocks in ascending order",
+           config_.model.where);
     }
     if (config_.method == "influence" && config_.data.empty()) {
-      fail(ExitCode::config, "{}: method influence measures the blocks on data: name some, or say method: even",
+      fail(ExitCode::config,
+           "{}: method influence measures the blocks on data: name some, or say method: even",
            config_.model.where);
     }
   }
@@ -88,11 +97,12 @@ class Prune : public base::Stage {
     report["kept"] = kept;
 
     const Pruned pruned = prune_blocks(opened.config(), *opened.weights, kept);
-    const std::string dtype = config_.dtype == "auto" ? opened.config().dtype : config_.dtype;
-    save_model(context.directory, pruned.config, pruned.weights, {parse_storage_dtype(dtype, "dtype")});
+    save_model(context.directory, pruned.config, pruned.weights,
+               {storage_dtype(config_.dtype, opened.config())});
     copy_tokenizer(opened.folders.tokenizer, context.directory);
     base::write_file_atomic(context.directory / "prune.json", report.dump(2) + "\n");
-    context.progress->say(fmt::format("kept blocks {} of {}", fmt::join(kept, ", "), opened.config().blocks));
+    context.progress->say(
+        fmt::format("kept blocks {} of {}", fmt::join(kept, ", "), opened.config().blocks));
   }
 
  private:
@@ -107,18 +117,22 @@ class Prune : public base::Stage {
   void check_blocks(const ModelConfig& model) const {
     const std::int64_t highest = config_.keep.empty() ? *config_.layers : config_.keep.back() + 1;
     if (highest > model.blocks) {
-      fail(ExitCode::config, "{}: the model has {} blocks, {} asked for", config_.model.where, model.blocks,
-           config_.keep.empty() ? fmt::format("{} are", highest) : fmt::format("block {} is", highest - 1));
+      fail(ExitCode::config, "{}: the model has {} blocks, {} asked for", config_.model.where,
+           model.blocks,
+           config_.keep.empty() ? fmt::format("{} are", highest)
+                                : fmt::format("block {} is", highest - 1));
     }
   }
 
-  std::vector<std::int64_t> choose(OpenedModel& opened, base::Json& report, base::StageContext& context) const {
+  std::vector<std::int64_t> choose(OpenedModel& opened, base::Json& report,
+                                   base::StageContext& context) const {
     report["influence"] = nullptr;
     report["method"] = method();
     if (method() == "keep") return config_.keep;
     if (method() == "even") return evenly_spaced(opened.config().blocks, *config_.layers);
     context.progress->start("block influence", 0, "tokens");
-    const std::vector<DeviceBatch> batches = sample_batches(config_, opened.folders.tokenizer, opened.config());
+    const std::vector<DeviceBatch> batches =
+        sample_batches(config_, opened.folders.tokenizer, opened.config());
     const std::vector<double> influence = block_influence(opened.model, *opened.weights, batches);
     context.progress->finish();
     std::int64_t rows = 0;
@@ -141,7 +155,9 @@ void PruneConfig::fields(base::Fields<PruneConfig>& f) {
   f.add("model", &PruneConfig::model, "the model to cut").required().artifact({"model", "train"});
   f.add("layers", &PruneConfig::layers, "how many blocks stay").range(1, 4096);
   f.add("keep", &PruneConfig::keep, "which blocks stay, from 0, instead of layers").range(0, 4095);
-  f.add("method", &PruneConfig::method, "influence: those that change their input most; even: evenly spaced, ends included; auto: by influence where "
+  f.add("method", &PruneConfig::method,
+        "influence: those that change their input most; even: evenly spaced, ends included; auto: "
+        "by influence where "
         "data are given")
       .one_of({"auto", "influence", "even"});
   f.add("data", &PruneConfig::data, "influence: what is run through the model");

@@ -1,4 +1,5 @@
-// qwen3: Qwen3's dense models. RMSNorm over each head of q and k before the rotation; a head size of its own.
+// qwen3: Qwen3's dense models. RMSNorm over each head of q and k before the rotation; a head size
+// of its own.
 
 #include "model/family.h"
 #include "model/family_keys.h"
@@ -27,7 +28,8 @@ class Qwen3 : public Family {
   std::string gguf_architecture() const override { return "qwen3"; }
 
   base::Json example() const override {
-    return base::Json::parse(R"({"model_type": "qwen3", "vocab_size": 96, "hidden_size": 32, "intermediate_size": 48,
+    return base::Json::parse(
+        R"({"model_type": "qwen3", "vocab_size": 96, "hidden_size": 32, "intermediate_size": 48,
       "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16,
       "max_position_embeddings": 64, "rms_norm_eps": 1e-6, "rope_theta": 1000000.0, "tie_word_embeddings": false,
       "attention_bias": false, "use_sliding_window": false, "bos_token_id": 1, "eos_token_id": 2})");

@@ -12,25 +12,32 @@ namespace fs = std::filesystem;
 using base::ExitCode;
 using base::fail;
 
-bool is_model_folder(const fs::path& folder) { return fs::is_regular_file(folder / "config.json"); }
+bool is_model_folder(const fs::path& folder) {
+  return fs::is_regular_file(folder / "config.json");
+}
 
 bool has_tokenizer(const fs::path& folder) {
-  return fs::is_regular_file(folder / "tokenizer.json") || fs::is_regular_file(folder / "tokenizer.model");
+  return fs::is_regular_file(folder / "tokenizer.json") ||
+         fs::is_regular_file(folder / "tokenizer.model");
 }
 
 /// The folder of the base that an adapter names.
 fs::path base_of(const fs::path& adapter) {
   const std::string named = read_lora_config(adapter).base;
-  if (named.empty()) fail(ExitCode::data, "{}: adapter_config.json names no base model", adapter.string());
+  if (named.empty())
+    fail(ExitCode::data, "{}: adapter_config.json names no base model", adapter.string());
   for (const fs::path& candidate : {adapter / fs::path(named), fs::path(named)}) {
     if (!fs::is_directory(candidate)) continue;
     const ModelFolders found = resolve_model(candidate);
     if (!found.adapter.empty()) {
-      fail(ExitCode::data, "{}: its base {} is an adapter itself; merge that one first", adapter.string(), candidate.string());
+      fail(ExitCode::data, "{}: its base {} is an adapter itself; merge that one first",
+           adapter.string(), candidate.string());
     }
     return found.model;
   }
-  fail(ExitCode::data, "{}: the base model \"{}\" of adapter_config.json is not a folder, neither from there nor from here",
+  fail(ExitCode::data,
+       "{}: the base model \"{}\" of adapter_config.json is not a folder, neither from there nor "
+       "from here",
        adapter.string(), named);
 }
 
@@ -51,28 +58,36 @@ ModelFolders resolve_model(const fs::path& reference) {
   if (is_adapter_folder(reference / "adapter")) return of_adapter(reference / "adapter");
   if (is_model_folder(reference / "model")) return {reference / "model", {}, reference / "model"};
   if (fs::is_regular_file(reference)) {
-    fail(ExitCode::data, "{}: is a file; a model is a folder (turn a GGUF file into one with finstill import)", reference.string());
+    fail(ExitCode::data,
+         "{}: is a file; a model is a folder (turn a GGUF file into one with finstill import)",
+         reference.string());
   }
-  fail(ExitCode::data, "{}: no model here: neither config.json, adapter_config.json, model/ nor adapter/", reference.string());
+  fail(ExitCode::data,
+       "{}: no model here: neither config.json, adapter_config.json, model/ nor adapter/",
+       reference.string());
 }
 
 OpenedModel open_model(const fs::path& reference, const OpenOptions& options) {
   ModelFolders folders = resolve_model(reference);
   if (!options.adapter.empty()) {
     if (!folders.adapter.empty()) {
-      fail(ExitCode::config, "{}: has an adapter of its own; merge it before another is put on top", reference.string());
+      fail(ExitCode::config, "{}: has an adapter of its own; merge it before another is put on top",
+           reference.string());
     }
-    folders.adapter = is_adapter_folder(options.adapter) ? options.adapter : options.adapter / "adapter";
+    folders.adapter =
+        is_adapter_folder(options.adapter) ? options.adapter : options.adapter / "adapter";
     if (!is_adapter_folder(folders.adapter)) {
       fail(ExitCode::data, "{}: no adapter here: no adapter_config.json", options.adapter.string());
     }
     if (has_tokenizer(folders.adapter)) folders.tokenizer = folders.adapter;
   }
   const ModelConfig config = read_model_config(folders.model);
-  auto weights = std::make_shared<DenseWeights>(load_weights(folders.model, config, options.dtype, options.device));
+  auto weights = std::make_shared<DenseWeights>(
+      load_weights(folders.model, config, options.dtype, options.device));
   std::shared_ptr<LoraAdapters> adapters;
   if (!folders.adapter.empty()) {
-    adapters = std::make_shared<LoraAdapters>(load_lora(folders.adapter, config, options.dtype, options.device));
+    adapters = std::make_shared<LoraAdapters>(
+        load_lora(folders.adapter, config, options.dtype, options.device));
   }
   return {std::move(folders), Model(config), std::move(weights), std::move(adapters)};
 }

@@ -3,11 +3,13 @@
 // A model reference is a path that a user or a recipe gives. It may be
 //
 //   a model folder        config.json and weights
-//   an artifact           of import, init, prune, merge or export: the artifact is the model folder; of train: its model/
-//   an adapter            a PEFT folder, or an artifact of `train` with adapter/; its base is composed on opening
+//   an artifact           of import, init, prune, merge or export: the artifact is the model
+//   folder; of train: its model/ an adapter            a PEFT folder, or an artifact of `train`
+//   with adapter/; its base is composed on opening
 //
-// An adapter's base is base_model_name_or_path of adapter_config.json: absolute, relative to the adapter's folder, or
-// relative to the working directory; it may be any of the above except another adapter.
+// An adapter's base is base_model_name_or_path of adapter_config.json: absolute, relative to the
+// adapter's folder, or relative to the working directory; it may be any of the above except another
+// adapter.
 
 #include <cstdint>
 #include <filesystem>
@@ -23,9 +25,10 @@ namespace finstill::model {
 
 /// Where the parts of a reference lie.
 struct ModelFolders {
-  std::filesystem::path model;      ///< config.json, weights, tokenizer
-  std::filesystem::path adapter;    ///< empty when there is none
-  /// The folder whose tokenizer and template count: the adapter's when it has its own, else the model's.
+  std::filesystem::path model;    ///< config.json, weights, tokenizer
+  std::filesystem::path adapter;  ///< empty when there is none
+  /// The folder whose tokenizer and template count: the adapter's when it has its own, else the
+  /// model's.
   std::filesystem::path tokenizer;
 };
 
@@ -45,7 +48,8 @@ struct OpenedModel {
 struct OpenOptions {
   at::ScalarType dtype = at::ScalarType::Float;
   std::string device = "cpu";
-  std::filesystem::path adapter;  ///< applied on top of a model folder; an error on top of an adapter
+  std::filesystem::path
+      adapter;  ///< applied on top of a model folder; an error on top of an adapter
 };
 
 OpenedModel open_model(const std::filesystem::path& reference, const OpenOptions& options = {});

@@ -25,15 +25,13 @@ using base::ExitCode;
 using base::fail;
 using base::StageContext;
 
-bool is_gguf_file(const std::filesystem::path& path) { return std::filesystem::is_regular_file(path); }
-
-/// The dtype to store: as told, or with "auto" as the source has it.
-at::ScalarType stored_dtype(const std::string& wish, const std::string& source, const char* where) {
-  return parse_storage_dtype(wish == "auto" ? source : wish, where);
+bool is_gguf_file(const std::filesystem::path& path) {
+  return std::filesystem::is_regular_file(path);
 }
 
 void report_tokenizer_warnings(const text::Tokenizer& tokenizer, StageContext& context) {
-  for (const std::string& warning : tokenizer.warnings()) context.progress->say("tokenizer: " + warning);
+  for (const std::string& warning : tokenizer.warnings())
+    context.progress->say("tokenizer: " + warning);
 }
 
 class ModelStage : public base::Stage {
@@ -49,12 +47,11 @@ class Import : public ModelStage {
     if (!std::filesystem::exists(config_.source)) {
       fail(ExitCode::io, "{}: the model to import is not there", config_.source.string());
     }
-    stored_dtype(config_.dtype, "float32", "dtype");
   }
 
   void run(StageContext& context) const override {
     if (is_gguf_file(config_.source)) {
-      import_gguf(config_.source, context.directory, stored_dtype(config_.dtype, "float32", "dtype"));
+      import_gguf(config_.source, context.directory, storage_dtype(config_.dtype, ModelConfig()));
     } else {
       copy_model(resolve_model(config_.source), config_.dtype, context.directory);
     }
@@ -73,10 +70,12 @@ class Init : public ModelStage {
 
   void run(StageContext& context) const override {
     const std::unique_ptr<text::Tokenizer> tokenizer =
-        config_.tokenizer.empty() ? text::byte_tokenizer() : text::load_tokenizer(config_.tokenizer);
+        config_.tokenizer.empty() ? text::byte_tokenizer()
+                                  : text::load_tokenizer(config_.tokenizer);
     const ModelConfig config = init_model_config(config_, *tokenizer);
     const at::ScalarType dtype = parse_storage_dtype(config_.dtype, "dtype");
-    const std::uint64_t seed = config_.seed ? static_cast<std::uint64_t>(*config_.seed) : context.seed;
+    const std::uint64_t seed =
+        config_.seed ? static_cast<std::uint64_t>(*config_.seed) : context.seed;
     save_model(context.directory, config, random_weights(config, seed), {dtype});
     tokenizer->save(context.directory);
   }
@@ -94,10 +93,11 @@ class Merge : public ModelStage {
     options.adapter = config_.adapter.path;
     OpenedModel opened = open_model(config_.model.path, options);
     if (opened.adapters == nullptr) {
-      fail(ExitCode::config, "{}: there is no adapter to merge; name one with adapter:", config_.model.path.string());
+      fail(ExitCode::config,
+           "{}: there is no adapter to merge; name one with adapter:", config_.model.path.string());
     }
     merge_lora(*opened.weights, opened.config(), *opened.adapters);
-    const at::ScalarType dtype = stored_dtype(config_.dtype, opened.config().dtype, "dtype");
+    const at::ScalarType dtype = storage_dtype(config_.dtype, opened.config());
     save_model(context.directory, opened.config(), *opened.weights, {dtype});
     copy_tokenizer(opened.folders.tokenizer, context.directory);
   }
@@ -122,57 +122,83 @@ const bool registered_import = base::Registry<base::Stage>::add<ImportConfig>(
     "import", "GGUF file or Hugging Face folder -> model folder",
     [](const ImportConfig& config) { return std::make_unique<Import>(config); });
 const bool registered_init = base::Registry<base::Stage>::add<InitConfig>(
-    "init", "a model with random weights", [](const InitConfig& config) { return std::make_unique<Init>(config); });
+    "init", "a model with random weights",
+    [](const InitConfig& config) { return std::make_unique<Init>(config); });
 const bool registered_merge = base::Registry<base::Stage>::add<MergeConfig>(
     "merge", "a LoRA adapter into its base model's weights",
     [](const MergeConfig& config) { return std::make_unique<Merge>(config); });
 const bool registered_export = base::Registry<base::Stage>::add<ExportConfig>(
-    "export", "a model in a form for other programs", [](const ExportConfig& config) { return std::make_unique<Export>(config); });
+    "export", "a model in a form for other programs",
+    [](const ExportConfig& config) { return std::make_unique<Export>(config); });
 
 }  // namespace
 
 void ImportConfig::fields(base::Fields<ImportConfig>& f) {
-  f.add("source", &ImportConfig::source, "GGUF file, or folder of Hugging Face or ModelScope layout").required();
-  f.add("dtype", &ImportConfig::dtype, "how weights are stored; auto: float32 from GGUF, else as they are")
+  f.add("source", &ImportConfig::source,
+        "GGUF file, or folder of Hugging Face or ModelScope layout")
+      .required();
+  f.add("dtype", &ImportConfig::dtype,
+        "how weights are stored; auto: float32 from GGUF, else as they are")
       .one_of({"auto", "float32", "bfloat16", "float16"});
 }
 
 void InitConfig::fields(base::Fields<InitConfig>& f) {
-  f.add("config", &InitConfig::config, "a config.json, a folder with one, or YAML with its keys, instead of the fields below");
+  f.add("config", &InitConfig::config,
+        "a config.json, a folder with one, or YAML with its keys, instead of the fields below");
   f.add("model_type", &InitConfig::model_type, "family: see finstill list family");
-  f.add("vocab_size", &InitConfig::vocab_size, "rows of the embedding; 0 = the tokenizer's tokens").range(0, 1 << 26);
+  f.add("vocab_size", &InitConfig::vocab_size, "rows of the embedding; 0 = the tokenizer's tokens")
+      .range(0, 1 << 26);
   f.add("hidden_size", &InitConfig::hidden_size, "width").range(2, 1 << 20);
   f.add("intermediate_size", &InitConfig::intermediate_size, "width of the MLP").range(1, 1 << 22);
   f.add("num_hidden_layers", &InitConfig::num_hidden_layers, "blocks").range(1, 4096);
   f.add("num_attention_heads", &InitConfig::num_attention_heads, "query heads").range(1, 1 << 16);
-  f.add("num_key_value_heads", &InitConfig::num_key_value_heads, "key and value heads; they divide the query heads").range(1, 1 << 16);
-  f.add("max_position_embeddings", &InitConfig::max_position_embeddings, "context").range(1, 1 << 30);
+  f.add("num_key_value_heads", &InitConfig::num_key_value_heads,
+        "key and value heads; they divide the query heads")
+      .range(1, 1 << 16);
+  f.add("max_position_embeddings", &InitConfig::max_position_embeddings, "context")
+      .range(1, 1 << 30);
   f.add("rope_theta", &InitConfig::rope_theta, "base of the rotation").range(1, 1e12);
   f.add("tie_word_embeddings", &InitConfig::tie_word_embeddings, "the head is the embedding");
-  f.add("initializer_range", &InitConfig::initializer_range, "standard deviation of the matrices").range(0, 1);
-  f.add("tokenizer", &InitConfig::tokenizer, "folder or file of a tokenizer; without one 256 bytes and ChatML's tokens");
+  f.add("initializer_range", &InitConfig::initializer_range, "standard deviation of the matrices")
+      .range(0, 1);
+  f.add("tokenizer", &InitConfig::tokenizer,
+        "folder or file of a tokenizer; without one 256 bytes and ChatML's tokens");
   f.add("seed", &InitConfig::seed, "instead of the recipe's seed").range(0, 9e15);
-  f.add("dtype", &InitConfig::dtype, "how weights are stored").one_of({"float32", "bfloat16", "float16"});
+  f.add("dtype", &InitConfig::dtype, "how weights are stored")
+      .one_of({"float32", "bfloat16", "float16"});
 }
 
 void MergeConfig::fields(base::Fields<MergeConfig>& f) {
-  f.add("model", &MergeConfig::model, "base model, or what LoRA training made (with its adapter)").required().artifact({"model", "train"});
-  f.add("adapter", &MergeConfig::adapter, "adapter folder, or what LoRA training made").artifact({"train"});
+  f.add("model", &MergeConfig::model, "base model, or what LoRA training made (with its adapter)")
+      .required()
+      .artifact({"model", "train"});
+  f.add("adapter", &MergeConfig::adapter, "adapter folder, or what LoRA training made")
+      .artifact({"train"});
   f.add("dtype", &MergeConfig::dtype, "how weights are stored; auto: as the base has them")
       .one_of({"auto", "float32", "bfloat16", "float16"});
 }
 
 void ExportConfig::fields(base::Fields<ExportConfig>& f) {
-  f.add("model", &ExportConfig::model, "a model, or what training made; an adapter is merged").required().artifact({"model", "train"});
+  f.add("model", &ExportConfig::model, "a model, or what training made; an adapter is merged")
+      .required()
+      .artifact({"model", "train"});
   f.add("format", &ExportConfig::format, "hf: a folder that transformers loads").one_of({"hf"});
   f.add("dtype", &ExportConfig::dtype, "how weights are stored; auto: as the model has them")
       .one_of({"auto", "float32", "bfloat16", "float16"});
 }
 
-void copy_model(const ModelFolders& folders, const std::string& dtype, const std::filesystem::path& to) {
+at::ScalarType storage_dtype(const std::string& wish, const ModelConfig& source) {
+  if (wish != "auto") return parse_storage_dtype(wish, "dtype");
+  return source.dtype == "bfloat16" || source.dtype == "float16"
+             ? parse_storage_dtype(source.dtype, "dtype")
+             : at::kFloat;
+}
+
+void copy_model(const ModelFolders& folders, const std::string& dtype,
+                const std::filesystem::path& to) {
   OpenedModel opened = open_model(folders.adapter.empty() ? folders.model : folders.adapter);
   if (opened.adapters != nullptr) merge_lora(*opened.weights, opened.config(), *opened.adapters);
-  save_model(to, opened.config(), *opened.weights, {stored_dtype(dtype, opened.config().dtype, "dtype")});
+  save_model(to, opened.config(), *opened.weights, {storage_dtype(dtype, opened.config())});
   copy_tokenizer(folders.tokenizer, to);
 }
 
@@ -183,7 +209,8 @@ ModelConfig init_model_config(const InitConfig& config, const text::Tokenizer& t
     const bool folder = std::filesystem::is_directory(config.config);
     const std::filesystem::path file = folder ? config.config / "config.json" : config.config;
     where = file.string();
-    json = file.extension() == ".json" ? base::read_json(file) : base::config_to_json(base::read_yaml(file));
+    json = file.extension() == ".json" ? base::read_json(file)
+                                       : base::config_to_json(base::read_yaml(file));
   } else {
     json["model_type"] = config.model_type;
     json["vocab_size"] = config.vocab_size;
@@ -196,17 +223,19 @@ ModelConfig init_model_config(const InitConfig& config, const text::Tokenizer& t
     json["rope_theta"] = config.rope_theta;
     json["tie_word_embeddings"] = config.tie_word_embeddings;
     json["initializer_range"] = config.initializer_range;
-    if (config.model_type == "qwen3") json["head_dim"] = config.hidden_size / config.num_attention_heads;
+    if (config.model_type == "qwen3")
+      json["head_dim"] = config.hidden_size / config.num_attention_heads;
   }
-  if (base::json_integer(json, "vocab_size", where, 0) == 0) json["vocab_size"] = tokenizer.vocabulary_size();
+  if (base::json_integer(json, "vocab_size", where, 0) == 0)
+    json["vocab_size"] = tokenizer.vocabulary_size();
   const text::SpecialTokens& special = tokenizer.special();
   if (special.bos) json["bos_token_id"] = *special.bos;
   if (special.eos) json["eos_token_id"] = *special.eos;
   if (special.pad) json["pad_token_id"] = *special.pad;
   ModelConfig result = config_from_json(json, where);
   if (tokenizer.vocabulary_size() > result.vocabulary_size) {
-    fail(ExitCode::config, "{}: vocab_size {} is smaller than the tokenizer's {} tokens", where, result.vocabulary_size,
-         tokenizer.vocabulary_size());
+    fail(ExitCode::config, "{}: vocab_size {} is smaller than the tokenizer's {} tokens", where,
+         result.vocabulary_size, tokenizer.vocabulary_size());
   }
   return result;
 }

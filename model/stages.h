@@ -1,7 +1,7 @@
 #pragma once
 
-// The stages of this module: their settings, and what the verbs of the same names call. Fields are described once, in
-// stages.cpp and prune_stage.cpp; `finstill help import` prints them.
+// The stages of this module: their settings, and what the verbs of the same names call. Fields are
+// described once, in stages.cpp and prune_stage.cpp; `finstill help import` prints them.
 
 #include <cstdint>
 #include <filesystem>
@@ -74,10 +74,17 @@ struct ExportConfig {
   static void fields(base::Fields<ExportConfig>& f);
 };
 
-/// Writes the model (an adapter is merged) into folder `to`, stored as `dtype` ("auto": as it is), with its tokenizer.
-void copy_model(const ModelFolders& folders, const std::string& dtype, const std::filesystem::path& to);
+/// The dtype to store: the one that is told, or for "auto" the one that the source has (float32
+/// where that is another).
+at::ScalarType storage_dtype(const std::string& wish, const ModelConfig& source);
 
-/// The config that `init` gives to a new model: from the file or the fields, special tokens from the tokenizer.
+/// Writes the model (an adapter is merged) into folder `to`, stored as `dtype` ("auto": as it is),
+/// with its tokenizer.
+void copy_model(const ModelFolders& folders, const std::string& dtype,
+                const std::filesystem::path& to);
+
+/// The config that `init` gives to a new model: from the file or the fields, special tokens from
+/// the tokenizer.
 ModelConfig init_model_config(const InitConfig& config, const text::Tokenizer& tokenizer);
 
 }  // namespace finstill::model

@@ -28,14 +28,15 @@ std::optional<at::ScalarType> find(std::string_view name) {
 
 }  // namespace
 
-void check_stored(const base::SafetensorsEntry& entry, const std::vector<std::int64_t>& shape, std::string_view where) {
+void check_stored(const base::SafetensorsEntry& entry, const std::vector<std::int64_t>& shape,
+                  std::string_view where) {
   if (!find(entry.dtype)) {
-    base::fail(base::ExitCode::data, "{}: tensor {} has dtype {}; F32, F16, BF16 and F64 are read", where, entry.name,
-               entry.dtype);
+    base::fail(base::ExitCode::data, "{}: tensor {} has dtype {}; F32, F16, BF16 and F64 are read",
+               where, entry.name, entry.dtype);
   }
   if (entry.shape != shape) {
-    base::fail(base::ExitCode::data, "{}: tensor {} has shape [{}], the model needs [{}]", where, entry.name,
-               fmt::join(entry.shape, ", "), fmt::join(shape, ", "));
+    base::fail(base::ExitCode::data, "{}: tensor {} has shape [{}], the model needs [{}]", where,
+               entry.name, fmt::join(entry.shape, ", "), fmt::join(shape, ", "));
   }
 }
 

@@ -15,9 +15,10 @@
 
 namespace finstill::model {
 
-/// Throws Error(data) that begins with `where` and names the tensor unless it has this shape and a floating dtype that is
-/// read: F32, F16, BF16 or F64.
-void check_stored(const base::SafetensorsEntry& entry, const std::vector<std::int64_t>& shape, std::string_view where);
+/// Throws Error(data) that begins with `where` and names the tensor unless it has this shape and a
+/// floating dtype that is read: F32, F16, BF16 or F64.
+void check_stored(const base::SafetensorsEntry& entry, const std::vector<std::int64_t>& shape,
+                  std::string_view where);
 
 /// A copy of a checked entry's bytes as a tensor of its own dtype.
 at::Tensor stored_tensor(const base::SafetensorsEntry& entry, std::span<const std::byte> bytes);

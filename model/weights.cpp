@@ -15,9 +15,12 @@ namespace finstill::model {
 
 std::string name(Unit unit) {
   switch (unit.kind) {
-    case Unit::Kind::embedding: return "embedding";
-    case Unit::Kind::block: return fmt::format("block {}", unit.index);
-    case Unit::Kind::head: return "head";
+    case Unit::Kind::embedding:
+      return "embedding";
+    case Unit::Kind::block:
+      return fmt::format("block {}", unit.index);
+    case Unit::Kind::head:
+      return "head";
   }
   return {};
 }
@@ -37,8 +40,8 @@ std::string_view name(Role role) {
 }
 
 bool Parameter::is_norm() const {
-  return role == Role::attention_norm || role == Role::query_norm || role == Role::key_norm || role == Role::mlp_norm ||
-         role == Role::final_norm;
+  return role == Role::attention_norm || role == Role::query_norm || role == Role::key_norm ||
+         role == Role::mlp_norm || role == Role::final_norm;
 }
 
 std::int64_t Parameter::count() const {
@@ -89,18 +92,23 @@ void DenseWeights::add_parameters(const ModelConfig& config) {
   }
 }
 
-DenseWeights::DenseWeights(const ModelConfig& config, at::ScalarType dtype, const std::string& device) : dtype_(dtype) {
+DenseWeights::DenseWeights(const ModelConfig& config, at::ScalarType dtype,
+                           const std::string& device)
+    : dtype_(dtype) {
   add_parameters(config);
   const auto options = at::TensorOptions().dtype(dtype).device(device);
-  for (const Parameter& parameter : parameters_) tensors_.push_back(at::empty(parameter.shape, options));
+  for (const Parameter& parameter : parameters_)
+    tensors_.push_back(at::empty(parameter.shape, options));
 }
 
-DenseWeights::DenseWeights(const ModelConfig& config, std::vector<at::Tensor> tensors) : tensors_(std::move(tensors)) {
+DenseWeights::DenseWeights(const ModelConfig& config, std::vector<at::Tensor> tensors)
+    : tensors_(std::move(tensors)) {
   add_parameters(config);
   assert(tensors_.size() == parameters_.size());
   dtype_ = tensors_.front().scalar_type();
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
-    assert(tensors_[i].sizes() == at::IntArrayRef(parameters_[i].shape) && tensors_[i].scalar_type() == dtype_);
+    assert(tensors_[i].sizes() == at::IntArrayRef(parameters_[i].shape) &&
+           tensors_[i].scalar_type() == dtype_);
   }
 }
 
@@ -144,16 +152,21 @@ at::ScalarType parse_storage_dtype(std::string_view text, std::string_view where
   if (text == "float32") return at::kFloat;
   if (text == "bfloat16") return at::kBFloat16;
   if (text == "float16") return at::kHalf;
-  base::fail(base::ExitCode::config, "{}: unknown dtype \"{}\"; weights are stored as float32, bfloat16 or float16", where,
+  base::fail(base::ExitCode::config,
+             "{}: unknown dtype \"{}\"; weights are stored as float32, bfloat16 or float16", where,
              text);
 }
 
 std::string storage_dtype_name(at::ScalarType dtype) {
   switch (dtype) {
-    case at::kBFloat16: return "bfloat16";
-    case at::kHalf: return "float16";
-    case at::kDouble: return "float64";
-    default: return "float32";
+    case at::kBFloat16:
+      return "bfloat16";
+    case at::kHalf:
+      return "float16";
+    case at::kDouble:
+      return "float64";
+    default:
+      return "float32";
   }
 }
 

@@ -1,9 +1,11 @@
 #pragma once
 
-// A model's weights are handed out unit by unit: the loop that drives a model acquires a unit, uses its view, releases
-// it. Dense weights lie in memory and acquire costs nothing; sharded ones (trainer/distributed) gather on acquire.
+// A model's weights are handed out unit by unit: the loop that drives a model acquires a unit, uses
+// its view, releases it. Dense weights lie in memory and acquire costs nothing; sharded ones
+// (trainer/distributed) gather on acquire.
 //
-// Shapes: V vocabulary, D hidden size, Q heads * head size, G key-value heads * head size, F intermediate size.
+// Shapes: V vocabulary, D hidden size, Q heads * head size, G key-value heads * head size, F
+// intermediate size.
 
 #include <ATen/core/Tensor.h>
 
@@ -39,7 +41,8 @@ std::string name(Unit unit);
 /// embedding, block 0 .. blocks-1, head: the order of the forward pass.
 std::vector<Unit> units(const ModelConfig& config);
 
-/// The part that a weight plays in its unit. The families differ in which of them exist, never in what they mean.
+/// The part that a weight plays in its unit. The families differ in which of them exist, never in
+/// what they mean.
 enum class Role {
   embedding,       ///< [V, D]
   attention_norm,  ///< [D]
@@ -88,23 +91,27 @@ struct NamedTensor {
   at::Tensor tensor;
 };
 
-/// The weights of one unit, valid until the unit is released. A view is cheap to copy: it shares storage.
+/// The weights of one unit, valid until the unit is released. A view is cheap to copy: it shares
+/// storage.
 class UnitView {
  public:
   UnitView() = default;
   explicit UnitView(Unit unit) : unit_(unit) {}
 
   Unit unit() const { return unit_; }
-  const LinearWeight& operator[](Role role) const { return weights_[static_cast<std::size_t>(role)]; }
+  const LinearWeight& operator[](Role role) const {
+    return weights_[static_cast<std::size_t>(role)];
+  }
   /// A norm's vector.
   const at::Tensor& vector(Role role) const { return (*this)[role].weight; }
 
   /// Adds a tensor; the order of the calls is the order of leaves().
   void add(const Parameter& parameter, const at::Tensor& tensor);
 
-  /// Turns every tensor of the view into a leaf that takes part in automatic differentiation (same storage, detached
-  /// from anything else) and returns them in the order of the unit's parameters. Without this call a view is constant:
-  /// a model is trained through its leaves or through its adapters' leaves, never both by accident.
+  /// Turns every tensor of the view into a leaf that takes part in automatic differentiation (same
+  /// storage, detached from anything else) and returns them in the order of the unit's parameters.
+  /// Without this call a view is constant: a model is trained through its leaves or through its
+  /// adapters' leaves, never both by accident.
   std::vector<at::Tensor> leaves();
 
   /// Names and tensors in the same order.
@@ -124,8 +131,8 @@ class UnitView {
   std::vector<Entry> entries_;
 };
 
-/// Where a model's weights come from while it runs. A unit may be acquired more than once (a tied head acquires the
-/// embedding); each acquire has its release.
+/// Where a model's weights come from while it runs. A unit may be acquired more than once (a tied
+/// head acquires the embedding); each acquire has its release.
 class Weights {
  public:
   virtual ~Weights() = default;
@@ -149,14 +156,15 @@ class Acquired {
   UnitView view_;
 };
 
-/// All weights in memory, one dtype. Tensors are contiguous. Who trains keeps float32 masters of its own and writes the
-/// compute copies here with refresh().
+/// All weights in memory, one dtype. Tensors are contiguous. Who trains keeps float32 masters of
+/// its own and writes the compute copies here with refresh().
 class DenseWeights : public Weights {
  public:
   /// Uninitialised tensors of every parameter of `config`.
   DenseWeights(const ModelConfig& config, at::ScalarType dtype, const std::string& device = "cpu");
 
-  /// Existing tensors, one for each parameter of `config` in the order of parameters(), of one dtype; shared, not copied.
+  /// Existing tensors, one for each parameter of `config` in the order of parameters(), of one
+  /// dtype; shared, not copied.
   DenseWeights(const ModelConfig& config, std::vector<at::Tensor> tensors);
 
   UnitView acquire(Unit unit) override { return view(unit); }
@@ -170,7 +178,8 @@ class DenseWeights : public Weights {
   const at::Tensor& tensor(std::string_view name) const;
   const at::Tensor& tensor(std::size_t index) const { return tensors_[index]; }
 
-  /// Copies (and converts) `source` into parameter `index`; shapes must have equal counts, so a flat master fits.
+  /// Copies (and converts) `source` into parameter `index`; shapes must have equal counts, so a
+  /// flat master fits.
   void refresh(std::size_t index, const at::Tensor& source);
 
   /// A converted copy; the same dtype copies too.
@@ -184,11 +193,13 @@ class DenseWeights : public Weights {
   std::vector<Parameter> parameters_;
   std::vector<at::Tensor> tensors_;
   std::map<std::string, std::size_t, std::less<>> index_;
-  std::map<Unit, std::pair<std::size_t, std::size_t>> ranges_;  // first and past-the-last parameter of a unit
+  std::map<Unit, std::pair<std::size_t, std::size_t>>
+      ranges_;  // first and past-the-last parameter of a unit
   at::ScalarType dtype_ = at::ScalarType::Float;
 };
 
-/// A dtype in which weights are stored: "float32", "bfloat16" or "float16". Throws Error(config) beginning with `where`.
+/// A dtype in which weights are stored: "float32", "bfloat16" or "float16". Throws Error(config)
+/// beginning with `where`.
 at::ScalarType parse_storage_dtype(std::string_view text, std::string_view where);
 std::string storage_dtype_name(at::ScalarType dtype);
 

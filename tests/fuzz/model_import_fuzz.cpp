@@ -1,6 +1,7 @@
 // fuzz: links model
-// What describes a model: config.json, PEFT's adapter_config.json, and GGUF files through config and dequantisation. An
-// input that begins with '{' is JSON and goes to both readers; anything else is a GGUF file.
+// What describes a model: config.json, PEFT's adapter_config.json, and GGUF files through config
+// and dequantisation. An input that begins with '{' is JSON and goes to both readers; anything else
+// is a GGUF file.
 
 #include <cstddef>
 #include <cstdint>
@@ -42,10 +43,13 @@ void fuzz_json(const std::string& text) {
 
 void fuzz_gguf(std::span<const std::byte> bytes) {
   const base::GgufHeader header = base::parse_gguf(bytes, bytes.size(), "fuzz.gguf");
-  const model::GgufSource source{header, [&](const base::GgufTensor& tensor) { return bytes.subspan(tensor.offset, tensor.bytes); }};
+  const model::GgufSource source{header, [&](const base::GgufTensor& tensor) {
+                                   return bytes.subspan(tensor.offset, tensor.bytes);
+                                 }};
   const model::ModelConfig config = model::gguf_config(source);
   model::check_gguf_tensors(header, config);
-  for (const model::Parameter& parameter : model::parameters(config)) model::read_gguf_tensor(source, config, parameter);
+  for (const model::Parameter& parameter : model::parameters(config))
+    model::read_gguf_tensor(source, config, parameter);
 }
 
 }  // namespace

@@ -11,7 +11,8 @@
 
 namespace finstill::golden {
 
-data::Batch pack(const std::vector<std::vector<std::int64_t>>& ids, const std::vector<std::vector<std::int64_t>>& labels) {
+data::Batch pack(const std::vector<std::vector<std::int64_t>>& ids,
+                 const std::vector<std::vector<std::int64_t>>& labels) {
   data::Batch batch;
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const std::vector<std::int32_t> narrow(ids[i].begin(), ids[i].end());
@@ -22,32 +23,40 @@ data::Batch pack(const std::vector<std::vector<std::int64_t>>& ids, const std::v
   return batch;
 }
 
-data::Batch pack(const std::vector<std::vector<std::int64_t>>& ids) { return pack(ids, ids); }
+data::Batch pack(const std::vector<std::vector<std::int64_t>>& ids) {
+  return pack(ids, ids);
+}
 
 namespace {
 
-at::Tensor hidden_of(const model::Model& model, model::Weights& weights, const model::Adapters* adapters,
-                     const std::vector<std::int64_t>& ids) {
+at::Tensor hidden_of(const model::Model& model, model::Weights& weights,
+                     const model::Adapters* adapters, const std::vector<std::int64_t>& ids) {
   const auto length = static_cast<std::int64_t>(ids.size());
   model::Packed attention({0, length}, model.config().sliding_window);
-  return model::hidden_states(model, weights, ops::int64_tensor(ids), ops::arange(length), attention, adapters);
+  return model::hidden_states(model, weights, ops::int64_tensor(ids), ops::arange(length),
+                              attention, adapters);
 }
 
 }  // namespace
 
-at::Tensor sequence_logits(const model::Model& model, model::Weights& weights, const model::Adapters* adapters,
-                           const std::vector<std::int64_t>& ids, bool last_only) {
+at::Tensor sequence_logits(const model::Model& model, model::Weights& weights,
+                           const model::Adapters* adapters, const std::vector<std::int64_t>& ids,
+                           bool last_only) {
   const at::Tensor hidden_TD = hidden_of(model, weights, adapters, ids);
-  return model::logits(model, weights, last_only ? hidden_TD.narrow(0, hidden_TD.size(0) - 1, 1) : hidden_TD);
+  return model::logits(model, weights,
+                       last_only ? hidden_TD.narrow(0, hidden_TD.size(0) - 1, 1) : hidden_TD);
 }
 
-double mean_nll(const model::Model& model, model::Weights& weights, const std::vector<std::int64_t>& ids) {
+double mean_nll(const model::Model& model, model::Weights& weights,
+                const std::vector<std::int64_t>& ids) {
   const ops::InferenceGuard no_gradients;
-  const std::vector<std::int64_t> inputs(ids.begin(), ids.end() - 1), targets(ids.begin() + 1, ids.end());
+  const std::vector<std::int64_t> inputs(ids.begin(), ids.end() - 1),
+      targets(ids.begin() + 1, ids.end());
   const at::Tensor hidden_TD = hidden_of(model, weights, nullptr, inputs);
   double sum = 0;
   model::with_head(model, weights, [&](const ops::Head& head) {
-    for (const double value : ops::to_doubles(ops::log_probs(hidden_TD, head, ops::int64_tensor(targets)).log_probs_T)) {
+    for (const double value :
+         ops::to_doubles(ops::log_probs(hidden_TD, head, ops::int64_tensor(targets)).log_probs_T)) {
       sum -= value;
     }
   });
@@ -61,8 +70,9 @@ TrainingRun::TrainingRun(const model::Model& model, std::shared_ptr<model::Dense
       adapters_(std::move(adapters)),
       batch_(std::move(batch)),
       objective_(base::Registry<trainer::Objective>::make("sft")),
-      parameters_(adapters_ != nullptr ? trainer::Parameters::of_adapters(adapters_, model.config().blocks)
-                                       : trainer::Parameters::all_weights(weights_, weights_)) {}
+      parameters_(adapters_ != nullptr
+                      ? trainer::Parameters::of_adapters(adapters_, model.config().blocks)
+                      : trainer::Parameters::all_weights(weights_, weights_)) {}
 
 double TrainingRun::pass() {
   const model::DeviceBatch loaded = trainer::load_batch(*objective_, batch_);
@@ -78,12 +88,16 @@ double TrainingRun::pass() {
       parameters_, options);
 }
 
-double TrainingRun::global_norm() const { return ops::global_norm(parameters_.gradients()); }
+double TrainingRun::global_norm() const {
+  return ops::global_norm(parameters_.gradients());
+}
 
 std::map<std::string, at::Tensor> TrainingRun::gradients() const {
   std::map<std::string, at::Tensor> named;
   for (const trainer::Shard& shard : parameters_.shards()) {
-    named[shard.name] = shard.gradient.defined() ? shard.gradient : ops::zeros_like(shard.master, shard.master.scalar_type());
+    named[shard.name] = shard.gradient.defined()
+                            ? shard.gradient
+                            : ops::zeros_like(shard.master, shard.master.scalar_type());
   }
   return named;
 }
@@ -100,8 +114,12 @@ std::vector<trainer::Shard> TrainingRun::shards() const {
   return all;
 }
 
-void TrainingRun::begin(const trainer::AdamwConfig& config) { optimizer_ = trainer::make_adamw(config, shards()); }
+void TrainingRun::begin(const trainer::AdamwConfig& config) {
+  optimizer_ = trainer::make_adamw(config, shards());
+}
 
-void TrainingRun::step(double rate, double clip) { optimizer_->step(shards(), rate, ops::clip_scale(global_norm(), clip)); }
+void TrainingRun::step(double rate, double clip) {
+  optimizer_->step(shards(), rate, ops::clip_scale(global_norm(), clip));
+}
 
 }  // namespace finstill::golden

@@ -1,7 +1,7 @@
 #pragma once
 
-// A whole model under test, put together from the parts that training uses: the trainer's parameters, objective and
-// optimizer, and the model's own forward and backward loop.
+// A whole model under test, put together from the parts that training uses: the trainer's
+// parameters, objective and optimizer, and the model's own forward and backward loop.
 
 #include <ATen/core/Tensor.h>
 
@@ -23,16 +23,20 @@
 
 namespace finstill::golden {
 
-/// Packs sequences without padding; labels[i] is the id at i where it is scored, and negative elsewhere (no shift yet).
-data::Batch pack(const std::vector<std::vector<std::int64_t>>& ids, const std::vector<std::vector<std::int64_t>>& labels);
+/// Packs sequences without padding; labels[i] is the id at i where it is scored, and negative
+/// elsewhere (no shift yet).
+data::Batch pack(const std::vector<std::vector<std::int64_t>>& ids,
+                 const std::vector<std::vector<std::int64_t>>& labels);
 /// The same with every token but the first scored.
 data::Batch pack(const std::vector<std::vector<std::int64_t>>& ids);
 
 /// Logits [rows, vocabulary] of one sequence, all rows or the last.
-at::Tensor sequence_logits(const model::Model& model, model::Weights& weights, const model::Adapters* adapters,
-                           const std::vector<std::int64_t>& ids, bool last_only);
+at::Tensor sequence_logits(const model::Model& model, model::Weights& weights,
+                           const model::Adapters* adapters, const std::vector<std::int64_t>& ids,
+                           bool last_only);
 /// Mean negative log-likelihood of ids[1:], as `loglikelihood` computes it.
-double mean_nll(const model::Model& model, model::Weights& weights, const std::vector<std::int64_t>& ids);
+double mean_nll(const model::Model& model, model::Weights& weights,
+                const std::vector<std::int64_t>& ids);
 
 class TrainingRun {
  public:

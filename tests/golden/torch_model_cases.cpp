@@ -1,5 +1,5 @@
-// Reader of golden_torch.json: float64 logits, loss, gradients and ten AdamW steps of a small model whose folder is hf/
-// beside the file (or FINSTILL_MODEL).
+// Reader of golden_torch.json: float64 logits, loss, gradients and ten AdamW steps of a small model
+// whose folder is hf/ beside the file (or FINSTILL_MODEL).
 
 #include <fmt/format.h>
 
@@ -31,62 +31,75 @@ constexpr Precision precisions[] = {
     {ops::KernelSet::automatic, at::kFloat, 2e-5, 2.5e-3, 1e-5, 1e-4, 2e-3},
 };
 
-void check_steps(const Json& json, const Precision& precision, const std::string& what, TrainingRun& run, Tally& tally) {
+void check_steps(const Json& json, const Precision& precision, const std::string& what,
+                 TrainingRun& run, Tally& tally) {
   run.begin({0.9, 0.95, 1e-8, 0.1});
   std::int64_t done = 0;
   for (const Json& step : json.at("adamw_steps")) {
     const double loss = run.pass();
-    tally.check(fmt::format("{}loss after {} steps", what, done), loss, step.at("loss_before").get<double>(), precision.steps, 0);
+    tally.check(fmt::format("{}loss after {} steps", what, done), loss,
+                step.at("loss_before").get<double>(), precision.steps, 0);
     tally.check(fmt::format("{}gradient norm after {} steps", what, done), run.global_norm(),
                 step.at("grad_norm_before_clip").get<double>(), 0, 10 * precision.steps);
     run.step(1e-3, 1.0);
     ++done;
   }
-  tally.check(what + "loss at the end", run.pass(), json.at("loss_after").get<double>(), precision.steps, 0);
+  tally.check(what + "loss at the end", run.pass(), json.at("loss_after").get<double>(),
+              precision.steps, 0);
   const std::map<std::string, at::Tensor> parameters = run.parameters();
   for (const auto& [name, norm] : json.at("param_l2_after").items()) {
-    tally.check(what + "norm at the end of " + name, std::sqrt(ops::squared_norm(parameters.at(name))), norm.get<double>(), 0,
+    tally.check(what + "norm at the end of " + name,
+                std::sqrt(ops::squared_norm(parameters.at(name))), norm.get<double>(), 0,
                 precision.steps);
   }
 }
 
-void check(const ModelFile& file, const std::filesystem::path& folder, const Precision& precision, Tally& tally) {
+void check(const ModelFile& file, const std::filesystem::path& folder, const Precision& precision,
+           Tally& tally) {
   const Json& json = file.json;
-  const std::string what =
-      fmt::format("[{}, {}] ", ops::dtype_name(precision.dtype), ops::kernel_set_name(precision.kernels));
+  const std::string what = fmt::format("[{}, {}] ", ops::dtype_name(precision.dtype),
+                                       ops::kernel_set_name(precision.kernels));
   const ops::KernelScope scope(precision.kernels);
   const model::Model model(model::read_model_config(folder));
-  auto weights = std::make_shared<model::DenseWeights>(model::load_weights(folder, model.config(), precision.dtype));
+  auto weights = std::make_shared<model::DenseWeights>(
+      model::load_weights(folder, model.config(), precision.dtype));
   const auto ids = json.at("ids").get<std::vector<Ids>>();
 
   double sum = 0, largest = 0;
   for (std::size_t i = 0; i < ids.size(); ++i) {
-    const at::Tensor logits = sequence_logits(model, *weights, nullptr, ids[i], /*last_only=*/false);
+    const at::Tensor logits =
+        sequence_logits(model, *weights, nullptr, ids[i], /*last_only=*/false);
     for (const double value : ops::to_doubles(logits)) {
       sum += value;
       largest = std::max(largest, std::abs(value));
     }
-    if (i == 0) tally.check(what + "last logits", ops::to_doubles(logits[logits.size(0) - 1]),
-                            json.at("logits_seq0_last").get<std::vector<double>>(), precision.logits, 0);
+    if (i == 0)
+      tally.check(what + "last logits", ops::to_doubles(logits[logits.size(0) - 1]),
+                  json.at("logits_seq0_last").get<std::vector<double>>(), precision.logits, 0);
   }
   tally.check(what + "sum of logits", sum, json.at("logits_sum").get<double>(), 0, precision.norm);
-  tally.check(what + "largest logit", largest, json.at("logits_abs_max").get<double>(), precision.logits, 0);
+  tally.check(what + "largest logit", largest, json.at("logits_abs_max").get<double>(),
+              precision.logits, 0);
 
   TrainingRun run(model, weights, nullptr, pack(ids));
   tally.check(what + "loss", run.pass(), json.at("loss").get<double>(), precision.loss, 0);
-  tally.check(what + "global gradient norm", run.global_norm(), json.at("grad_global_l2").get<double>(), 0, precision.global_norm);
+  tally.check(what + "global gradient norm", run.global_norm(),
+              json.at("grad_global_l2").get<double>(), 0, precision.global_norm);
   for (const auto& [name, gradient] : run.gradients()) {
     const double norm = json.at("grad_l2").at(name).get<double>();
-    tally.check(what + "gradient norm of " + name, std::sqrt(ops::squared_norm(gradient)), norm, 0, precision.norm);
+    tally.check(what + "gradient norm of " + name, std::sqrt(ops::squared_norm(gradient)), norm, 0,
+                precision.norm);
     const std::vector<double> values = ops::to_doubles(gradient.narrow(0, 0, 4));
-    tally.check(what + "gradient of " + name, values, json.at("grad_first4").at(name).get<std::vector<double>>(),
-                precision.norm * norm, 0);
+    tally.check(what + "gradient of " + name, values,
+                json.at("grad_first4").at(name).get<std::vector<double>>(), precision.norm * norm,
+                0);
   }
   check_steps(json, precision, what, run, tally);
 }
 
 void run(const ModelFile& file, Tally& tally) {
-  const std::filesystem::path folder = file.model.empty() ? file.path.parent_path() / "hf" : file.model;
+  const std::filesystem::path folder =
+      file.model.empty() ? file.path.parent_path() / "hf" : file.model;
   for (const Precision& precision : precisions) check(file, folder, precision, tally);
 }
 

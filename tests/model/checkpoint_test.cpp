@@ -35,12 +35,14 @@ TEST_P(EveryFamilyFolder, is_read_back_bit_for_bit_in_one_file_and_in_shards) {
     EXPECT_EQ(config_to_json(read), config_to_json(config));
     const DenseWeights loaded = load_weights(folder.path(), read, at::kFloat);
     for (std::size_t i = 0; i < weights.parameters().size(); ++i) {
-      EXPECT_TRUE(ops::bit_equal(loaded.tensor(i), weights.tensor(i))) << weights.parameters()[i].name;
+      EXPECT_TRUE(ops::bit_equal(loaded.tensor(i), weights.tensor(i)))
+          << weights.parameters()[i].name;
     }
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, EveryFamilyFolder, testing::ValuesIn(base::Registry<Family>::names()),
+INSTANTIATE_TEST_SUITE_P(Families, EveryFamilyFolder,
+                         testing::ValuesIn(base::Registry<Family>::names()),
                          [](const auto& info) { return info.param; });
 
 TEST(Checkpoint, stored_dtype_is_rounded_once_and_named_in_the_config) {
@@ -53,7 +55,8 @@ TEST(Checkpoint, stored_dtype_is_rounded_once_and_named_in_the_config) {
     EXPECT_EQ(read.dtype, storage_dtype_name(dtype));
     const DenseWeights loaded = load_weights(folder.path(), read, at::kFloat);
     for (std::size_t i = 0; i < weights.parameters().size(); ++i) {
-      EXPECT_TRUE(ops::bit_equal(loaded.tensor(i), ops::cast(ops::cast(weights.tensor(i), dtype), at::kFloat)));
+      EXPECT_TRUE(ops::bit_equal(loaded.tensor(i),
+                                 ops::cast(ops::cast(weights.tensor(i), dtype), at::kFloat)));
     }
   }
 }
@@ -64,7 +67,8 @@ void write_changed(const fs::path& folder, const ModelConfig& config,
   const DenseWeights weights = random_weights(config, 5);
   save_model(folder, config, weights);
   std::vector<base::SafetensorsWriter::Spec> specs;
-  for (const Parameter& parameter : weights.parameters()) specs.push_back({parameter.name, "F32", parameter.shape});
+  for (const Parameter& parameter : weights.parameters())
+    specs.push_back({parameter.name, "F32", parameter.shape});
   change(specs);
   const std::vector<base::SafetensorsWriter::Spec> changed = specs;
   base::SafetensorsWriter writer(folder, "model", specs);
@@ -79,10 +83,16 @@ void write_changed(const fs::path& folder, const ModelConfig& config,
 TEST(Checkpoint, missing_unexpected_and_wrongly_shaped_tensors_are_named) {
   using Specs = std::vector<base::SafetensorsWriter::Spec>;
   const std::pair<std::function<void(Specs&)>, std::vector<const char*>> cases[] = {
-      {[](Specs& s) { s.erase(s.begin() + 3); }, {"missing", "model.layers.0.self_attn.k_proj.weight"}},
-      {[](Specs& s) { s.push_back({"model.layers.2.mlp.up_proj.weight", "F32", {2}}); }, {"unexpected", "layers.2.mlp.up_proj"}},
-      {[](Specs& s) { s[3].name = "model.layers.0.self_attn.kk_proj.weight"; }, {"missing", "k_proj", "unexpected", "kk_proj"}},
-      {[](Specs& s) { std::swap(s[2].shape[0], s[3].shape[0]); }, {"q_proj", "shape", "[16, 32]", "[32, 32]"}},
+      {[](Specs& s) { s.erase(s.begin() + 3); },
+       {"missing", "model.layers.0.self_attn.k_proj.weight"}},
+      {[](Specs& s) {
+         s.push_back({"model.layers.2.mlp.up_proj.weight", "F32", {2}});
+       },
+       {"unexpected", "layers.2.mlp.up_proj"}},
+      {[](Specs& s) { s[3].name = "model.layers.0.self_attn.kk_proj.weight"; },
+       {"missing", "k_proj", "unexpected", "kk_proj"}},
+      {[](Specs& s) { std::swap(s[2].shape[0], s[3].shape[0]); },
+       {"q_proj", "shape", "[16, 32]", "[32, 32]"}},
       {[](Specs& s) { s[1].dtype = "I64"; }, {"input_layernorm", "I64"}},
   };
   for (const auto& [change, words] : cases) {
@@ -94,7 +104,8 @@ TEST(Checkpoint, missing_unexpected_and_wrongly_shaped_tensors_are_named) {
       ADD_FAILURE() << "accepted";
     } catch (const base::Error& error) {
       EXPECT_EQ(error.code(), base::ExitCode::data);
-      for (const char* word : words) EXPECT_NE(std::string(error.what()).find(word), std::string::npos) << error.what();
+      for (const char* word : words)
+        EXPECT_NE(std::string(error.what()).find(word), std::string::npos) << error.what();
     }
   }
 }
@@ -111,7 +122,8 @@ TEST(Checkpoint, a_tied_head_that_is_stored_too_is_ignored) {
 
 TEST(Checkpoint, tokenizer_files_travel_with_the_model) {
   const tests::TemporaryFolder from, to;
-  for (const char* name : {"tokenizer.json", "chat_template.jinja", "generation_config.json", "README.md"}) {
+  for (const char* name :
+       {"tokenizer.json", "chat_template.jinja", "generation_config.json", "README.md"}) {
     tests::write_text(from / name, name);
   }
   EXPECT_EQ(copy_tokenizer(from.path(), to.path()).size(), 3u);
@@ -124,16 +136,19 @@ TEST(Init, numbers_depend_on_seed_and_name_alone) {
   const ModelConfig config = example("qwen3");
   ModelConfig deeper = config;
   deeper.blocks = 3;
-  const DenseWeights one = random_weights(config, 5), again = random_weights(config, 5), other = random_weights(config, 6),
-                     deep = random_weights(deeper, 5);
+  const DenseWeights one = random_weights(config, 5), again = random_weights(config, 5),
+                     other = random_weights(config, 6), deep = random_weights(deeper, 5);
   for (std::size_t i = 0; i < one.parameters().size(); ++i) {
     const Parameter& parameter = one.parameters()[i];
     EXPECT_TRUE(ops::bit_equal(one.tensor(i), again.tensor(i)));
     EXPECT_TRUE(ops::bit_equal(one.tensor(i), deep.tensor(parameter.name))) << parameter.name;
-    EXPECT_EQ(ops::bit_equal(one.tensor(i), other.tensor(i)), parameter.is_norm()) << parameter.name;
+    EXPECT_EQ(ops::bit_equal(one.tensor(i), other.tensor(i)), parameter.is_norm())
+        << parameter.name;
   }
-  const double numbers = static_cast<double>(one.tensor("model.layers.0.mlp.up_proj.weight").numel());
-  EXPECT_NEAR(ops::squared_norm(one.tensor("model.layers.0.mlp.up_proj.weight")) / numbers, 0.02 * 0.02, 5e-5);
+  const double numbers =
+      static_cast<double>(one.tensor("model.layers.0.mlp.up_proj.weight").numel());
+  EXPECT_NEAR(ops::squared_norm(one.tensor("model.layers.0.mlp.up_proj.weight")) / numbers,
+              0.02 * 0.02, 5e-5);
 }
 
 }  // namespace

@@ -13,7 +13,9 @@
 namespace finstill::model {
 namespace {
 
-base::Json example(const std::string& family) { return base::Registry<Family>::make(family)->example(); }
+base::Json example(const std::string& family) {
+  return base::Registry<Family>::make(family)->example();
+}
 
 /// The message of the Error(data) that reading `json` throws, or "".
 std::string refusal(const base::Json& json) {
@@ -32,7 +34,8 @@ TEST_P(EveryFamily, example_is_read_and_written_to_the_same_config) {
   const ModelConfig config = config_from_json(example(GetParam()), "example");
   EXPECT_EQ(config.family, GetParam());
   const base::Json written = config_to_json(config);
-  EXPECT_EQ(written.at("architectures")[0], base::Registry<Family>::make(GetParam())->architecture());
+  EXPECT_EQ(written.at("architectures")[0],
+            base::Registry<Family>::make(GetParam())->architecture());
   EXPECT_EQ(config_to_json(config_from_json(written, "written")), written);
 }
 
@@ -50,11 +53,14 @@ TEST_P(EveryFamily, parameters_have_distinct_names_and_count) {
 }
 
 TEST_P(EveryFamily, missing_and_absurd_sizes_are_refused_by_name) {
-  for (const char* key : {"vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"}) {
+  for (const char* key : {"vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers",
+                          "num_attention_heads"}) {
     base::Json json = example(GetParam());
     json.erase(key);
     EXPECT_NE(refusal(json).find(key), std::string::npos) << key;
-    for (const base::Json& value : {base::Json(0), base::Json(-3), base::Json(std::int64_t{1} << 60), base::Json("12"), base::Json(1.5)}) {
+    for (const base::Json& value :
+         {base::Json(0), base::Json(-3), base::Json(std::int64_t{1} << 60), base::Json("12"),
+          base::Json(1.5)}) {
       json[key] = value;
       EXPECT_NE(refusal(json).find(key), std::string::npos) << key << " = " << value;
     }
@@ -75,9 +81,12 @@ TEST(Config, unknown_model_type_lists_the_known_ones) {
 
 TEST(Config, what_is_not_implemented_is_refused) {
   const std::pair<const char*, base::Json> changes[] = {
-      {"hidden_act", "gelu"},          {"quantization_config", {{"quant_method", "gptq"}}},
-      {"partial_rotary_factor", 0.5},  {"num_key_value_heads", 3},
-      {"head_dim", 7},                 {"rms_norm_eps", 0.0},
+      {"hidden_act", "gelu"},
+      {"quantization_config", {{"quant_method", "gptq"}}},
+      {"partial_rotary_factor", 0.5},
+      {"num_key_value_heads", 3},
+      {"head_dim", 7},
+      {"rms_norm_eps", 0.0},
       {"rope_scaling", {{"rope_type", "longrope"}, {"factor", 2.0}}},
   };
   for (const auto& [key, value] : changes) {
@@ -90,12 +99,16 @@ TEST(Config, what_is_not_implemented_is_refused) {
 TEST(Config, both_forms_of_rope_keys_mean_the_same) {
   base::Json older = example("llama"), newer = example("llama");
   older["rope_theta"] = 5e5;
-  older["rope_scaling"] = {{"rope_type", "llama3"}, {"factor", 8.0}, {"low_freq_factor", 1.0}, {"high_freq_factor", 4.0},
+  older["rope_scaling"] = {{"rope_type", "llama3"},
+                           {"factor", 8.0},
+                           {"low_freq_factor", 1.0},
+                           {"high_freq_factor", 4.0},
                            {"original_max_position_embeddings", 32}};
   newer.erase("rope_theta");
   newer["rope_parameters"] = older["rope_scaling"];
   newer["rope_parameters"]["rope_theta"] = 5e5;
-  EXPECT_EQ(config_to_json(config_from_json(older, "older")), config_to_json(config_from_json(newer, "newer")));
+  EXPECT_EQ(config_to_json(config_from_json(older, "older")),
+            config_to_json(config_from_json(newer, "newer")));
 }
 
 TEST(Config, sliding_window_is_used_only_where_the_family_uses_it) {
@@ -116,9 +129,12 @@ TEST(Config, sliding_window_is_used_only_where_the_family_uses_it) {
 
 TEST(Config, published_configs_are_read) {
   FINSTILL_SHARED_OR_SKIP(folder, "models/configs");
-  const auto read = [&](const char* name) { return config_from_json(base::read_json(folder / name), name); };
+  const auto read = [&](const char* name) {
+    return config_from_json(base::read_json(folder / name), name);
+  };
   const ModelConfig qwen2 = read("Qwen2.5-0.5B-Instruct.json");
-  EXPECT_TRUE(qwen2.query_key_value_bias && !qwen2.output_bias && !qwen2.sliding_window && qwen2.tied_head);
+  EXPECT_TRUE(qwen2.query_key_value_bias && !qwen2.output_bias && !qwen2.sliding_window &&
+              qwen2.tied_head);
   EXPECT_EQ(qwen2.head_size, 64);
   EXPECT_EQ(qwen2.parameter_count(), 494032768);
   const ModelConfig qwen3 = read("Qwen3-1.7B.json");

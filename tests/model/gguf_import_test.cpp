@@ -26,12 +26,14 @@ TEST_P(GgufModels, import_gives_the_weights_of_the_hugging_face_folder) {
   const tests::TemporaryFolder folder;
   import_gguf(golden / "gguf" / (std::string(GetParam()) + ".gguf"), folder / "m");
   const fs::path original = golden / "families" / GetParam();
-  const ModelConfig config = read_model_config(folder / "m"), wanted_config = read_model_config(original);
+  const ModelConfig config = read_model_config(folder / "m"),
+                    wanted_config = read_model_config(original);
   const DenseWeights weights = load_weights(folder / "m", config, at::kFloat);
   const DenseWeights wanted = load_weights(original, wanted_config, at::kFloat);
   ASSERT_EQ(weights.parameters().size(), wanted.parameters().size());
   for (std::size_t i = 0; i < wanted.parameters().size(); ++i) {
-    EXPECT_TRUE(ops::bit_equal(weights.tensor(wanted.parameters()[i].name), wanted.tensor(i))) << wanted.parameters()[i].name;
+    EXPECT_TRUE(ops::bit_equal(weights.tensor(wanted.parameters()[i].name), wanted.tensor(i)))
+        << wanted.parameters()[i].name;
   }
   base::Json got = config_to_json(config), want = config_to_json(wanted_config);
   for (const char* key : {"dtype", "torch_dtype", "rope_parameters", "rope_scaling"}) {
@@ -43,7 +45,8 @@ TEST_P(GgufModels, import_gives_the_weights_of_the_hugging_face_folder) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, GgufModels,
-                         testing::Values("llama_grouped_tied", "llama_biases", "qwen2_tied", "qwen3_head_size", "llama_rope_llama3"),
+                         testing::Values("llama_grouped_tied", "llama_biases", "qwen2_tied",
+                                         "qwen3_head_size", "llama_rope_llama3"),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST(GgufConfig, factors_of_the_rotation_become_llama3_scaling) {
@@ -65,7 +68,8 @@ std::string replaced(std::string bytes, const std::string& from, const std::stri
 
 TEST(GgufImport, lying_files_are_refused_and_leave_no_model) {
   const std::string bytes = tests::read_text(golden / "gguf/llama_grouped_tied.gguf");
-  const std::string shape("\x10\0\0\0\0\0\0\0\x0e\0\0\0\0\0\0\0", 16);  // {16, 14}: gate or up, first in the file
+  const std::string shape("\x10\0\0\0\0\0\0\0\x0e\0\0\0\0\0\0\0",
+                          16);  // {16, 14}: gate or up, first in the file
   const std::string other("\x0e\0\0\0\0\0\0\0\x10\0\0\0\0\0\0\0", 16);
   const std::pair<std::string, const char*> cases[] = {
       {bytes.substr(0, bytes.size() - 40), ""},

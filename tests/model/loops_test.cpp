@@ -1,4 +1,5 @@
-// The loops against themselves: packed or one by one, cached or packed, with recompute or without, adapters on and off.
+// The loops against themselves: packed or one by one, cached or packed, with recompute or without,
+// adapters on and off.
 
 #include <gtest/gtest.h>
 
@@ -41,13 +42,17 @@ DeviceBatch packed(const std::vector<std::vector<std::int64_t>>& documents) {
   return batch;
 }
 
-const std::vector<std::vector<std::int64_t>> documents = {{5, 9, 3, 17, 4, 8, 60, 2, 33}, {7}, {11, 3, 90, 12, 5, 5, 41}};
+const std::vector<std::vector<std::int64_t>> documents = {
+    {5, 9, 3, 17, 4, 8, 60, 2, 33}, {7}, {11, 3, 90, 12, 5, 5, 41}};
 
 LossFunction mean_cross_entropy(const DeviceBatch& batch) {
   return [&](const at::Tensor& hidden_TD, const ops::Head& head, std::span<const at::Tensor>) {
     std::vector<double> weights;
-    for (const std::int64_t target : ops::to_integers(batch.targets_T)) weights.push_back(target < 0 ? 0 : 0.0625);
-    return ops::loss_head(hidden_TD, head, {}, {batch.targets_T, {}}, ops::tensor_from(weights, {batch.rows()})).loss;
+    for (const std::int64_t target : ops::to_integers(batch.targets_T))
+      weights.push_back(target < 0 ? 0 : 0.0625);
+    return ops::loss_head(hidden_TD, head, {}, {batch.targets_T, {}},
+                          ops::tensor_from(weights, {batch.rows()}))
+        .loss;
   };
 }
 
@@ -55,7 +60,8 @@ double largest_difference(const at::Tensor& a, const at::Tensor& b) {
   const std::vector<double> left = ops::to_doubles(a), right = ops::to_doubles(b);
   EXPECT_EQ(left.size(), right.size());
   double largest = 0;
-  for (std::size_t i = 0; i < left.size(); ++i) largest = std::max(largest, std::abs(left[i] - right[i]));
+  for (std::size_t i = 0; i < left.size(); ++i)
+    largest = std::max(largest, std::abs(left[i] - right[i]));
   return largest;
 }
 
@@ -84,8 +90,11 @@ TEST_P(Loops, documents_in_a_pack_do_not_see_each_other) {
 
 TEST_P(Loops, cache_gives_what_the_whole_sequence_gives) {
   KvCache cache(config, 2, 2, at::kFloat);  // grows on the way
-  const auto advance = [&](std::int64_t slot_a, std::vector<std::int64_t> a, std::int64_t slot_b, std::vector<std::int64_t> b) {
-    Cached attention(cache, {{slot_a, static_cast<std::int64_t>(a.size())}, {slot_b, static_cast<std::int64_t>(b.size())}},
+  const auto advance = [&](std::int64_t slot_a, std::vector<std::int64_t> a, std::int64_t slot_b,
+                           std::vector<std::int64_t> b) {
+    Cached attention(cache,
+                     {{slot_a, static_cast<std::int64_t>(a.size())},
+                      {slot_b, static_cast<std::int64_t>(b.size())}},
                      config.sliding_window);
     std::vector<std::int64_t> ids = a;
     ids.insert(ids.end(), b.begin(), b.end());
@@ -114,11 +123,14 @@ TEST_P(Loops, recompute_gives_the_same_bits) {
   const DeviceBatch batch = packed(documents);
   DenseGradients kept(config, at::kFloat), recomputed(config, at::kFloat);
   BackwardOptions options;
-  const double loss = forward_backward(model, weights, batch, mean_cross_entropy(batch), kept, options);
+  const double loss =
+      forward_backward(model, weights, batch, mean_cross_entropy(batch), kept, options);
   options.recompute = true;
-  EXPECT_EQ(forward_backward(model, weights, batch, mean_cross_entropy(batch), recomputed, options), loss);
+  EXPECT_EQ(forward_backward(model, weights, batch, mean_cross_entropy(batch), recomputed, options),
+            loss);
   for (std::size_t i = 0; i < kept.tensors().size(); ++i) {
-    EXPECT_TRUE(ops::bit_equal(kept.tensors()[i], recomputed.tensors()[i])) << weights.parameters()[i].name;
+    EXPECT_TRUE(ops::bit_equal(kept.tensors()[i], recomputed.tensors()[i]))
+        << weights.parameters()[i].name;
     EXPECT_GT(ops::squared_norm(kept.tensors()[i]), 0) << weights.parameters()[i].name;
   }
 }
@@ -140,7 +152,8 @@ TEST_P(Loops, gradient_is_the_slope_of_the_loss) {
     };
     const double measured = (loss_at(value + step) - loss_at(value - step)) / (2 * step);
     ops::fill(element, value);
-    EXPECT_NEAR(ops::scalar(slope.narrow(0, at, 1)), measured, 1e-7 + 1e-5 * std::abs(measured)) << wide.parameters()[i].name;
+    EXPECT_NEAR(ops::scalar(slope.narrow(0, at, 1)), measured, 1e-7 + 1e-5 * std::abs(measured))
+        << wide.parameters()[i].name;
   }
 }
 
@@ -148,16 +161,18 @@ TEST_P(Loops, taps_carry_the_loss_to_the_blocks_below_them) {
   const DeviceBatch batch = packed(documents);
   BackwardOptions options;
   options.taps = {0, 1};
-  const LossFunction loss = [](const at::Tensor&, const ops::Head&, std::span<const at::Tensor> taps_TD) {
+  const LossFunction loss = [](const at::Tensor&, const ops::Head&,
+                               std::span<const at::Tensor> taps_TD) {
     EXPECT_EQ(taps_TD.size(), 2u);
     return (taps_TD[0] * taps_TD[0]).sum();  // of block 0 alone
   };
   DenseGradients gradients(config, at::kFloat);
   const double value = forward_backward(model, weights, batch, loss, gradients, options);
   at::Tensor output;
-  hidden_states(model, weights, batch, nullptr, [&](std::int64_t block, const at::Tensor&, const at::Tensor& output_TD) {
-    if (block == 0) output = output_TD;
-  });
+  hidden_states(model, weights, batch, nullptr,
+                [&](std::int64_t block, const at::Tensor&, const at::Tensor& output_TD) {
+                  if (block == 0) output = output_TD;
+                });
   EXPECT_NEAR(value, ops::squared_norm(output), 1e-4 * value);
   for (std::size_t i = 0; i < weights.parameters().size(); ++i) {
     const Parameter& parameter = weights.parameters()[i];
@@ -175,7 +190,8 @@ TEST_P(Loops, adapters_are_the_only_leaves_and_merge_into_the_weights) {
   adapters.randomise(3);
   const DeviceBatch batch = packed(documents);
   const at::Tensor plain = hidden_states(model, weights, batch);
-  EXPECT_TRUE(ops::bit_equal(hidden_states(model, weights, batch, &adapters), plain)) << "B is zero at the start";
+  EXPECT_TRUE(ops::bit_equal(hidden_states(model, weights, batch, &adapters), plain))
+      << "B is zero at the start";
 
   for (std::size_t i = 1; i < adapters.tensors().size(); i += 2) {
     ops::fill(ops::detached(adapters.tensors()[i].tensor), 0.05);

@@ -17,7 +17,9 @@
 namespace finstill::model {
 namespace {
 
-ModelConfig example() { return config_from_json(base::Registry<Family>::make("llama")->example(), "example"); }
+ModelConfig example() {
+  return config_from_json(base::Registry<Family>::make("llama")->example(), "example");
+}
 
 LoraConfig settings(std::int64_t rank = 4, bool rslora = false) {
   LoraConfig config;
@@ -35,7 +37,8 @@ TEST(Lora, scale_is_alpha_over_rank_or_over_its_root) {
 }
 
 TEST(Lora, targets_are_named_as_modules) {
-  EXPECT_EQ(lora_targets({"down_proj", "q_proj", "q_proj"}, "t"), (std::vector<Role>{Role::query, Role::down}));
+  EXPECT_EQ(lora_targets({"down_proj", "q_proj", "q_proj"}, "t"),
+            (std::vector<Role>{Role::query, Role::down}));
   EXPECT_EQ(lora_targets({"all-linear"}, "t").size(), 7u);
   try {
     lora_targets({"q_prj"}, "recipe.yaml:3:5");
@@ -59,12 +62,14 @@ TEST(Lora, a_folder_is_read_back_bit_for_bit) {
   ASSERT_EQ(loaded.tensors().size(), adapters.tensors().size());
   for (std::size_t i = 0; i < adapters.tensors().size(); ++i) {
     EXPECT_EQ(loaded.tensors()[i].name, adapters.tensors()[i].name);
-    EXPECT_TRUE(ops::bit_equal(ops::detached(loaded.tensors()[i].tensor), ops::detached(adapters.tensors()[i].tensor)));
+    EXPECT_TRUE(ops::bit_equal(ops::detached(loaded.tensors()[i].tensor),
+                               ops::detached(adapters.tensors()[i].tensor)));
   }
 }
 
 TEST(Lora, fresh_adapters_are_uniform_within_the_bound_and_change_with_the_seed) {
-  LoraAdapters one(example(), settings(), at::kFloat), same(example(), settings(), at::kFloat), other(example(), settings(), at::kFloat);
+  LoraAdapters one(example(), settings(), at::kFloat), same(example(), settings(), at::kFloat),
+      other(example(), settings(), at::kFloat);
   one.randomise(1);
   same.randomise(1);
   other.randomise(2);
@@ -96,16 +101,28 @@ std::string refusal(const std::function<void(base::Json&)>& change, std::int64_t
 
 TEST(Lora, what_is_not_implemented_or_does_not_fit_is_refused_by_name) {
   const std::pair<const char*, base::Json> changes[] = {
-      {"use_dora", true},           {"bias", "all"},          {"rank_pattern", {{"q_proj", 2}}}, {"modules_to_save", {"lm_head"}},
-      {"layers_to_transform", {0}}, {"peft_type", "IA3"},     {"r", 0},                          {"r", 1 << 15},
-      {"lora_alpha", "x"},          {"target_modules", "q.*"}, {"target_modules", {"c_attn"}},
+      {"use_dora", true},
+      {"bias", "all"},
+      {"rank_pattern", {{"q_proj", 2}}},
+      {"modules_to_save", {"lm_head"}},
+      {"layers_to_transform", {0}},
+      {"peft_type", "IA3"},
+      {"r", 0},
+      {"r", 1 << 15},
+      {"lora_alpha", "x"},
+      {"target_modules", "q.*"},
+      {"target_modules", {"c_attn"}},
   };
   for (const auto& [key, value] : changes) {
     EXPECT_NE(refusal([&](base::Json& json) { json[key] = value; }), "") << key << " = " << value;
   }
   EXPECT_NE(refusal([](base::Json& json) { json["r"] = 5; }).find("shape"), std::string::npos);
-  EXPECT_NE(refusal([](base::Json& json) { json["target_modules"] = {"q_proj"}; }).find("unexpected"), std::string::npos);
-  EXPECT_NE(refusal([](base::Json& json) { json["target_modules"].push_back("k_proj"); }).find("missing"), std::string::npos);
+  EXPECT_NE(
+      refusal([](base::Json& json) { json["target_modules"] = {"q_proj"}; }).find("unexpected"),
+      std::string::npos);
+  EXPECT_NE(
+      refusal([](base::Json& json) { json["target_modules"].push_back("k_proj"); }).find("missing"),
+      std::string::npos);
   EXPECT_NE(refusal([](base::Json&) {}, 1).find("unexpected"), std::string::npos);
   EXPECT_NE(refusal([](base::Json&) {}, 3).find("missing"), std::string::npos);
   EXPECT_EQ(refusal([](base::Json&) {}), "");

@@ -48,7 +48,8 @@ TEST(Prune, most_influential_keeps_order_and_prefers_the_earlier_of_equals) {
 TEST(Prune, a_block_that_does_nothing_has_no_influence_and_goes_unnoticed) {
   const ModelConfig config = example("llama", 4);
   DenseWeights weights = random_weights(config, 3);
-  for (const char* name : {"model.layers.2.self_attn.o_proj.weight", "model.layers.2.mlp.down_proj.weight"}) {
+  for (const char* name :
+       {"model.layers.2.self_attn.o_proj.weight", "model.layers.2.mlp.down_proj.weight"}) {
     ops::fill(weights.tensor(name), 0);
   }
   const Model model(config);
@@ -71,8 +72,10 @@ TEST(Prune, blocks_are_renumbered_and_the_window_moves_with_them) {
   const DenseWeights weights = random_weights(config, 3);
   const Pruned pruned = prune_blocks(config, weights, {1, 3});
   EXPECT_EQ(pruned.config.sliding_window, (SlidingWindow{2, 1}));
-  EXPECT_TRUE(ops::bit_equal(pruned.weights.tensor("model.layers.0.mlp.up_proj.weight"), weights.tensor("model.layers.1.mlp.up_proj.weight")));
-  EXPECT_TRUE(ops::bit_equal(pruned.weights.tensor("model.layers.1.self_attn.k_proj.bias"), weights.tensor("model.layers.3.self_attn.k_proj.bias")));
+  EXPECT_TRUE(ops::bit_equal(pruned.weights.tensor("model.layers.0.mlp.up_proj.weight"),
+                             weights.tensor("model.layers.1.mlp.up_proj.weight")));
+  EXPECT_TRUE(ops::bit_equal(pruned.weights.tensor("model.layers.1.self_attn.k_proj.bias"),
+                             weights.tensor("model.layers.3.self_attn.k_proj.bias")));
   EXPECT_FALSE(prune_blocks(config, weights, {0, 1}).config.sliding_window);
 }
 

@@ -20,7 +20,8 @@ namespace {
 namespace fs = std::filesystem;
 
 /// Runs a stage of `kind` with YAML settings into `folder`.
-void run_stage(const std::string& kind, const std::string& yaml, const fs::path& folder, std::uint64_t seed = 7) {
+void run_stage(const std::string& kind, const std::string& yaml, const fs::path& folder,
+               std::uint64_t seed = 7) {
   const auto& entry = base::Registry<base::Stage>::find(kind);
   const auto config = entry.new_config();
   entry.config->read(config.get(), base::parse_yaml(yaml, "test.yaml"));
@@ -50,7 +51,8 @@ base::ExitCode failure(const std::function<void()>& action, const std::string& w
 at::Tensor some_hidden(OpenedModel& opened) {
   const std::vector<std::int64_t> ids = {72, 101, 108, 108, 111};
   Packed attention({0, 5});
-  return hidden_states(opened.model, *opened.weights, ops::int64_tensor(ids), ops::arange(5), attention, opened.adapters.get());
+  return hidden_states(opened.model, *opened.weights, ops::int64_tensor(ids), ops::arange(5),
+                       attention, opened.adapters.get());
 }
 
 /// A tiny model that the stage init made, and an adapter for it that changes something.
@@ -75,7 +77,8 @@ TEST(Stages, init_makes_a_model_with_the_tokenizers_tokens) {
   run_stage("init", "{}", folder / "a");
   run_stage("init", "{seed: 7}", folder / "b", 1);
   run_stage("init", "{}", folder / "c", 1);
-  OpenedModel a = open_model(folder / "a"), b = open_model(folder / "b"), c = open_model(folder / "c");
+  OpenedModel a = open_model(folder / "a"), b = open_model(folder / "b"),
+              c = open_model(folder / "c");
   EXPECT_EQ(a.config().vocabulary_size, text::load_tokenizer(folder / "a")->vocabulary_size());
   EXPECT_EQ(a.config().eos.size(), 1u);
   EXPECT_TRUE(ops::bit_equal(some_hidden(a), some_hidden(b)));
@@ -84,60 +87,93 @@ TEST(Stages, init_makes_a_model_with_the_tokenizers_tokens) {
 
 TEST(Stages, init_takes_a_config_file_of_either_kind) {
   const tests::TemporaryFolder folder;
-  tests::write_text(folder / "c.yaml", "model_type: qwen3\nvocab_size: 300\nhidden_size: 16\nintermediate_size: 24\nnum_hidden_layers: 1\n"
-                                       "num_attention_heads: 2\nnum_key_value_heads: 1\nhead_dim: 8\nmax_position_embeddings: 64\n");
+  tests::write_text(
+      folder / "c.yaml",
+      "model_type: qwen3\nvocab_size: 300\nhidden_size: 16\nintermediate_size: "
+      "24\nnum_hidden_layers: 1\n"
+      "num_attention_heads: 2\nnum_key_value_heads: 1\nhead_dim: 8\nmax_position_embeddings: 64\n");
   run_stage("init", "{config: " + (folder / "c.yaml").string() + "}", folder / "m");
   EXPECT_EQ(read_model_config(folder / "m").family, "qwen3");
   run_stage("init", "{config: " + (folder / "m" / "config.json").string() + "}", folder / "n");
-  EXPECT_EQ(config_to_json(read_model_config(folder / "n")), config_to_json(read_model_config(folder / "m")));
-  tests::write_text(folder / "small.yaml", "model_type: llama\nvocab_size: 100\nhidden_size: 16\nintermediate_size: 24\nnum_hidden_layers: 1\n"
-                                           "num_attention_heads: 2\nmax_position_embeddings: 64\n");
-  EXPECT_EQ(failure([&] { run_stage("init", "{config: " + (folder / "small.yaml").string() + "}", folder / "s"); }, "vocab_size"),
+  EXPECT_EQ(config_to_json(read_model_config(folder / "n")),
+            config_to_json(read_model_config(folder / "m")));
+  tests::write_text(folder / "small.yaml",
+                    "model_type: llama\nvocab_size: 100\nhidden_size: 16\nintermediate_size: "
+                    "24\nnum_hidden_layers: 1\n"
+                    "num_attention_heads: 2\nmax_position_embeddings: 64\n");
+  EXPECT_EQ(failure(
+                [&] {
+                  run_stage("init", "{config: " + (folder / "small.yaml").string() + "}",
+                            folder / "s");
+                },
+                "vocab_size"),
             base::ExitCode::config);
 }
 
 TEST(Stages, import_and_export_of_a_folder_keep_every_bit) {
   const Home home;
   run_stage("import", "{source: " + home.path("base") + "}", home.folder / "imported");
-  run_stage("export", "{model: " + home.path("imported") + ", dtype: bfloat16}", home.folder / "exported");
-  for (const char* file : {"config.json", "model.safetensors", "tokenizer.json", "chat_template.jinja"}) {
-    EXPECT_EQ(tests::read_text(home.folder / "imported" / file), tests::read_text(home.folder / "base" / file)) << file;
+  run_stage("export", "{model: " + home.path("imported") + ", dtype: bfloat16}",
+            home.folder / "exported");
+  for (const char* file :
+       {"config.json", "model.safetensors", "tokenizer.json", "chat_template.jinja"}) {
+    EXPECT_EQ(tests::read_text(home.folder / "imported" / file),
+              tests::read_text(home.folder / "base" / file))
+        << file;
   }
   EXPECT_EQ(read_model_config(home.folder / "exported").dtype, "bfloat16");
 }
 
 TEST(Stages, merge_gives_the_function_of_base_and_adapter) {
   const Home home;
-  OpenedModel composed = open_model(home.folder / "tuned"), plain = open_model(home.folder / "base");
+  OpenedModel composed = open_model(home.folder / "tuned"),
+              plain = open_model(home.folder / "base");
   ASSERT_NE(composed.adapters, nullptr);
   run_stage("merge", "{model: " + home.path("tuned") + "}", home.folder / "merged");
-  run_stage("merge", "{model: " + home.path("base") + ", adapter: " + home.path("tuned") + "}", home.folder / "again");
-  OpenedModel merged = open_model(home.folder / "merged"), again = open_model(home.folder / "again");
+  run_stage("merge", "{model: " + home.path("base") + ", adapter: " + home.path("tuned") + "}",
+            home.folder / "again");
+  OpenedModel merged = open_model(home.folder / "merged"),
+              again = open_model(home.folder / "again");
   EXPECT_EQ(merged.adapters, nullptr);
-  const std::vector<double> want = ops::to_doubles(some_hidden(composed)), got = ops::to_doubles(some_hidden(merged));
+  const std::vector<double> want = ops::to_doubles(some_hidden(composed)),
+                            got = ops::to_doubles(some_hidden(merged));
   for (std::size_t i = 0; i < want.size(); ++i) EXPECT_NEAR(got[i], want[i], 1e-4);
   EXPECT_TRUE(ops::bit_equal(some_hidden(merged), some_hidden(again)));
   EXPECT_FALSE(ops::bit_equal(some_hidden(merged), some_hidden(plain)));
-  EXPECT_EQ(failure([&] { run_stage("merge", "{model: " + home.path("base") + "}", home.folder / "none"); }, "adapter"),
-            base::ExitCode::config);
+  EXPECT_EQ(
+      failure(
+          [&] { run_stage("merge", "{model: " + home.path("base") + "}", home.folder / "none"); },
+          "adapter"),
+      base::ExitCode::config);
 }
 
 TEST(Stages, prune_by_list_evenly_and_by_influence) {
   const Home home;
-  tests::write_text(home.folder / "data.jsonl", "{\"text\": \"The net asset value is 1,204.17.\"}\n{\"text\": \"Nothing breaks.\"}\n");
+  tests::write_text(
+      home.folder / "data.jsonl",
+      "{\"text\": \"The net asset value is 1,204.17.\"}\n{\"text\": \"Nothing breaks.\"}\n");
   run_stage("prune", "{model: " + home.path("base") + ", keep: [0, 2]}", home.folder / "kept");
   run_stage("prune", "{model: " + home.path("base") + ", layers: 2}", home.folder / "even");
-  run_stage("prune", "{model: " + home.path("base") + ", layers: 2, data: " + home.path("data.jsonl") + "}", home.folder / "influence");
-  EXPECT_EQ(tests::read_text(home.folder / "kept/model.safetensors"), tests::read_text(home.folder / "even/model.safetensors"));
+  run_stage("prune",
+            "{model: " + home.path("base") + ", layers: 2, data: " + home.path("data.jsonl") + "}",
+            home.folder / "influence");
+  EXPECT_EQ(tests::read_text(home.folder / "kept/model.safetensors"),
+            tests::read_text(home.folder / "even/model.safetensors"));
   const base::Json report = base::read_json(home.folder / "influence/prune.json");
   EXPECT_EQ(report.at("method"), "influence");
   EXPECT_EQ(report.at("influence").size(), 3u);
   EXPECT_EQ(report.at("kept").size(), 2u);
   EXPECT_EQ(open_model(home.folder / "influence").config().blocks, 2);
-  for (const char* wrong : {", layers: 2, keep: [1]}", "}", ", keep: [1, 0]}", ", keep: [1, 1]}", ", keep: [0, 3]}", ", layers: 4}",
-                            ", layers: 2, method: influence}"}) {
-    EXPECT_EQ(failure([&] { run_stage("prune", "{model: " + home.path("base") + wrong, home.folder / "wrong"); }, ""),
-              base::ExitCode::config) << wrong;
+  for (const char* wrong : {", layers: 2, keep: [1]}", "}", ", keep: [1, 0]}", ", keep: [1, 1]}",
+                            ", keep: [0, 3]}", ", layers: 4}", ", layers: 2, method: influence}"}) {
+    EXPECT_EQ(failure(
+                  [&] {
+                    run_stage("prune", "{model: " + home.path("base") + wrong,
+                              home.folder / "wrong");
+                  },
+                  ""),
+              base::ExitCode::config)
+        << wrong;
   }
 }
 
@@ -150,8 +186,10 @@ TEST(References, are_resolved_or_say_what_was_looked_for) {
   EXPECT_TRUE(fs::equivalent(tuned.tokenizer, home.folder / "base"));
   fs::rename(home.folder / "base", home.folder / "elsewhere");
   EXPECT_EQ(failure([&] { resolve_model(home.folder / "tuned"); }, "base"), base::ExitCode::data);
-  EXPECT_EQ(failure([&] { resolve_model(home.folder / "nothing"); }, "nothing"), base::ExitCode::io);
-  EXPECT_EQ(failure([&] { resolve_model(home.folder.path()); }, "config.json"), base::ExitCode::data);
+  EXPECT_EQ(failure([&] { resolve_model(home.folder / "nothing"); }, "nothing"),
+            base::ExitCode::io);
+  EXPECT_EQ(failure([&] { resolve_model(home.folder.path()); }, "config.json"),
+            base::ExitCode::data);
   fs::create_directories(home.folder / "run");
   fs::rename(home.folder / "elsewhere", home.folder / "run" / "model");
   EXPECT_EQ(resolve_model(home.folder / "run").model, home.folder / "run" / "model");
