@@ -25,8 +25,8 @@ constexpr const char* manifest_name = "manifest.json";
 bool is_output(const std::string& relative) {
   const std::string name = relative.substr(relative.rfind('/') + 1);
   const bool temporary = name.starts_with('.') && name.ends_with(".tmp");
-  return relative != manifest_name && relative != "timing.jsonl" && relative != "timing.json" && relative != "report.html" &&
-         relative != "run.lock" && !temporary &&
+  return relative != manifest_name && relative != "timing.jsonl" && relative != "timing.json" &&
+         relative != "report.html" && relative != "run.lock" && !temporary &&
          !relative.starts_with("logs/");
 }
 
@@ -80,8 +80,12 @@ bool is_there(const std::filesystem::path& path) {
 }  // namespace
 
 Json plan_identity(const std::string& kind, const Stage& stage, const Json& config,
-                   const std::vector<std::string>& inputs, std::uint64_t seed, const Runtime& runtime) {
-  Json identity{{"kind", kind}, {"artifact", stage.artifact_kind()}, {"revision", stage.revision()}, {"seed", seed}};
+                   const std::vector<std::string>& inputs, std::uint64_t seed,
+                   const Runtime& runtime) {
+  Json identity{{"kind", kind},
+                {"artifact", stage.artifact_kind()},
+                {"revision", stage.revision()},
+                {"seed", seed}};
   if (stage.computes()) {
     identity["runtime"] = Json{{"dtype", runtime.dtype},
                                {"device", runtime.device},
@@ -98,32 +102,41 @@ std::vector<std::string> input_identities(const Struct& type, void* config) {
   std::vector<std::string> identities;
   type.references(config, [&](ArtifactRef& reference, const std::vector<std::string>&) {
     if (reference.path.empty()) {
-      fail(ExitCode::config, "{}: \"{}\" refers to a stage, which only a recipe has; give a folder", reference.where,
-           reference.text);
+      fail(ExitCode::config, "{}: \"{}\" refers to a stage, which only a recipe has; give a folder",
+           reference.where, reference.text);
     }
     if (!is_there(reference.path)) {
-      fail(ExitCode::io, "{}: \"{}\" is not there ({})", reference.where, reference.text, reference.path.string());
+      fail(ExitCode::io, "{}: \"{}\" is not there ({})", reference.where, reference.text,
+           reference.path.string());
     }
     identities.push_back(identity_of(reference.path));
   });
   type.files(config, [&](const std::string& name, std::filesystem::path& path) {
-    if (!is_there(path)) fail(ExitCode::io, "{}: not there; set \"{}\" to a file or folder", path.string(), name);
+    if (!is_there(path))
+      fail(ExitCode::io, "{}: not there; set \"{}\" to a file or folder", path.string(), name);
     identities.push_back(identity_of(path));
   });
   return identities;
 }
 
-std::string identity_hash(const Json& identity) { return sha256(dump_json(identity)); }
+std::string identity_hash(const Json& identity) {
+  return sha256(dump_json(identity));
+}
 
-std::string Manifest::kind() const { return json_string(identity, "kind", manifest_name); }
+std::string Manifest::kind() const {
+  return json_string(identity, "kind", manifest_name);
+}
 
-std::string Manifest::artifact_kind() const { return json_string(identity, "artifact", manifest_name); }
+std::string Manifest::artifact_kind() const {
+  return json_string(identity, "artifact", manifest_name);
+}
 
 std::optional<Manifest> read_manifest(const std::filesystem::path& folder) {
   const std::filesystem::path file = folder / manifest_name;
   if (!is_there(file)) return std::nullopt;
   const Json json = read_json(file);
-  if (!json.is_object() || !json.contains("schema")) return std::nullopt;  // some other tool's file of this name
+  if (!json.is_object() || !json.contains("schema"))
+    return std::nullopt;  // some other tool's file of this name
   const std::string where = file.string();
   if (const std::string found = json_string(json, "schema", where); found != schema) {
     fail(ExitCode::data, "{}: its schema is {}, this version knows {}", where, found, schema);
@@ -135,8 +148,11 @@ std::optional<Manifest> read_manifest(const std::filesystem::path& folder) {
   const bool whole = manifest.identity.is_object() && manifest.identity.contains("outputs") &&
                      manifest.identity["outputs"].is_object();
   if (!whole || identity_hash(manifest.identity) != manifest.hash) {
-    fail(ExitCode::data, "{}: its identity does not match its hash; it was edited or damaged: remove the folder and run "
-         "the stage again", where);
+    fail(ExitCode::data,
+         "{}: its identity does not match its hash; it was edited or damaged: remove the folder "
+         "and run "
+         "the stage again",
+         where);
   }
   json_string(manifest.identity, "kind", where);
   json_string(manifest.identity, "artifact", where);
@@ -161,7 +177,8 @@ Manifest finish_artifact(const std::filesystem::path& folder, const Json& plan,
                          const std::vector<std::string>& scratch, const Json& observed) {
   for (const std::string& name : scratch) {
     const std::filesystem::path inside = std::filesystem::path(name).lexically_normal();
-    assert(!name.empty() && inside.is_relative() && *inside.begin() != ".." && inside != "." && "below the folder");
+    assert(!name.empty() && inside.is_relative() && *inside.begin() != ".." && inside != "." &&
+           "below the folder");
     base::remove_all(folder / inside);
   }
   Manifest manifest;
@@ -178,21 +195,24 @@ Manifest finish_artifact(const std::filesystem::path& folder, const Json& plan,
                   {"identity", manifest.identity},
                   {"observed", manifest.observed}};
   failpoint("manifest.before_write");
-  write_file_atomic(folder / manifest_name, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  write_file_atomic(folder / manifest_name,
+                    json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
   return manifest;
 }
 
 void verify_artifact(const std::filesystem::path& folder) {
   const auto manifest = read_manifest(folder);
   if (!manifest) {
-    fail(ExitCode::io, "{}: no manifest.json; the artifact is unfinished, or this is no artifact", folder.string());
+    fail(ExitCode::io, "{}: no manifest.json; the artifact is unfinished, or this is no artifact",
+         folder.string());
   }
   const Json& outputs = manifest->identity["outputs"];
   for (const auto& [relative, hash] : outputs.items()) {
-    if (!is_there(folder / relative)) fail(ExitCode::io, "{}: {} is missing", folder.string(), relative);
+    if (!is_there(folder / relative))
+      fail(ExitCode::io, "{}: {} is missing", folder.string(), relative);
     if (sha256_file(folder / relative) != hash) {
-      fail(ExitCode::io, "{}: {} has changed since the manifest was written; run the stage again", folder.string(),
-           relative);
+      fail(ExitCode::io, "{}: {} has changed since the manifest was written; run the stage again",
+           folder.string(), relative);
     }
   }
   for (const std::string& relative : output_files(folder)) {
@@ -211,16 +231,18 @@ std::string identity_of(const std::filesystem::path& path) {
 std::string artifact_kind_of(const std::filesystem::path& path) {
   if (!std::filesystem::is_directory(path)) return "";
   if (const auto manifest = read_manifest(path)) return manifest->artifact_kind();
-  const bool weights = is_there(path / "model.safetensors") || is_there(path / "model.safetensors.index.json");
+  const bool weights =
+      is_there(path / "model.safetensors") || is_there(path / "model.safetensors.index.json");
   return weights && is_there(path / "config.json") ? "model" : "";
 }
 
 void check_artifact_kind(const std::filesystem::path& path, const std::vector<std::string>& kinds,
                          const std::string& where) {
   const std::string kind = artifact_kind_of(path);
-  if (kind.empty() || kinds.empty() || std::find(kinds.begin(), kinds.end(), kind) != kinds.end()) return;
-  fail(ExitCode::config, "{}: {} is an artifact of kind \"{}\", and \"{}\" is needed here", where, path.string(), kind,
-       fmt::join(kinds, "\" or \""));
+  if (kind.empty() || kinds.empty() || std::find(kinds.begin(), kinds.end(), kind) != kinds.end())
+    return;
+  fail(ExitCode::config, "{}: {} is an artifact of kind \"{}\", and \"{}\" is needed here", where,
+       path.string(), kind, fmt::join(kinds, "\" or \""));
 }
 
 std::vector<std::string> output_files(const std::filesystem::path& folder) {

@@ -5,13 +5,15 @@
 //   {"schema": "finstill-manifest-1",
 //    "identity_hash": SHA-256 of the identity,
 //    "identity": {"kind": stage kind, "artifact": artifact kind, "revision": 1, "seed": 7,
-//                 "runtime": {"dtype", "device", "kernels", "threads", "libraries": {...}},   (stages that compute)
+//                 "runtime": {"dtype", "device", "kernels", "threads", "libraries": {...}},
 //                 "config": fields that affect results, "inputs": [identity hashes],
 //                 "outputs": {"relative/path": SHA-256, ...}},
 //    "observed": {...}}
 //
-// No manifest = the artifact is not there. The identity holds contents, never places or times. Not outputs: manifest.json,
-// what shows times (timing.jsonl, timing.json, report.html), run.lock, temporary files (".*.tmp") and everything below logs/.
+// Only stages that compute have "runtime".
+// No manifest = the artifact is not there. The identity holds contents, never places or times. Not
+// outputs: manifest.json, what shows times (timing.jsonl, timing.json, report.html), run.lock,
+// temporary files (".*.tmp") and everything below logs/.
 
 #include <cstdint>
 #include <filesystem>
@@ -25,12 +27,15 @@
 
 namespace finstill::base {
 
-/// The identity of a stage before it has run: all but "outputs". `config` is write_config(..., Include::results).
+/// The identity of a stage before it has run: all but "outputs". `config` is write_config(...,
+/// Include::results).
 Json plan_identity(const std::string& kind, const Stage& stage, const Json& config,
-                   const std::vector<std::string>& inputs, std::uint64_t seed, const Runtime& runtime);
+                   const std::vector<std::string>& inputs, std::uint64_t seed,
+                   const Runtime& runtime);
 
-/// The identities of everything a config refers to, in the order of its fields: artifact references (their `path`, which
-/// must be set), then plain paths. Throws Error(io) when something is missing, naming the field's place.
+/// The identities of everything a config refers to, in the order of its fields: artifact references
+/// (their `path`, which must be set), then plain paths. Throws Error(io) when something is missing,
+/// naming the field's place.
 std::vector<std::string> input_identities(const Struct& type, void* config);
 
 /// SHA-256 of the identity's text; what other artifacts name as their input.
@@ -44,32 +49,35 @@ struct Manifest {
   std::string artifact_kind() const;  ///< "model", "examples", ...
 };
 
-/// The manifest of a finished artifact; std::nullopt when the folder has none. Throws Error(data) when it is damaged (its
-/// identity does not match its hash).
+/// The manifest of a finished artifact; std::nullopt when the folder has none. Throws Error(data)
+/// when it is damaged (its identity does not match its hash).
 std::optional<Manifest> read_manifest(const std::filesystem::path& folder);
 
-/// Whether the folder holds the finished artifact of this plan with all its outputs present (verify_artifact hashes them).
-/// `difference`, if given, receives the first part that differs ("config.epochs", "inputs", ...), "" when no manifest is
-/// there.
-bool is_finished(const std::filesystem::path& folder, const Json& plan, std::string* difference = nullptr);
+/// Whether the folder holds the finished artifact of this plan with all its outputs present
+/// (verify_artifact hashes them). `difference`, if given, receives the first part that differs
+/// ("config.epochs", "inputs", ...), "" when no manifest is there.
+bool is_finished(const std::filesystem::path& folder, const Json& plan,
+                 std::string* difference = nullptr);
 
-/// Ends an artifact: removes `scratch` (paths below the folder), makes every output durable, hashes it, writes the manifest.
-/// `observed` is kept with time, machine and version added.
+/// Ends an artifact: removes `scratch` (paths below the folder), makes every output durable, hashes
+/// it, writes the manifest. `observed` is kept with time, machine and version added.
 Manifest finish_artifact(const std::filesystem::path& folder, const Json& plan,
                          const std::vector<std::string>& scratch, const Json& observed);
 
-/// Hashes all outputs again. Throws Error(io) naming the first file that is missing, new or changed.
+/// Hashes all outputs again. Throws Error(io) naming the first file that is missing, new or
+/// changed.
 void verify_artifact(const std::filesystem::path& folder);
 
-/// The identity of whatever lies at `path`: an artifact's identity hash, else the content hash of the file or folder.
-/// Throws Error(io) when nothing is there.
+/// The identity of whatever lies at `path`: an artifact's identity hash, else the content hash of
+/// the file or folder. Throws Error(io) when nothing is there.
 std::string identity_of(const std::filesystem::path& path);
 
-/// The artifact kind of a folder: its manifest's, or for a plain folder with config.json and weights "model"; "" otherwise.
+/// The artifact kind of a folder: its manifest's, or for a plain folder with config.json and
+/// weights "model"; "" otherwise.
 std::string artifact_kind_of(const std::filesystem::path& path);
 
-/// Throws Error(config) when `path` holds an artifact of another kind than `kinds` (empty = any); what has no known kind
-/// passes. `where` begins the message.
+/// Throws Error(config) when `path` holds an artifact of another kind than `kinds` (empty = any);
+/// what has no known kind passes. `where` begins the message.
 void check_artifact_kind(const std::filesystem::path& path, const std::vector<std::string>& kinds,
                          const std::string& where);
 

@@ -6,10 +6,13 @@
 namespace finstill::base {
 namespace {
 
-double ratio(double numerator, double denominator) { return denominator == 0 ? 0 : numerator / denominator; }
+double ratio(double numerator, double denominator) {
+  return denominator == 0 ? 0 : numerator / denominator;
+}
 
 /// Fills confusion, no_answer and support; returns how often each class was predicted.
-std::vector<std::int64_t> count_outcomes(std::span<const std::int64_t> truth, std::span<const std::int64_t> predicted,
+std::vector<std::int64_t> count_outcomes(std::span<const std::int64_t> truth,
+                                         std::span<const std::int64_t> predicted,
                                          std::int64_t classes, Classification& scores) {
   const auto size = static_cast<std::size_t>(classes);
   scores.confusion.assign(size, std::vector<std::int64_t>(size, 0));
@@ -32,8 +35,8 @@ std::vector<std::int64_t> count_outcomes(std::span<const std::int64_t> truth, st
 
 }  // namespace
 
-Classification classify(std::span<const std::int64_t> truth, std::span<const std::int64_t> predicted,
-                        std::int64_t classes) {
+Classification classify(std::span<const std::int64_t> truth,
+                        std::span<const std::int64_t> predicted, std::int64_t classes) {
   assert(truth.size() == predicted.size() && classes > 0);
   Classification scores;
   const std::vector<std::int64_t> predictions = count_outcomes(truth, predicted, classes, scores);

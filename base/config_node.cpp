@@ -21,18 +21,21 @@ void set_source(ConfigNode& node, const std::string& source) {
 bool is_plain_safe(std::string_view text) {
   if (text.empty()) return false;
   const auto is_word = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
-           c == '/' || c == '-' || c == '+' || static_cast<unsigned char>(c) >= 0xC3;
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '.' || c == '/' || c == '-' || c == '+' || static_cast<unsigned char>(c) >= 0xC3;
   };
   if (!std::all_of(text.begin(), text.end(), [&](char c) {
-        return is_word(c) || (static_cast<unsigned char>(c) >= 0x80) || c == '$' || c == '{' || c == '}';
+        return is_word(c) || (static_cast<unsigned char>(c) >= 0x80) || c == '$' || c == '{' ||
+               c == '}';
       })) {
     return false;
   }
   // Bytes below C3 lead code points up to U+00BF, among them the line separators of old YAML.
   return (is_word(text[0]) || text[0] == '$') && text[0] != '-' && text[0] != '.' &&
-         text.find("\xE2\x80\xA8") == std::string_view::npos && text.find("\xE2\x80\xA9") == std::string_view::npos &&
-         text.find("\xEF\xBB\xBF") == std::string_view::npos && text.find('\xC2') == std::string_view::npos;
+         text.find("\xE2\x80\xA8") == std::string_view::npos &&
+         text.find("\xE2\x80\xA9") == std::string_view::npos &&
+         text.find("\xEF\xBB\xBF") == std::string_view::npos &&
+         text.find('\xC2') == std::string_view::npos;
 }
 
 std::string quote(std::string_view text) {
@@ -52,8 +55,10 @@ std::string quote(std::string_view text) {
     }
   }
   // Control characters past ASCII: NEL, the separators and the byte order mark.
-  const std::pair<std::string_view, std::string_view> escapes[] = {
-      {"\xE2\x80\xA8", "\\L"}, {"\xE2\x80\xA9", "\\P"}, {"\xEF\xBB\xBF", "\\uFEFF"}, {"\x7F", "\\x7F"}};
+  const std::pair<std::string_view, std::string_view> escapes[] = {{"\xE2\x80\xA8", "\\L"},
+                                                                   {"\xE2\x80\xA9", "\\P"},
+                                                                   {"\xEF\xBB\xBF", "\\uFEFF"},
+                                                                   {"\x7F", "\\x7F"}};
   for (const auto& [raw, escape] : escapes) {
     for (std::size_t at = quoted.find(raw); at != std::string::npos; at = quoted.find(raw, at)) {
       quoted.replace(at, raw.size(), escape);
@@ -69,7 +74,8 @@ std::string quote(std::string_view text) {
 }
 
 std::string scalar_text(const ConfigNode& node) {
-  const bool plain = !node.quoted && (scalar_kind(node.text) != ScalarKind::text || is_plain_safe(node.text));
+  const bool plain =
+      !node.quoted && (scalar_kind(node.text) != ScalarKind::text || is_plain_safe(node.text));
   return plain ? node.text : quote(node.text);
 }
 
@@ -77,14 +83,20 @@ std::string key_text(const std::string& key) {
   return is_plain_safe(key) && scalar_kind(key) == ScalarKind::text ? key : quote(key);
 }
 
-bool is_leaf(const ConfigNode& node) { return node.members.empty() && node.items.empty(); }
+bool is_leaf(const ConfigNode& node) {
+  return node.members.empty() && node.items.empty();
+}
 
 std::string leaf_text(const ConfigNode& node) {
   switch (node.kind) {
-    case ConfigNode::Kind::null: return "null";
-    case ConfigNode::Kind::list: return "[]";
-    case ConfigNode::Kind::map: return "{}";
-    case ConfigNode::Kind::scalar: break;
+    case ConfigNode::Kind::null:
+      return "null";
+    case ConfigNode::Kind::list:
+      return "[]";
+    case ConfigNode::Kind::map:
+      return "{}";
+    case ConfigNode::Kind::scalar:
+      break;
   }
   return scalar_text(node);
 }
@@ -105,7 +117,8 @@ void write_block(const ConfigNode& node, std::size_t indent, std::string& out) {
     }
   }
   for (const ConfigNode& item : node.items) {
-    // The item is written as a block two further in; the dash then takes the place of its first two blanks.
+    // The item is written as a block two further in; the dash then takes the place of its first two
+    // blanks.
     const std::size_t start = out.size();
     write_block(item, indent + 2, out);
     out[start + indent] = '-';
@@ -115,8 +128,12 @@ void write_block(const ConfigNode& node, std::size_t indent, std::string& out) {
 ConfigNode* step_into(ConfigNode& node, std::string_view key, std::string_view path, bool is_last) {
   if (node.kind == ConfigNode::Kind::null) node.kind = ConfigNode::Kind::map;
   if (node.kind != ConfigNode::Kind::map) {
-    fail(ExitCode::usage, "--set {}: \"{}\" is no map, so nothing can be set inside it; set the whole value, as {{...}}",
-         path, path.substr(0, static_cast<std::size_t>(key.data() - path.data() - (key.data() > path.data() ? 1 : 0))));
+    fail(ExitCode::usage,
+         "--set {}: \"{}\" is no map, so nothing can be set inside it; set the whole value, as "
+         "{{...}}",
+         path,
+         path.substr(0, static_cast<std::size_t>(key.data() - path.data() -
+                                                 (key.data() > path.data() ? 1 : 0))));
   }
   if (ConfigNode* found = node.find(key)) return found;
   node.members.emplace_back(std::string(key), ConfigNode{});
@@ -148,7 +165,8 @@ void set_config(ConfigNode& root, std::string_view path, ConfigNode value) {
   std::size_t start = 0;
   while (true) {
     const std::size_t dot = path.find('.', start);
-    const std::string_view key = path.substr(start, dot == std::string_view::npos ? dot : dot - start);
+    const std::string_view key =
+        path.substr(start, dot == std::string_view::npos ? dot : dot - start);
     if (key.empty()) fail(ExitCode::usage, "--set {}: a name is missing in the path", path);
     node = step_into(*node, key, path, dot == std::string_view::npos);
     if (dot == std::string_view::npos) break;
@@ -177,7 +195,8 @@ std::string write_yaml(const ConfigNode& node) {
 
 Json config_to_json(const ConfigNode& node) {
   switch (node.kind) {
-    case ConfigNode::Kind::null: return nullptr;
+    case ConfigNode::Kind::null:
+      return nullptr;
     case ConfigNode::Kind::list: {
       Json list = Json::array();
       for (const ConfigNode& item : node.items) list.push_back(config_to_json(item));
@@ -188,22 +207,28 @@ Json config_to_json(const ConfigNode& node) {
       for (const auto& [key, member] : node.members) map[key] = config_to_json(member);
       return map;
     }
-    case ConfigNode::Kind::scalar: break;
+    case ConfigNode::Kind::scalar:
+      break;
   }
   if (node.quoted) return node.text;
   switch (scalar_kind(node.text)) {
-    case ScalarKind::null: return nullptr;
-    case ScalarKind::boolean: return node.text == "true";
+    case ScalarKind::null:
+      return nullptr;
+    case ScalarKind::boolean:
+      return node.text == "true";
     case ScalarKind::integer:
       if (const auto value = parse_integer(node.text)) return *value;
-      fail(ExitCode::config, "{}: the integer {} does not fit into 64 bits", node.where(), node.text);
+      fail(ExitCode::config, "{}: the integer {} does not fit into 64 bits", node.where(),
+           node.text);
     case ScalarKind::number:
       if (const auto value = parse_number(node.text)) return *value;
       fail(ExitCode::config, "{}: {} is no number that can be stored", node.where(), node.text);
     case ScalarKind::ambiguous:
-      fail(ExitCode::config, "{}: {} can be read in two ways; put text into quotes, write numbers as 8 or 0.5",
+      fail(ExitCode::config,
+           "{}: {} can be read in two ways; put text into quotes, write numbers as 8 or 0.5",
            node.where(), node.text);
-    case ScalarKind::text: break;
+    case ScalarKind::text:
+      break;
   }
   return node.text;
 }
@@ -213,7 +238,8 @@ ConfigNode config_from_json(const Json& value, const std::string& source) {
   node.source = source;
   if (value.is_object()) {
     node.kind = ConfigNode::Kind::map;
-    for (const auto& [key, member] : value.items()) node.members.emplace_back(key, config_from_json(member, source));
+    for (const auto& [key, member] : value.items())
+      node.members.emplace_back(key, config_from_json(member, source));
   } else if (value.is_array()) {
     node.kind = ConfigNode::Kind::list;
     for (const Json& item : value) node.items.push_back(config_from_json(item, source));

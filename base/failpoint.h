@@ -1,9 +1,10 @@
 #pragma once
 
-// Places at which a test may kill the process, as a power cut would. FINSTILL_FAILPOINT="site:count" raises SIGKILL when
-// `site` is passed for the count-th time (from 1); without the variable a failpoint costs one branch.
-// Sites: "file.before_rename" (a file is whole under its temporary name), "manifest.before_write" (outputs are there, the
-// manifest is not), and those of the modules above, named "module.place".
+// Places at which a test may kill the process, as a power cut would.
+// FINSTILL_FAILPOINT="site:count" raises SIGKILL when `site` is passed for the count-th time (from
+// 1); without the variable a failpoint costs one branch. Sites: "file.before_rename" (a file is
+// whole under its temporary name), "manifest.before_write" (outputs are there, the manifest is
+// not), and those of the modules above, named "module.place".
 
 #include <string_view>
 

@@ -16,10 +16,14 @@ using Kind = ConfigNode::Kind;
 /// A value as messages quote it.
 std::string shown(const ConfigNode& node) {
   switch (node.kind) {
-    case Kind::null: return "nothing";
-    case Kind::list: return "a list";
-    case Kind::map: return "a map";
-    case Kind::scalar: break;
+    case Kind::null:
+      return "nothing";
+    case Kind::list:
+      return "a list";
+    case Kind::map:
+      return "a map";
+    case Kind::scalar:
+      break;
   }
   const std::string text = printable(node.text);
   return node.quoted ? fmt::format("the text \"{}\"", text) : text;
@@ -32,11 +36,14 @@ std::string range_text(const Field& field) {
 
 void check_range(double value, const ConfigNode& node, const Field& field) {
   if (field.minimum && (value < *field.minimum || value > *field.maximum)) {
-    fail(ExitCode::config, "{}: \"{}\" must be {}, not {}", node.where(), field.name, range_text(field), printable(node.text));
+    fail(ExitCode::config, "{}: \"{}\" must be {}, not {}", node.where(), field.name,
+         range_text(field), printable(node.text));
   }
 }
 
-bool is_plain_scalar(const ConfigNode& node) { return node.kind == Kind::scalar && !node.quoted; }
+bool is_plain_scalar(const ConfigNode& node) {
+  return node.kind == Kind::scalar && !node.quoted;
+}
 
 std::string joined(const std::vector<std::string>& words, std::string_view separator) {
   return fmt::format("{}", fmt::join(words, separator));
@@ -46,7 +53,8 @@ std::string joined(const std::vector<std::string>& words, std::string_view separ
   const bool too_large = is_plain_scalar(node) && scalar_kind(node.text) == ScalarKind::integer &&
                          !(is_unsigned && node.text.starts_with('-'));
   if (too_large) {
-    fail(ExitCode::config, "{}: \"{}\" is out of range: {} does not fit", node.where(), field.name, printable(node.text));
+    fail(ExitCode::config, "{}: \"{}\" is out of range: {} does not fit", node.where(), field.name,
+         printable(node.text));
   }
   const auto number = is_plain_scalar(node) ? parse_number(node.text) : std::nullopt;
   std::string what = is_unsigned ? "an integer of at least 0" : "an integer";
@@ -60,11 +68,14 @@ std::string joined(const std::vector<std::string>& words, std::string_view separ
 
 void refuse_node(const ConfigNode& node, const Field& field, std::string_view what) {
   std::string hint;
-  if (node.kind == Kind::scalar && node.quoted && what != "text") hint = "; remove the quotes if it is one";
-  fail(ExitCode::config, "{}: \"{}\" must be {}, not {}{}", node.where(), field.name, what, shown(node), hint);
+  if (node.kind == Kind::scalar && node.quoted && what != "text")
+    hint = "; remove the quotes if it is one";
+  fail(ExitCode::config, "{}: \"{}\" must be {}, not {}{}", node.where(), field.name, what,
+       shown(node), hint);
 }
 
-std::int64_t read_integer(const ConfigNode& node, const Field& field, std::int64_t low, std::int64_t high) {
+std::int64_t read_integer(const ConfigNode& node, const Field& field, std::int64_t low,
+                          std::int64_t high) {
   const auto value = is_plain_scalar(node) ? parse_integer(node.text) : std::nullopt;
   if (!value || *value < low || *value > high) refuse_integer(node, field, false);
   check_range(static_cast<double>(*value), node, field);
@@ -95,13 +106,14 @@ bool read_bool(const ConfigNode& node, const Field& field) {
 std::string read_text(const ConfigNode& node, const Field& field) {
   if (node.kind != Kind::scalar) refuse_node(node, field, "text");
   if (!node.quoted && scalar_kind(node.text) != ScalarKind::text) {
-    fail(ExitCode::config, "{}: \"{}\" must be text, and {} is not; if it is meant as text, write \"{}\"", node.where(),
-         field.name, shown(node), printable(node.text));
+    fail(ExitCode::config,
+         "{}: \"{}\" must be text, and {} is not; if it is meant as text, write \"{}\"",
+         node.where(), field.name, shown(node), printable(node.text));
   }
   const auto& choices = field.choices;
   if (!choices.empty() && std::find(choices.begin(), choices.end(), node.text) == choices.end()) {
-    fail(ExitCode::config, "{}: \"{}\" must be one of {}, not {}", node.where(), field.name, joined(choices, ", "),
-         shown(node));
+    fail(ExitCode::config, "{}: \"{}\" must be one of {}, not {}", node.where(), field.name,
+         joined(choices, ", "), shown(node));
   }
   return node.text;
 }
@@ -111,7 +123,8 @@ ArtifactRef read_reference(const ConfigNode& node, const Field& field) {
   ArtifactRef reference;
   reference.text = read_text(node, field);
   if (reference.text.empty()) {
-    fail(ExitCode::config, "{}: \"{}\" must name an artifact: \"${{stage}}\" or a folder", node.where(), field.name);
+    fail(ExitCode::config, "{}: \"{}\" must name an artifact: \"${{stage}}\" or a folder",
+         node.where(), field.name);
   }
   if (!reference.text.starts_with("${")) reference.path = reference.text;
   reference.where = node.where();
@@ -139,10 +152,12 @@ Json text_schema(const Field& field) {
 
 void Struct::read(void* object, const ConfigNode& node) const {
   if (node.kind != Kind::map && node.kind != Kind::null) {
-    fail(ExitCode::config, "{}: expected settings (a map of names to values), not {}", node.where(), shown(node));
+    fail(ExitCode::config, "{}: expected settings (a map of names to values), not {}", node.where(),
+         shown(node));
   }
   for (const auto& [key, member] : node.members) {
-    const auto found = std::find_if(fields.begin(), fields.end(), [&](const auto& field) { return field->name == key; });
+    const auto found = std::find_if(fields.begin(), fields.end(),
+                                    [&](const auto& field) { return field->name == key; });
     if (found != fields.end()) {
       (*found)->read(object, member, **found);
       continue;
@@ -150,7 +165,7 @@ void Struct::read(void* object, const ConfigNode& node) const {
     std::vector<std::string> known;
     for (const auto& field : fields) known.push_back(field->name);
     const std::string near = nearest_name(key, known);
-    const std::string advice = !near.empty()    ? fmt::format("did you mean \"{}\"?", near)
+    const std::string advice = !near.empty()   ? fmt::format("did you mean \"{}\"?", near)
                                : known.empty() ? std::string("there are no settings here")
                                                : fmt::format("known: {}", joined(known, ", "));
     fail(ExitCode::config, "{}: unknown field \"{}\"; {}", member.where(), printable(key), advice);
@@ -159,8 +174,8 @@ void Struct::read(void* object, const ConfigNode& node) const {
     if (!field->is_required) continue;
     const ConfigNode* member = node.find(field->name);
     if (member == nullptr || member->kind == Kind::null) {
-      fail(ExitCode::config, "{}: \"{}\" is missing ({})", member == nullptr ? node.where() : member->where(),
-           field->name, field->help);
+      fail(ExitCode::config, "{}: \"{}\" is missing ({})",
+           member == nullptr ? node.where() : member->where(), field->name, field->help);
     }
   }
 }
@@ -182,7 +197,8 @@ Json Struct::schema() const {
     properties[field->name] = std::move(property);
     if (field->is_required) required.push_back(field->name);
   }
-  Json schema{{"type", "object"}, {"properties", std::move(properties)}, {"additionalProperties", false}};
+  Json schema{
+      {"type", "object"}, {"properties", std::move(properties)}, {"additionalProperties", false}};
   if (!required.empty()) schema["required"] = std::move(required);
   return schema;
 }
@@ -202,9 +218,11 @@ std::string Struct::help(const void* defaults, int indent) const {
     }
     if (const std::string range = range_text(*field); !range.empty()) notes.push_back(range);
     if (!field->choices.empty()) notes.push_back("one of " + joined(field->choices, ", "));
-    if (!field->artifact_kinds.empty()) notes.push_back("an artifact of kind " + joined(field->artifact_kinds, " or "));
-    text += fmt::format("{:{}}{:<{}} {:<14} {}{}\n", "", indent, field->name, std::max(1, 26 - indent), field->type,
-                        field->help, notes.empty() ? "" : fmt::format(" ({})", joined(notes, "; ")));
+    if (!field->artifact_kinds.empty())
+      notes.push_back("an artifact of kind " + joined(field->artifact_kinds, " or "));
+    text += fmt::format("{:{}}{:<{}} {:<14} {}{}\n", "", indent, field->name,
+                        std::max(1, 26 - indent), field->type, field->help,
+                        notes.empty() ? "" : fmt::format(" ({})", joined(notes, "; ")));
     text += nested;
   }
   return text;
@@ -229,7 +247,8 @@ std::string nearest_name(std::string_view name, const std::vector<std::string>& 
       now[0] = i;
       for (std::size_t j = 1; j <= b.size(); ++j) {
         now[j] = std::min({last[j] + 1, now[j - 1] + 1, last[j - 1] + (a[i - 1] != b[j - 1])});
-        if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) now[j] = std::min(now[j], before[j - 2] + 1);
+        if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+          now[j] = std::min(now[j], before[j - 2] + 1);
       }
       before.swap(last);
       last.swap(now);

@@ -1,6 +1,7 @@
 #pragma once
 
-// The templates of fields.h: how each type of member is read, written and described. A new type is a new FieldType.
+// The templates of fields.h: how each type of member is read, written and described. A new type is
+// a new FieldType.
 
 #include <concepts>
 #include <limits>
@@ -8,8 +9,10 @@
 
 namespace finstill::base {
 
-// The scalars, in fields.cpp. Each checks the field's range or choices and throws Error(config) at the node's place.
-std::int64_t read_integer(const ConfigNode& node, const Field& field, std::int64_t low, std::int64_t high);
+// The scalars, in fields.cpp. Each checks the field's range or choices and throws Error(config) at
+// the node's place.
+std::int64_t read_integer(const ConfigNode& node, const Field& field, std::int64_t low,
+                          std::int64_t high);
 std::uint64_t read_unsigned(const ConfigNode& node, const Field& field);
 double read_number(const ConfigNode& node, const Field& field);
 bool read_bool(const ConfigNode& node, const Field& field);
@@ -22,7 +25,9 @@ Json number_schema(const Field& field);
 Json text_schema(const Field& field);
 
 template <typename T>
-concept HasFields = requires(Fields<T>& fields) { T::fields(fields); };
+concept HasFields = requires(Fields<T>& fields) {
+  T::fields(fields);
+};
 
 /// How a member of type X is read, written and described.
 template <typename X>
@@ -35,23 +40,28 @@ struct PlainFieldType {
   template <typename X>
   static void files(X&, const Field&, const FileVisitor&) {}
   template <typename X>
-  static std::string help(const X&, int) { return ""; }
+  static std::string help(const X&, int) {
+    return "";
+  }
 };
 
 template <>
 struct FieldType<bool> : PlainFieldType {
   static std::string type() { return "true|false"; }
-  static void read(bool& value, const ConfigNode& node, const Field& field) { value = read_bool(node, field); }
+  static void read(bool& value, const ConfigNode& node, const Field& field) {
+    value = read_bool(node, field);
+  }
   static Json write(bool value, Include) { return value; }
   static Json schema(const Field&) { return {{"type", "boolean"}}; }
 };
 
 template <typename X>
-  requires std::same_as<X, int> || std::same_as<X, std::int64_t>
+requires std::same_as<X, int> || std::same_as<X, std::int64_t>
 struct FieldType<X> : PlainFieldType {
   static std::string type() { return "integer"; }
   static void read(X& value, const ConfigNode& node, const Field& field) {
-    value = static_cast<X>(read_integer(node, field, std::numeric_limits<X>::min(), std::numeric_limits<X>::max()));
+    value = static_cast<X>(
+        read_integer(node, field, std::numeric_limits<X>::min(), std::numeric_limits<X>::max()));
   }
   static Json write(X value, Include) { return value; }
   static Json schema(const Field& field) { return integer_schema(field); }
@@ -70,7 +80,9 @@ struct FieldType<std::uint64_t> : PlainFieldType {
 template <>
 struct FieldType<double> : PlainFieldType {
   static std::string type() { return "number"; }
-  static void read(double& value, const ConfigNode& node, const Field& field) { value = read_number(node, field); }
+  static void read(double& value, const ConfigNode& node, const Field& field) {
+    value = read_number(node, field);
+  }
   static Json write(double value, Include) { return value; }
   static Json schema(const Field& field) { return number_schema(field); }
 };
@@ -78,7 +90,9 @@ struct FieldType<double> : PlainFieldType {
 template <>
 struct FieldType<std::string> : PlainFieldType {
   static std::string type() { return "text"; }
-  static void read(std::string& value, const ConfigNode& node, const Field& field) { value = read_text(node, field); }
+  static void read(std::string& value, const ConfigNode& node, const Field& field) {
+    value = read_text(node, field);
+  }
   static Json write(const std::string& value, Include) { return value; }
   static Json schema(const Field& field) { return text_schema(field); }
 };
@@ -130,7 +144,8 @@ struct FieldType<std::optional<X>> {
   static Json schema(const Field& field) {
     return {{"anyOf", Json::array({FieldType<X>::schema(field), Json{{"type", "null"}}})}};
   }
-  static void references(std::optional<X>& value, const Field& field, const ReferenceVisitor& visit) {
+  static void references(std::optional<X>& value, const Field& field,
+                         const ReferenceVisitor& visit) {
     if (value) FieldType<X>::references(*value, field, visit);
   }
   static void files(std::optional<X>& value, const Field& field, const FileVisitor& visit) {
@@ -158,7 +173,9 @@ struct FieldType<std::vector<X>> {
     for (const auto& element : value) list.push_back(FieldType<X>::write(element, include));
     return list;
   }
-  static Json schema(const Field& field) { return {{"type", "array"}, {"items", FieldType<X>::schema(field)}}; }
+  static Json schema(const Field& field) {
+    return {{"type", "array"}, {"items", FieldType<X>::schema(field)}};
+  }
   static void references(std::vector<X>& value, const Field& field, const ReferenceVisitor& visit) {
     if constexpr (!std::same_as<X, bool>) {
       for (X& element : value) FieldType<X>::references(element, field, visit);
@@ -169,7 +186,9 @@ struct FieldType<std::vector<X>> {
       for (X& element : value) FieldType<X>::files(element, field, visit);
     }
   }
-  static std::string help(const std::vector<X>&, int indent) { return FieldType<X>::help(X{}, indent); }
+  static std::string help(const std::vector<X>&, int indent) {
+    return FieldType<X>::help(X{}, indent);
+  }
 };
 
 template <typename X>
@@ -204,14 +223,22 @@ struct FieldType<Named<X>> {
 template <HasFields T>
 struct FieldType<T> {
   static std::string type() { return "settings"; }
-  static void read(T& value, const ConfigNode& node, const Field&) { struct_of<T>().read(&value, node); }
-  static Json write(const T& value, Include include) { return struct_of<T>().write(&value, include); }
+  static void read(T& value, const ConfigNode& node, const Field&) {
+    struct_of<T>().read(&value, node);
+  }
+  static Json write(const T& value, Include include) {
+    return struct_of<T>().write(&value, include);
+  }
   static Json schema(const Field&) { return struct_of<T>().schema(); }
   static void references(T& value, const Field&, const ReferenceVisitor& visit) {
     struct_of<T>().references(&value, visit);
   }
-  static void files(T& value, const Field&, const FileVisitor& visit) { struct_of<T>().files(&value, visit); }
-  static std::string help(const T& value, int indent) { return struct_of<T>().help(&value, indent); }
+  static void files(T& value, const Field&, const FileVisitor& visit) {
+    struct_of<T>().files(&value, visit);
+  }
+  static std::string help(const T& value, int indent) {
+    return struct_of<T>().help(&value, indent);
+  }
 };
 
 template <typename T>

@@ -1,5 +1,5 @@
-// YAML text -> ConfigNode. yaml-cpp's node tree keeps the first of two equal keys, expands aliases without limit and
-// forgets quotes, so the tree is built here from its parser events.
+// YAML text -> ConfigNode. yaml-cpp's node tree keeps the first of two equal keys, expands aliases
+// without limit and forgets quotes, so the tree is built here from its parser events.
 
 #include "base/fields.h"
 
@@ -32,7 +32,8 @@ class Places {
 
   std::size_t offset(const YAML::Mark& mark) const {
     if (mark.line < 0 || static_cast<std::size_t>(mark.line) >= starts_.size()) return text_.size();
-    return std::min(text_.size(), starts_[mark.line] + static_cast<std::size_t>(std::max(mark.column, 0)));
+    return std::min(text_.size(),
+                    starts_[mark.line] + static_cast<std::size_t>(std::max(mark.column, 0)));
   }
 
   /// The character at a mark, or NUL at the end.
@@ -41,7 +42,8 @@ class Places {
     return at < text_.size() ? text_[at] : '\0';
   }
 
-  /// Whether the quoted scalar at a mark is closed; yaml-cpp 0.7 ends an open one silently at the end of the text.
+  /// Whether the quoted scalar at a mark is closed; yaml-cpp 0.7 ends an open one silently at the
+  /// end of the text.
   bool is_closed(const YAML::Mark& mark) const {
     const char quote = character(mark);
     if (quote != '"' && quote != '\'') return true;
@@ -60,7 +62,8 @@ class Places {
     node.source = source_;
     node.line = std::max(mark.line, 0) + 1;
     const std::size_t start = starts_[std::min<std::size_t>(node.line - 1, starts_.size() - 1)];
-    node.column = static_cast<int>(count_code_points(text_.substr(start, offset(mark) - start))) + 1;
+    node.column =
+        static_cast<int>(count_code_points(text_.substr(start, offset(mark) - start))) + 1;
   }
 
   [[noreturn]] void refuse(const YAML::Mark& mark, std::string_view why) const {
@@ -86,7 +89,8 @@ class TreeBuilder : public YAML::EventHandler {
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     check_properties(mark, "?", anchor);
-    if (wants_key()) places_.refuse(mark, "a key is missing before ':' (or it is null: put it into quotes)");
+    if (wants_key())
+      places_.refuse(mark, "a key is missing before ':' (or it is null: put it into quotes)");
     ConfigNode node;
     if (places_.character(mark) == 'N') {  // Null and NULL: not ours, whatever yaml-cpp says
       node.kind = ConfigNode::Kind::scalar;
@@ -96,13 +100,15 @@ class TreeBuilder : public YAML::EventHandler {
   }
 
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
-    places_.refuse(mark, "aliases (*name) are not allowed; write the value again, or put * into quotes");
+    places_.refuse(mark,
+                   "aliases (*name) are not allowed; write the value again, or put * into quotes");
   }
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
     check_properties(mark, tag, anchor);
-    if (!places_.is_closed(mark)) places_.refuse(mark, "not valid YAML: the quote that opens here is never closed");
+    if (!places_.is_closed(mark))
+      places_.refuse(mark, "not valid YAML: the quote that opens here is never closed");
     if (!is_valid_utf8(value)) {  // yaml-cpp 0.7 turns \N and \_ into single bytes
       places_.refuse(mark, "an escape that is no character; write it as \\u0085 or \\u00A0");
     }
@@ -137,31 +143,36 @@ class TreeBuilder : public YAML::EventHandler {
   };
 
   bool wants_key() const {
-    return !open_.empty() && open_.back().node->kind == ConfigNode::Kind::map && !open_.back().has_key;
+    return !open_.empty() && open_.back().node->kind == ConfigNode::Kind::map &&
+           !open_.back().has_key;
   }
 
-  void check_properties(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) const {
+  void check_properties(const YAML::Mark& mark, const std::string& tag,
+                        YAML::anchor_t anchor) const {
     if (anchor != YAML::NullAnchor) {
-      places_.refuse(mark, "anchors (&name) are not allowed; write the value again, or put & into quotes");
+      places_.refuse(
+          mark, "anchors (&name) are not allowed; write the value again, or put & into quotes");
     }
     // A quoted scalar's tag is "!", as is an explicit "! value"; only the text tells them apart.
     const bool named = !tag.empty() && tag != "?" && tag != "!";
-    if (named || places_.character(mark) == '!') places_.refuse(mark, "tags (!name) are not allowed");
+    if (named || places_.character(mark) == '!')
+      places_.refuse(mark, "tags (!name) are not allowed");
   }
 
   void take_key(const YAML::Mark& mark, const std::string& key) {
     if (key == "<<") places_.refuse(mark, "merge keys (<<) are not allowed");
     ConfigNode& map = *open_.back().node;
     if (const ConfigNode* earlier = map.find(key)) {
-      places_.refuse(mark, fmt::format("the key \"{}\" stands here twice (first in line {})", printable(key), earlier->line));
+      places_.refuse(mark, fmt::format("the key \"{}\" stands here twice (first in line {})",
+                                       printable(key), earlier->line));
     }
     map.members.emplace_back(key, ConfigNode{});
     places_.put(mark, map.members.back().second);
     open_.back().has_key = true;
   }
 
-  /// Puts a node where the next one belongs and returns it. Parents do not grow while a child is open, so the pointers
-  /// in open_ stay good.
+  /// Puts a node where the next one belongs and returns it. Parents do not grow while a child is
+  /// open, so the pointers in open_ stay good.
   ConfigNode* place(const YAML::Mark& mark, ConfigNode node) {
     places_.put(mark, node);
     if (open_.empty()) {
@@ -178,7 +189,8 @@ class TreeBuilder : public YAML::EventHandler {
     return &level.node->members.back().second;
   }
 
-  void open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, ConfigNode::Kind kind) {
+  void open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+            ConfigNode::Kind kind) {
     check_properties(mark, tag, anchor);
     if (wants_key()) places_.refuse(mark, "a key must be plain text, not a list or a map");
     if (open_.size() >= deepest_level) {
@@ -198,8 +210,9 @@ class TreeBuilder : public YAML::EventHandler {
 std::size_t find_bad_byte(std::string_view text) {
   for (std::size_t offset = 0; offset < text.size();) {
     const CodePoint point = decode_utf8(text, offset);
-    const bool control = (point.code < 0x20 && point.code != '\n' && point.code != '\r' && point.code != '\t') ||
-                         (point.code >= 0x7F && point.code < 0xA0 && point.code != 0x85);
+    const bool control =
+        (point.code < 0x20 && point.code != '\n' && point.code != '\r' && point.code != '\t') ||
+        (point.code >= 0x7F && point.code < 0xA0 && point.code != 0x85);
     if (!point.valid || control) return offset;
     offset += point.length;
   }
@@ -213,10 +226,13 @@ void check_text(std::string_view text, const std::string& source) {
   const std::size_t bad = find_bad_byte(text);
   if (bad == std::string_view::npos) return;
   const auto line = std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(bad), '\n');
-  const std::size_t start = text.rfind('\n', bad) == std::string_view::npos ? 0 : text.rfind('\n', bad) + 1;
-  fail(ExitCode::config, "{}:{}:{}: invalid UTF-8 or a control character (byte 0x{:02x}); save the file as UTF-8 text",
-       source, line + 1, count_code_points(text.substr(start, bad - start)) + 1,
-       static_cast<unsigned char>(text[bad]));
+  const std::size_t start =
+      text.rfind('\n', bad) == std::string_view::npos ? 0 : text.rfind('\n', bad) + 1;
+  fail(
+      ExitCode::config,
+      "{}:{}:{}: invalid UTF-8 or a control character (byte 0x{:02x}); save the file as UTF-8 text",
+      source, line + 1, count_code_points(text.substr(start, bad - start)) + 1,
+      static_cast<unsigned char>(text[bad]));
 }
 
 }  // namespace
@@ -234,7 +250,8 @@ ConfigNode parse_yaml(std::string_view text, const std::string& source) {
     if (root.source.empty()) places.put(YAML::Mark(), root);  // an empty file
     TreeBuilder further(places);
     if (parser.HandleNextDocument(further)) {
-      fail(ExitCode::config, "{}: more than one YAML document (---); put each into its own file", source);
+      fail(ExitCode::config, "{}: more than one YAML document (---); put each into its own file",
+           source);
     }
     return root;
   } catch (const YAML::Exception& error) {

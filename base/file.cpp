@@ -42,7 +42,8 @@ std::filesystem::path parent_of(const std::filesystem::path& file) {
 /// Writes everything; 0 or errno.
 int write_all(int descriptor, const char* bytes, std::size_t size) {
   while (size > 0) {
-    const ssize_t written = ::write(descriptor, bytes, std::min<std::size_t>(size, std::size_t{1} << 30));
+    const ssize_t written =
+        ::write(descriptor, bytes, std::min<std::size_t>(size, std::size_t{1} << 30));
     if (written < 0) {
       if (errno == EINTR) continue;
       return errno;
@@ -63,13 +64,15 @@ std::string host_name() {
 void fail_errno(int error, std::string_view action, const std::filesystem::path& file) {
   const bool denied = error == EACCES || error == EPERM || error == EROFS;
   std::string advice;
-  if (error == ENOSPC || error == EDQUOT) advice = "; free some space or choose another folder, then start again";
+  if (error == ENOSPC || error == EDQUOT)
+    advice = "; free some space or choose another folder, then start again";
   if (error == EFBIG) advice = "; the file size limit of this process is too low (ulimit -f)";
   if (error == EROFS) advice = "; choose a folder on a writable disk";
-  if (error == EACCES || error == EPERM) advice = "; change its permissions or choose another place";
+  if (error == EACCES || error == EPERM)
+    advice = "; change its permissions or choose another place";
   if (error == EMFILE || error == ENFILE) advice = "; raise the limit of open files (ulimit -n)";
-  fail(denied ? ExitCode::permission : ExitCode::io, "{}: {}: {}{}", file.string(), action, std::strerror(error),
-       advice);
+  fail(denied ? ExitCode::permission : ExitCode::io, "{}: {}: {}{}", file.string(), action,
+       std::strerror(error), advice);
 }
 
 std::string read_file(const std::filesystem::path& file, std::uint64_t limit) {
@@ -78,12 +81,15 @@ std::string read_file(const std::filesystem::path& file, std::uint64_t limit) {
   if (descriptor.get() < 0) fail_errno(errno, "cannot open", file);
   struct stat status = {};
   if (::fstat(descriptor.get(), &status) != 0) fail_errno(errno, "cannot read", file);
-  if (!S_ISREG(status.st_mode)) fail(ExitCode::io, "{}: not a regular file; give the path of a file", file.string());
+  if (!S_ISREG(status.st_mode))
+    fail(ExitCode::io, "{}: not a regular file; give the path of a file", file.string());
   const auto refuse_size = [&] {
-    fail(ExitCode::data, "{}: larger than the {} bytes that are allowed here", file.string(), limit);
+    fail(ExitCode::data, "{}: larger than the {} bytes that are allowed here", file.string(),
+         limit);
   };
   if (static_cast<std::uint64_t>(status.st_size) > limit) refuse_size();
-  std::string bytes(static_cast<std::size_t>(status.st_size) + 1, '\0');  // one more: notices a growing file
+  std::string bytes(static_cast<std::size_t>(status.st_size) + 1,
+                    '\0');  // one more: notices a growing file
   std::size_t filled = 0;
   while (true) {
     const ssize_t got = ::read(descriptor.get(), bytes.data() + filled, bytes.size() - filled);
@@ -101,8 +107,8 @@ std::string read_file(const std::filesystem::path& file, std::uint64_t limit) {
 AtomicFile::AtomicFile(std::filesystem::path file) : file_(std::move(file)) {
   static std::atomic<unsigned> counter{0};
   make_folder(parent_of(file_));
-  temporary_ = parent_of(file_) /
-               fmt::format(".{}.{}-{}.tmp", file_.filename().string(), ::getpid(), counter.fetch_add(1));
+  temporary_ = parent_of(file_) / fmt::format(".{}.{}-{}.tmp", file_.filename().string(),
+                                              ::getpid(), counter.fetch_add(1));
   descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (descriptor_ < 0) fail_errno(errno, "cannot write", file_);
 }
@@ -154,7 +160,8 @@ void write_file_atomic(const std::filesystem::path& file, std::string_view bytes
 void make_folder(const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  if (error && !std::filesystem::is_directory(folder)) fail_errno(error.value(), "cannot make the folder", folder);
+  if (error && !std::filesystem::is_directory(folder))
+    fail_errno(error.value(), "cannot make the folder", folder);
 }
 
 void sync_folder(const std::filesystem::path& folder) {
@@ -167,7 +174,8 @@ void sync_folder(const std::filesystem::path& folder) {
 }
 
 void rename_durably(const std::filesystem::path& from, const std::filesystem::path& to) {
-  if (::rename(from.c_str(), to.c_str()) != 0) fail_errno(errno, fmt::format("cannot rename {}", from.string()), to);
+  if (::rename(from.c_str(), to.c_str()) != 0)
+    fail_errno(errno, fmt::format("cannot rename {}", from.string()), to);
   sync_folder(parent_of(to));
   if (parent_of(from) != parent_of(to)) sync_folder(parent_of(from));
 }
@@ -181,13 +189,17 @@ void remove_all(const std::filesystem::path& path) {
 void check_free_space(const std::filesystem::path& folder, std::uint64_t bytes) {
   std::filesystem::path existing = std::filesystem::absolute(folder);
   std::error_code ignored;
-  while (!std::filesystem::exists(existing, ignored) && existing.has_relative_path()) existing = existing.parent_path();
+  while (!std::filesystem::exists(existing, ignored) && existing.has_relative_path())
+    existing = existing.parent_path();
   struct statvfs status = {};
-  if (::statvfs(existing.c_str(), &status) != 0) fail_errno(errno, "cannot ask for the free space of", existing);
+  if (::statvfs(existing.c_str(), &status) != 0)
+    fail_errno(errno, "cannot ask for the free space of", existing);
   const std::uint64_t free_bytes = std::uint64_t{status.f_bavail} * status.f_frsize;
   if (free_bytes < bytes) {
-    fail(ExitCode::io, "{}: {:.1f} GB are needed and {:.1f} GB are free; free some space or choose another folder",
-         folder.string(), static_cast<double>(bytes) / 1e9, static_cast<double>(free_bytes) / 1e9);
+    fail(
+        ExitCode::io,
+        "{}: {:.1f} GB are needed and {:.1f} GB are free; free some space or choose another folder",
+        folder.string(), static_cast<double>(bytes) / 1e9, static_cast<double>(free_bytes) / 1e9);
   }
 }
 
@@ -202,9 +214,12 @@ RunLock::RunLock(const std::filesystem::path& folder) {
     const ssize_t length = ::read(descriptor_, holder, sizeof holder - 1);
     ::close(descriptor_);
     if (error != EWOULDBLOCK) fail_errno(error, "cannot lock", file);
-    const std::string_view who = length > 0 ? std::string_view(holder, static_cast<std::size_t>(length)) : "";
-    fail(ExitCode::io, "{}: another run works in this folder ({}); wait for it, stop it, or choose another folder",
-         folder.string(), who.empty() ? "unknown process" : who.substr(0, who.find('\n')));
+    const std::string_view who =
+        length > 0 ? std::string_view(holder, static_cast<std::size_t>(length)) : "";
+    fail(
+        ExitCode::io,
+        "{}: another run works in this folder ({}); wait for it, stop it, or choose another folder",
+        folder.string(), who.empty() ? "unknown process" : who.substr(0, who.find('\n')));
   }
   const std::string who = fmt::format("process {} on {}\n", ::getpid(), host_name());
   if (::ftruncate(descriptor_, 0) != 0 || write_all(descriptor_, who.data(), who.size()) != 0) {
@@ -214,6 +229,8 @@ RunLock::RunLock(const std::filesystem::path& folder) {
   }
 }
 
-RunLock::~RunLock() { ::close(descriptor_); }  // the file stays: removing it would race with the next run
+RunLock::~RunLock() {
+  ::close(descriptor_);
+}  // the file stays: removing it would race with the next run
 
 }  // namespace finstill::base

@@ -3,11 +3,14 @@
 // GGUF versions 2 and 3, little-endian:
 //
 //   "GGUF", u32 version, u64 tensor count, u64 metadata count
-//   metadata:  string key, u32 type, value          (string = u64 length, bytes; array = u32 type, u64 count, elements)
-//   tensors:   string name, u32 rank, u64 dimensions[rank], u32 type, u64 offset
-//   padding to `general.alignment` (default 32), then the tensors' bytes; offsets count from here
+//   metadata   string key, u32 type, value
+//              (a string is u64 length, bytes; an array is u32 type, u64 count, elements)
+//   tensors    string name, u32 rank, u64 dimensions[rank], u32 type, u64 offset
+//   padding    to `general.alignment` (default 32)
+//   bytes      of the tensors; offsets count from here
 //
-// Every length, count and offset is checked against the file before memory is taken. Values of blocks are not decoded here.
+// Every length, count and offset is checked against the file before memory is taken. Values of
+// blocks are not decoded here.
 
 #include <cstdint>
 #include <filesystem>
@@ -25,7 +28,18 @@
 namespace finstill::base {
 
 enum class GgufType : std::uint32_t {
-  u8 = 0, i8 = 1, u16 = 2, i16 = 3, u32 = 4, i32 = 5, f32 = 6, boolean = 7, string = 8, array = 9, u64 = 10, i64 = 11,
+  u8 = 0,
+  i8 = 1,
+  u16 = 2,
+  i16 = 3,
+  u32 = 4,
+  i32 = 5,
+  f32 = 6,
+  boolean = 7,
+  string = 8,
+  array = 9,
+  u64 = 10,
+  i64 = 11,
   f64 = 12,
 };
 
@@ -33,8 +47,8 @@ enum class GgufType : std::uint32_t {
 struct GgufValue {
   GgufType type = GgufType::u8;
   std::variant<std::uint64_t, std::int64_t, double, bool, std::string, std::vector<std::uint64_t>,
-               std::vector<std::int64_t>, std::vector<double>, std::vector<bool>, std::vector<std::string>,
-               std::vector<GgufValue>>
+               std::vector<std::int64_t>, std::vector<double>, std::vector<bool>,
+               std::vector<std::string>, std::vector<GgufValue>>
       value;
   GgufType element = GgufType::u8;  ///< of an array
 };
@@ -54,7 +68,8 @@ const GgmlType* find_ggml_type(std::string_view name);
 
 struct GgufTensor {
   std::string name;
-  std::vector<std::int64_t> dimensions;  ///< as in the file: the fastest first, so a matrix [out, in] reads {in, out}
+  /// As in the file: the fastest first, so a matrix [out, in] reads {in, out}.
+  std::vector<std::int64_t> dimensions;
   const GgmlType* type = nullptr;
   std::uint64_t offset = 0;  ///< of the first byte in the file
   std::uint64_t bytes = 0;
@@ -74,8 +89,9 @@ class GgufHeader {
   const GgufValue* find(std::string_view key) const;
   const GgufTensor* find_tensor(std::string_view name) const;
 
-  // Checked access; each throws Error(data) naming the key when it is missing (and no fallback is given) or has another
-  // type. Integers of any width that fit are accepted as integers, and integers as numbers.
+  // Checked access; each throws Error(data) naming the key when it is missing (and no fallback is
+  // given) or has another type. Integers of any width that fit are accepted as integers, and
+  // integers as numbers.
   std::int64_t integer(std::string_view key) const;
   std::int64_t integer(std::string_view key, std::int64_t fallback) const;
   double number(std::string_view key) const;
@@ -91,9 +107,10 @@ class GgufHeader {
   const GgufValue& required(std::string_view key) const;
 };
 
-/// Checks and reads a header. `bytes` is the whole file (or, with a larger `file_size`, its beginning through the
-/// header). Throws Error(data) beginning with `where`.
-GgufHeader parse_gguf(std::span<const std::byte> bytes, std::uint64_t file_size, const std::string& where);
+/// Checks and reads a header. `bytes` is the whole file (or, with a larger `file_size`, its
+/// beginning through the header). Throws Error(data) beginning with `where`.
+GgufHeader parse_gguf(std::span<const std::byte> bytes, std::uint64_t file_size,
+                      const std::string& where);
 
 /// One mapped file.
 class GgufFile {

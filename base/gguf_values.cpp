@@ -7,21 +7,25 @@
 namespace finstill::base {
 namespace {
 
-[[noreturn]] void refuse_type(const GgufHeader& header, std::string_view key, std::string_view what) {
+[[noreturn]] void refuse_type(const GgufHeader& header, std::string_view key,
+                              std::string_view what) {
   fail(ExitCode::data, "{}: metadata \"{}\" is no {}", header.where, key, what);
 }
 
 std::int64_t integer_of(const GgufHeader& header, std::string_view key, const GgufValue& value) {
   if (const auto* plain = std::get_if<std::int64_t>(&value.value)) return *plain;
   const auto* large = std::get_if<std::uint64_t>(&value.value);
-  if (large == nullptr || *large > static_cast<std::uint64_t>(INT64_MAX)) refuse_type(header, key, "integer below 2^63");
+  if (large == nullptr || *large > static_cast<std::uint64_t>(INT64_MAX))
+    refuse_type(header, key, "integer below 2^63");
   return static_cast<std::int64_t>(*large);
 }
 
 double number_of(const GgufHeader& header, std::string_view key, const GgufValue& value) {
   if (const auto* number = std::get_if<double>(&value.value)) return *number;
-  if (const auto* integer = std::get_if<std::int64_t>(&value.value)) return static_cast<double>(*integer);
-  if (const auto* large = std::get_if<std::uint64_t>(&value.value)) return static_cast<double>(*large);
+  if (const auto* integer = std::get_if<std::int64_t>(&value.value))
+    return static_cast<double>(*integer);
+  if (const auto* large = std::get_if<std::uint64_t>(&value.value))
+    return static_cast<double>(*large);
   refuse_type(header, key, "number");
 }
 
@@ -53,21 +57,27 @@ const GgufValue& GgufHeader::required(std::string_view key) const {
   return *value;
 }
 
-std::int64_t GgufHeader::integer(std::string_view key) const { return integer_of(*this, key, required(key)); }
+std::int64_t GgufHeader::integer(std::string_view key) const {
+  return integer_of(*this, key, required(key));
+}
 
 std::int64_t GgufHeader::integer(std::string_view key, std::int64_t fallback) const {
   const GgufValue* value = find(key);
   return value == nullptr ? fallback : integer_of(*this, key, *value);
 }
 
-double GgufHeader::number(std::string_view key) const { return number_of(*this, key, required(key)); }
+double GgufHeader::number(std::string_view key) const {
+  return number_of(*this, key, required(key));
+}
 
 double GgufHeader::number(std::string_view key, double fallback) const {
   const GgufValue* value = find(key);
   return value == nullptr ? fallback : number_of(*this, key, *value);
 }
 
-const std::string& GgufHeader::text(std::string_view key) const { return text_of(*this, key, required(key)); }
+const std::string& GgufHeader::text(std::string_view key) const {
+  return text_of(*this, key, required(key));
+}
 
 std::string GgufHeader::text(std::string_view key, std::string_view fallback) const {
   const GgufValue* value = find(key);
@@ -96,7 +106,8 @@ std::vector<std::int64_t> GgufHeader::integers(std::string_view key) const {
   std::vector<std::int64_t> integers;
   integers.reserve(large->size());
   for (const std::uint64_t one : *large) {
-    if (one > static_cast<std::uint64_t>(INT64_MAX)) refuse_type(*this, key, "array of integers below 2^63");
+    if (one > static_cast<std::uint64_t>(INT64_MAX))
+      refuse_type(*this, key, "array of integers below 2^63");
     integers.push_back(static_cast<std::int64_t>(one));
   }
   return integers;

@@ -17,7 +17,8 @@ namespace {
 
 /// Walks a folder; `ancestors` are the folders around it, to notice links that go in circles.
 void collect_files(const std::filesystem::path& folder, const std::string& prefix,
-                   std::vector<std::pair<dev_t, ino_t>>& ancestors, std::vector<std::string>& files) {
+                   std::vector<std::pair<dev_t, ino_t>>& ancestors,
+                   std::vector<std::string>& files) {
   struct stat status = {};
   if (::stat(folder.c_str(), &status) != 0) fail_errno(errno, "cannot read", folder);
   const std::pair<dev_t, ino_t> self{status.st_dev, status.st_ino};
@@ -26,9 +27,11 @@ void collect_files(const std::filesystem::path& folder, const std::string& prefi
   }
   ancestors.push_back(self);
   std::error_code error;
-  for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+  for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
     const std::string relative = prefix + entry->path().filename().string();
-    if (::stat(entry->path().c_str(), &status) != 0) fail_errno(errno, "cannot read", entry->path());
+    if (::stat(entry->path().c_str(), &status) != 0)
+      fail_errno(errno, "cannot read", entry->path());
     if (S_ISDIR(status.st_mode)) {
       collect_files(entry->path(), relative + "/", ancestors, files);
     } else if (S_ISREG(status.st_mode)) {
@@ -55,7 +58,9 @@ Sha256::Sha256() : state_(std::make_unique<State>()) {
 
 Sha256::~Sha256() = default;
 
-void Sha256::update(std::string_view bytes) { EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()); }
+void Sha256::update(std::string_view bytes) {
+  EVP_DigestUpdate(state_->context, bytes.data(), bytes.size());
+}
 
 std::string Sha256::finish() {
   unsigned char digest[EVP_MAX_MD_SIZE];
@@ -101,7 +106,8 @@ std::string sha256_file(const std::filesystem::path& file) {
   }
   ::close(descriptor);
   if (error != 0) fail_errno(error, "cannot read", file);
-  if (!regular) fail(ExitCode::io, "{}: not a regular file; give the path of a file", file.string());
+  if (!regular)
+    fail(ExitCode::io, "{}: not a regular file; give the path of a file", file.string());
   return hash.finish();
 }
 

@@ -1,5 +1,5 @@
-// Strict JSON over nlohmann's SAX parser: its own tree builder keeps the last of two equal keys, turns integers past
-// 64 bits into doubles, has no depth limit and reports no line.
+// Strict JSON over nlohmann's SAX parser: its own tree builder keeps the last of two equal keys,
+// turns integers past 64 bits into doubles, has no depth limit and reports no line.
 
 #include "base/json.h"
 
@@ -59,7 +59,8 @@ class TreeBuilder {
   bool number_unsigned(Json::number_unsigned_t value) { return place(value); }
   bool number_float(double value, const std::string& spelling) {
     if (spelling.find_first_of(".eE") == std::string::npos) {
-      refuse(offset(), fmt::format("the integer {} does not fit into 64 bits", spelling.substr(0, 40)));
+      refuse(offset(),
+             fmt::format("the integer {} does not fit into 64 bits", spelling.substr(0, 40)));
     }
     return place(value);
   }
@@ -80,11 +81,13 @@ class TreeBuilder {
   }
 
   bool parse_error(std::size_t at, const std::string&, const Json::exception& error) {
-    // "[json.exception.parse_error.101] parse error at line 1, column 2: WHAT"; a line of our own stands before it.
+    // "[json.exception.parse_error.101] parse error at line 1, column 2: WHAT"; a line of our own
+    // stands before it.
     const std::string_view message = error.what();
     const std::size_t column = message.find("column ");
     const std::size_t colon = message.find(": ", column == std::string_view::npos ? 0 : column);
-    const std::string_view what = colon == std::string_view::npos ? message : message.substr(colon + 2);
+    const std::string_view what =
+        colon == std::string_view::npos ? message : message.substr(colon + 2);
     refuse(at == 0 ? 0 : at - 1, fmt::format("not valid JSON: {}", printable(what, 200)));
   }
 
@@ -101,7 +104,8 @@ class TreeBuilder {
     const std::string_view before = text_.substr(0, std::min(offset, text_.size()));
     const std::size_t newline = before.rfind('\n');
     const std::size_t start = newline == std::string_view::npos ? 0 : newline + 1;
-    fail(ExitCode::data, "{}:{}:{}: {}", where_, first_line_ + std::count(before.begin(), before.end(), '\n'),
+    fail(ExitCode::data, "{}:{}:{}: {}", where_,
+         first_line_ + std::count(before.begin(), before.end(), '\n'),
          count_code_points(before.substr(start)) + 1, why);
   }
 
@@ -116,8 +120,9 @@ class TreeBuilder {
       parent.push_back(std::move(value));
       return &parent.back();
     }
-    // ordered_map looks for an equal key at each insertion, which a vocabulary of 150,000 keys cannot afford; keys are
-    // known to be unique here, so the vector below it takes the pair at once.
+    // ordered_map looks for an equal key at each insertion, which a vocabulary of 150,000 keys
+    // cannot afford; keys are known to be unique here, so the vector below it takes the pair at
+    // once.
     auto& object = parent.get_ref<Json::object_t&>();
     object.Json::object_t::Container::emplace_back(std::move(open_.back().key), std::move(value));
     return &object.back().second;
@@ -129,7 +134,8 @@ class TreeBuilder {
   }
 
   bool open(Json value) {
-    if (open_.size() >= deepest_level) refuse(offset(), fmt::format("nested deeper than {} levels", deepest_level));
+    if (open_.size() >= deepest_level)
+      refuse(offset(), fmt::format("nested deeper than {} levels", deepest_level));
     Json* placed = put(std::move(value));
     open_.push_back({placed, {}, {}});
     return true;
@@ -168,13 +174,16 @@ const Json& required(const Json& object, std::string_view key, std::string_view 
   return *member;
 }
 
-[[noreturn]] void refuse_type(std::string_view where, std::string_view key, const Json& value, std::string_view what) {
-  fail(ExitCode::data, "{}: \"{}\" must be {}, not {}", where, printable(key), what, printable(dump_json(value)));
+[[noreturn]] void refuse_type(std::string_view where, std::string_view key, const Json& value,
+                              std::string_view what) {
+  fail(ExitCode::data, "{}: \"{}\" must be {}, not {}", where, printable(key), what,
+       printable(dump_json(value)));
 }
 
 std::int64_t integer_of(const Json& value, std::string_view key, std::string_view where) {
   if (!value.is_number_integer()) refuse_type(where, key, value, "an integer");
-  if (value.is_number_unsigned() && value.get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX)) {
+  if (value.is_number_unsigned() &&
+      value.get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX)) {
     refuse_type(where, key, value, "an integer below 2^63");
   }
   return value.get<std::int64_t>();
@@ -195,8 +204,8 @@ std::string string_of(const Json& value, std::string_view key, std::string_view 
 Json parse_json(std::string_view text, std::string_view where, std::int64_t first_line) {
   TreeBuilder builder(text, where, first_line);
   const char* end = text.data() + text.size();
-  Json::sax_parse(CountingIterator(text.data(), builder.position()), CountingIterator(end, builder.position()),
-                  &builder);
+  Json::sax_parse(CountingIterator(text.data(), builder.position()),
+                  CountingIterator(end, builder.position()), &builder);
   return builder.take();
 }
 
@@ -211,7 +220,9 @@ std::string dump_json(const Json& value) {
 
 std::string first_difference(const Json& a, const Json& b) {
   if (!a.is_object() || !b.is_object()) return a == b ? "" : ".";
-  const auto inside = [](const std::string& key, const std::string& rest) { return rest == "." ? key : key + "." + rest; };
+  const auto inside = [](const std::string& key, const std::string& rest) {
+    return rest == "." ? key : key + "." + rest;
+  };
   for (const auto& [key, value] : a.items()) {
     const auto other = b.find(key);
     if (other == b.end()) return key;
@@ -228,7 +239,8 @@ std::int64_t json_integer(const Json& object, std::string_view key, std::string_
   return integer_of(required(object, key, where), key, where);
 }
 
-std::int64_t json_integer(const Json& object, std::string_view key, std::string_view where, std::int64_t fallback) {
+std::int64_t json_integer(const Json& object, std::string_view key, std::string_view where,
+                          std::int64_t fallback) {
   const Json* value = present(object, key, where);
   return value == nullptr ? fallback : integer_of(*value, key, where);
 }
@@ -237,7 +249,8 @@ double json_number(const Json& object, std::string_view key, std::string_view wh
   return number_of(required(object, key, where), key, where);
 }
 
-double json_number(const Json& object, std::string_view key, std::string_view where, double fallback) {
+double json_number(const Json& object, std::string_view key, std::string_view where,
+                   double fallback) {
   const Json* value = present(object, key, where);
   return value == nullptr ? fallback : number_of(*value, key, where);
 }
@@ -246,7 +259,8 @@ std::string json_string(const Json& object, std::string_view key, std::string_vi
   return string_of(required(object, key, where), key, where);
 }
 
-std::string json_string(const Json& object, std::string_view key, std::string_view where, std::string_view fallback) {
+std::string json_string(const Json& object, std::string_view key, std::string_view where,
+                        std::string_view fallback) {
   const Json* value = present(object, key, where);
   return value == nullptr ? std::string(fallback) : string_of(*value, key, where);
 }

@@ -16,7 +16,9 @@ namespace {
 
 constexpr std::size_t block_size = 1 << 18;
 
-bool is_blank(std::string_view line) { return line.find_first_not_of(" \t\r") == std::string_view::npos; }
+bool is_blank(std::string_view line) {
+  return line.find_first_not_of(" \t\r") == std::string_view::npos;
+}
 
 /// The value of a line, or nothing when it is broken.
 std::optional<Json> value_of(std::string_view line) {
@@ -27,7 +29,8 @@ std::optional<Json> value_of(std::string_view line) {
   }
 }
 
-/// Offset after the last line end of an open file, so that a line cut off by a crash can be removed.
+/// Offset after the last line end of an open file, so that a line cut off by a crash can be
+/// removed.
 std::uint64_t end_of_last_line(int descriptor, std::uint64_t size) {
   std::string block(block_size, '\0');
   while (size > 0) {
@@ -36,7 +39,8 @@ std::uint64_t end_of_last_line(int descriptor, std::uint64_t size) {
     if (got <= 0) return size;
     const void* newline = ::memrchr(block.data(), '\n', static_cast<std::size_t>(got));
     if (newline != nullptr) {
-      return begin + static_cast<std::uint64_t>(static_cast<const char*>(newline) - block.data()) + 1;
+      return begin + static_cast<std::uint64_t>(static_cast<const char*>(newline) - block.data()) +
+             1;
     }
     size = begin;
   }
@@ -55,7 +59,9 @@ LineReader::LineReader(const std::filesystem::path& file) : file_(file) {
   }
 }
 
-LineReader::~LineReader() { ::close(descriptor_); }
+LineReader::~LineReader() {
+  ::close(descriptor_);
+}
 
 bool LineReader::fill() {
   if (start_ > 0) {
@@ -63,7 +69,8 @@ bool LineReader::fill() {
     filled_ -= start_;
     start_ = 0;
   }
-  if (buffer_.size() < filled_ + block_size) buffer_.resize(std::max(filled_ + block_size, filled_ * 2));
+  if (buffer_.size() < filled_ + block_size)
+    buffer_.resize(std::max(filled_ + block_size, filled_ * 2));
   while (true) {
     const ssize_t got = ::read(descriptor_, buffer_.data() + filled_, buffer_.size() - filled_);
     if (got < 0 && errno == EINTR) continue;
@@ -77,20 +84,23 @@ std::optional<std::string_view> LineReader::next() {
   std::size_t scanned = start_;
   const char* newline = nullptr;
   while (true) {
-    newline = static_cast<const char*>(std::memchr(buffer_.data() + scanned, '\n', filled_ - scanned));
+    newline =
+        static_cast<const char*>(std::memchr(buffer_.data() + scanned, '\n', filled_ - scanned));
     if (newline != nullptr || at_end_) break;
     const std::size_t unread = filled_ - start_;
     if (unread > longest_line) break;
     at_end_ = !fill();
     scanned = start_ + unread;
   }
-  const std::size_t end = newline != nullptr ? static_cast<std::size_t>(newline - buffer_.data()) : filled_;
+  const std::size_t end =
+      newline != nullptr ? static_cast<std::size_t>(newline - buffer_.data()) : filled_;
   if (newline == nullptr && end == start_) return std::nullopt;
   std::string_view line(buffer_.data() + start_, end - start_);
   was_ended_ = newline != nullptr;
   ++line_;
   if (line.size() > longest_line) {
-    fail(ExitCode::data, "{}: a line of more than 64 MiB; split it, or is this no JSON Lines file?", where());
+    fail(ExitCode::data, "{}: a line of more than 64 MiB; split it, or is this no JSON Lines file?",
+         where());
   }
   begin_offset_ = end_offset_;
   end_offset_ += line.size() + (was_ended_ ? 1 : 0);
@@ -100,7 +110,9 @@ std::optional<std::string_view> LineReader::next() {
   return line;
 }
 
-std::string LineReader::where() const { return fmt::format("{}:{}", file_.string(), line_); }
+std::string LineReader::where() const {
+  return fmt::format("{}:{}", file_.string(), line_);
+}
 
 std::optional<Json> JsonlReader::next() {
   while (const auto line = lines_.next()) {
@@ -125,7 +137,8 @@ JsonlWriter::JsonlWriter(const std::filesystem::path& file, Mode mode) : file_(f
   int error = ::fstat(descriptor_, &status) == 0 ? 0 : errno;
   const auto size = static_cast<std::uint64_t>(status.st_size);
   const std::uint64_t whole = end_of_last_line(descriptor_, size);
-  if (error == 0 && whole != size && ::ftruncate(descriptor_, static_cast<off_t>(whole)) != 0) error = errno;
+  if (error == 0 && whole != size && ::ftruncate(descriptor_, static_cast<off_t>(whole)) != 0)
+    error = errno;
   if (error == 0) return;
   ::close(descriptor_);
   fail_errno(error, "cannot write", file);
@@ -163,7 +176,8 @@ void JsonlWriter::drain() {
 
 void JsonlWriter::flush() {
   drain();
-  if (::fsync(descriptor_) != 0 && errno != EINVAL && errno != EROFS) fail_errno(errno, "cannot write", file_);
+  if (::fsync(descriptor_) != 0 && errno != EINVAL && errno != EROFS)
+    fail_errno(errno, "cannot write", file_);
 }
 
 void truncate_jsonl(const std::filesystem::path& file,
@@ -180,7 +194,8 @@ void truncate_jsonl(const std::filesystem::path& file,
     }
     kept = lines.end_offset();
   }
-  if (::truncate(file.c_str(), static_cast<off_t>(kept)) != 0) fail_errno(errno, "cannot write", file);
+  if (::truncate(file.c_str(), static_cast<off_t>(kept)) != 0)
+    fail_errno(errno, "cannot write", file);
 }
 
 }  // namespace finstill::base

@@ -1,7 +1,7 @@
 #pragma once
 
-// JSON Lines: one JSON value a line, UTF-8. A byte order mark at the start, CRLF ends and blank lines are accepted on
-// reading; what we write has LF ends, no BOM, no blank lines.
+// JSON Lines: one JSON value a line, UTF-8. A byte order mark at the start, CRLF ends and blank
+// lines are accepted on reading; what we write has LF ends, no BOM, no blank lines.
 
 #include <cstdint>
 #include <filesystem>
@@ -56,8 +56,8 @@ class JsonlReader {
  public:
   explicit JsonlReader(const std::filesystem::path& file) : lines_(file) {}
 
-  /// The next value; std::nullopt at the end. Throws Error(data) "file:line:column: ..." for a line that is not strict
-  /// JSON.
+  /// The next value; std::nullopt at the end. Throws Error(data) "file:line:column: ..." for a line
+  /// that is not strict JSON.
   std::optional<Json> next();
   std::int64_t line() const { return lines_.line(); }
   /// "file:7", for messages about the value that next() returned last.
@@ -94,8 +94,10 @@ class JsonlWriter {
   std::string buffer_;
 };
 
-/// Keeps the leading lines for which `keep` says true and cuts the file before the first other line, an unfinished or a
-/// broken line included. Absent file: nothing. For a resume: keep = line 1 and every step up to the checkpoint's.
-void truncate_jsonl(const std::filesystem::path& file, const std::function<bool(std::int64_t line, const Json&)>& keep);
+/// Keeps the leading lines for which `keep` says true and cuts the file before the first other
+/// line, an unfinished or a broken line included. Absent file: nothing. For a resume: keep = line 1
+/// and every step up to the checkpoint's.
+void truncate_jsonl(const std::filesystem::path& file,
+                    const std::function<bool(std::int64_t line, const Json&)>& keep);
 
 }  // namespace finstill::base

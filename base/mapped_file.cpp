@@ -30,10 +30,13 @@ MappedFile::MappedFile(const std::filesystem::path& file) : file_(file) {
   }
   ::close(descriptor);
   if (error != 0) fail_errno(error, "cannot map", file);
-  if (!regular) fail(ExitCode::io, "{}: not a regular file; give the path of a file", file.string());
+  if (!regular)
+    fail(ExitCode::io, "{}: not a regular file; give the path of a file", file.string());
 }
 
-MappedFile::~MappedFile() { close(); }
+MappedFile::~MappedFile() {
+  close();
+}
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
     : file_(std::move(other.file_)),

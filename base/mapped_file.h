@@ -7,11 +7,13 @@
 
 namespace finstill::base {
 
-/// A file's bytes, mapped read-only. The size is taken once: offsets must be checked against it. (If another process cuts
-/// the file while it is mapped, reading past the new end kills this one; model files are not edited in place.)
+/// A file's bytes, mapped read-only. The size is taken once: offsets must be checked against it.
+/// (If another process cuts the file while it is mapped, reading past the new end kills this one;
+/// model files are not edited in place.)
 class MappedFile {
  public:
-  /// Throws Error(io) when the file is missing or no regular file, Error(permission) when access is denied.
+  /// Throws Error(io) when the file is missing or no regular file, Error(permission) when access is
+  /// denied.
   explicit MappedFile(const std::filesystem::path& file);
   ~MappedFile();
   MappedFile(MappedFile&& other) noexcept;

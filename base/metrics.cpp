@@ -13,7 +13,8 @@ constexpr const char* metrics_name = "metrics.jsonl";
 constexpr const char* timing_name = "timing.jsonl";
 
 /// Cuts both files back to `resume_step`; returns the metrics file.
-std::filesystem::path prepare(const std::filesystem::path& folder, const Json& config, std::int64_t resume_step) {
+std::filesystem::path prepare(const std::filesystem::path& folder, const Json& config,
+                              std::int64_t resume_step) {
   make_folder(folder);
   const std::filesystem::path metrics = folder / metrics_name;
   if (resume_step == 0) {
@@ -23,11 +24,13 @@ std::filesystem::path prepare(const std::filesystem::path& folder, const Json& c
   }
   const auto up_to_step = [&](std::int64_t, const Json& line) {
     const auto step = line.find("step");
-    return step == line.end() || (step->is_number_integer() && step->get<std::int64_t>() <= resume_step);
+    return step == line.end() ||
+           (step->is_number_integer() && step->get<std::int64_t>() <= resume_step);
   };
   truncate_jsonl(metrics, [&](std::int64_t line, const Json& value) {
     if (line == 1 && value.value("config", Json()) != config) {
-      fail(ExitCode::config, "{}: it was written by a run with another config ({}); remove the folder to begin anew",
+      fail(ExitCode::config,
+           "{}: it was written by a run with another config ({}); remove the folder to begin anew",
            metrics.string(), first_difference(value.value("config", Json()), config));
     }
     return up_to_step(line, value);
@@ -38,7 +41,8 @@ std::filesystem::path prepare(const std::filesystem::path& folder, const Json& c
 
 }  // namespace
 
-MetricsWriter::MetricsWriter(const std::filesystem::path& folder, const Json& config, std::int64_t resume_step)
+MetricsWriter::MetricsWriter(const std::filesystem::path& folder, const Json& config,
+                             std::int64_t resume_step)
     : metrics_(prepare(folder, config, resume_step)), timing_(folder / timing_name) {
   std::error_code error;
   if (std::filesystem::file_size(folder / metrics_name, error) == 0) {
@@ -66,7 +70,8 @@ void MetricsWriter::flush() {
 }
 
 Metrics read_metrics(const std::filesystem::path& path) {
-  const std::filesystem::path file = std::filesystem::is_directory(path) ? path / metrics_name : path;
+  const std::filesystem::path file =
+      std::filesystem::is_directory(path) ? path / metrics_name : path;
   LineReader lines(file);
   Metrics metrics;
   while (const auto line = lines.next()) {

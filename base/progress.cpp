@@ -15,7 +15,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 /// What both displays know about the current piece of work.
 class Display : public ProgressSink {
@@ -66,7 +68,8 @@ class Display : public ProgressSink {
   std::string state() const {
     const double elapsed = seconds_since(started_);
     const double rate = elapsed > 0 ? static_cast<double>(done_) / elapsed : 0;
-    std::string text = total_ > 0 ? fmt::format("{}/{} {}", done_, total_, unit_) : fmt::format("{} {}", done_, unit_);
+    std::string text = total_ > 0 ? fmt::format("{}/{} {}", done_, total_, unit_)
+                                  : fmt::format("{} {}", done_, unit_);
     if (rate > 0) text += fmt::format(", {} {}/s", show_count(rate), unit_);
     if (rate > 0 && total_ > done_) {
       text += fmt::format(", {} left", show_duration(static_cast<double>(total_ - done_) / rate));
@@ -76,7 +79,8 @@ class Display : public ProgressSink {
   }
 
   std::string summary() const {
-    std::string text = fmt::format("{}: {} {} in {}", what_, done_, unit_, show_duration(seconds_since(started_)));
+    std::string text =
+        fmt::format("{}: {} {} in {}", what_, done_, unit_, show_duration(seconds_since(started_)));
     if (!note_.empty()) text += ", " + note_;
     return text;
   }
@@ -106,10 +110,12 @@ class Bar : public Display {
 
   void show() override {
     constexpr int width = 24;
-    const double share = total_ > 0 ? std::clamp(static_cast<double>(done_) / static_cast<double>(total_), 0.0, 1.0) : 0;
+    const double share =
+        total_ > 0 ? std::clamp(static_cast<double>(done_) / static_cast<double>(total_), 0.0, 1.0)
+                   : 0;
     const int filled = static_cast<int>(share * width);
-    const std::string bar = total_ > 0 ? fmt::format("[{:#<{}}{:.<{}}] {:3.0f}%  ", "", filled, "", width - filled,
-                                                     100 * share)
+    const std::string bar = total_ > 0 ? fmt::format("[{:#<{}}{:.<{}}] {:3.0f}%  ", "", filled, "",
+                                                     width - filled, 100 * share)
                                        : "";
     std::string line = fmt::format("{}  {}{}", what_, bar, state());
     // A line longer than the terminal would wrap and leave its upper half behind.
@@ -126,7 +132,8 @@ class Bar : public Display {
  private:
   std::size_t columns() const {
     winsize size = {};
-    return ::ioctl(::fileno(stream_), TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 100;
+    return ::ioctl(::fileno(stream_), TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col
+                                                                                  : 100;
   }
 };
 
@@ -172,13 +179,17 @@ std::unique_ptr<ProgressSink> make_progress(std::FILE* stream) {
   return ::isatty(::fileno(stream)) != 0 ? make_bar(stream) : make_plain_progress(stream);
 }
 
-std::unique_ptr<ProgressSink> make_bar(std::FILE* stream) { return std::make_unique<Bar>(stream); }
+std::unique_ptr<ProgressSink> make_bar(std::FILE* stream) {
+  return std::make_unique<Bar>(stream);
+}
 
 std::unique_ptr<ProgressSink> make_plain_progress(std::FILE* stream, double seconds_between_lines) {
   return std::make_unique<PlainLines>(stream, seconds_between_lines);
 }
 
-std::unique_ptr<ProgressSink> make_quiet() { return std::make_unique<Quiet>(); }
+std::unique_ptr<ProgressSink> make_quiet() {
+  return std::make_unique<Quiet>();
+}
 
 std::string show_duration(double seconds) {
   if (seconds < 9.95) return fmt::format("{:.1f} s", seconds);

@@ -14,7 +14,8 @@ class ProgressSink {
  public:
   virtual ~ProgressSink() = default;
 
-  /// A piece of work begins: "train", 500, "steps". total 0 = not known. A piece inside another one replaces it.
+  /// A piece of work begins: "train", 500, "steps". total 0 = not known. A piece inside another one
+  /// replaces it.
   virtual void start(const std::string& what, std::int64_t total, const std::string& unit) = 0;
   /// `done` so far, and what else is worth a glance: "loss 1.24".
   virtual void update(std::int64_t done, const std::string& note = "") = 0;
@@ -24,13 +25,14 @@ class ProgressSink {
   virtual void say(const std::string& line) = 0;
 };
 
-/// A bar with rate and time left where `stream` is a terminal; otherwise one plain line every 10 s and one at the end of
-/// each piece that took longer than that.
+/// A bar with rate and time left where `stream` is a terminal; otherwise one plain line every 10 s
+/// and one at the end of each piece that took longer than that.
 std::unique_ptr<ProgressSink> make_progress(std::FILE* stream = stderr);
 
 /// As on a terminal or as in a log, whatever `stream` is.
 std::unique_ptr<ProgressSink> make_bar(std::FILE* stream);
-std::unique_ptr<ProgressSink> make_plain_progress(std::FILE* stream, double seconds_between_lines = 10);
+std::unique_ptr<ProgressSink> make_plain_progress(std::FILE* stream,
+                                                  double seconds_between_lines = 10);
 
 /// Shows nothing.
 std::unique_ptr<ProgressSink> make_quiet();

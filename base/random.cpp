@@ -22,14 +22,24 @@ std::uint64_t hash_text(std::string_view text) {
   return hash;
 }
 
-std::uint64_t key_of(std::uint64_t seed, std::string_view purpose) { return mix(mix(seed) ^ hash_text(purpose)); }
+std::uint64_t key_of(std::uint64_t seed, std::string_view purpose) {
+  return mix(mix(seed) ^ hash_text(purpose));
+}
 
-std::uint32_t low_half(std::uint64_t x) { return static_cast<std::uint32_t>(x); }
-std::uint32_t high_half(std::uint64_t x) { return static_cast<std::uint32_t>(x >> 32); }
+std::uint32_t low_half(std::uint64_t x) {
+  return static_cast<std::uint32_t>(x);
+}
+std::uint32_t high_half(std::uint64_t x) {
+  return static_cast<std::uint32_t>(x >> 32);
+}
 
-std::uint64_t join(std::uint32_t low, std::uint32_t high) { return (std::uint64_t{high} << 32) | low; }
+std::uint64_t join(std::uint32_t low, std::uint32_t high) {
+  return (std::uint64_t{high} << 32) | low;
+}
 
-double to_unit(std::uint64_t bits) { return static_cast<double>(bits >> 11) * 0x1.0p-53; }
+double to_unit(std::uint64_t bits) {
+  return static_cast<double>(bits >> 11) * 0x1.0p-53;
+}
 
 /// Two standard normals from two numbers in [0, 1): 1 - u keeps the logarithm finite.
 std::pair<double, double> box_muller(double u, double v) {
@@ -40,12 +50,13 @@ std::pair<double, double> box_muller(double u, double v) {
 
 }  // namespace
 
-std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key) {
+std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
+                                        std::array<std::uint32_t, 2> key) {
   for (int round = 0; round < 10; ++round) {
     const std::uint64_t first = std::uint64_t{0xD2511F53u} * counter[0];
     const std::uint64_t second = std::uint64_t{0xCD9E8D57u} * counter[2];
-    counter = {high_half(second) ^ counter[1] ^ key[0], low_half(second), high_half(first) ^ counter[3] ^ key[1],
-               low_half(first)};
+    counter = {high_half(second) ^ counter[1] ^ key[0], low_half(second),
+               high_half(first) ^ counter[3] ^ key[1], low_half(first)};
     key[0] += 0x9E3779B9u;
     key[1] += 0xBB67AE85u;
   }
@@ -59,7 +70,8 @@ Random::Random(std::uint64_t seed, std::string_view purpose, std::uint64_t index
 
 std::uint64_t Random::next() {
   if (used_ == 4) {
-    block_ = philox4x32({low_half(draw_), high_half(draw_), low_half(index_), high_half(index_)}, key_);
+    block_ =
+        philox4x32({low_half(draw_), high_half(draw_), low_half(index_), high_half(index_)}, key_);
     ++draw_;
     used_ = 0;
   }
@@ -68,12 +80,14 @@ std::uint64_t Random::next() {
   return join(block_[at], block_[at + 1]);
 }
 
-double Random::uniform() { return to_unit(next()); }
+double Random::uniform() {
+  return to_unit(next());
+}
 
 std::uint64_t Random::below(std::uint64_t n) {
   assert(n > 0);
-  // Lemire, "Fast random integer generation in an interval": the few low products that would favour some results are
-  // drawn again.
+  // Lemire, "Fast random integer generation in an interval": the few low products that would favour
+  // some results are drawn again.
   __extension__ using Wide = unsigned __int128;
   Wide product = static_cast<Wide>(next()) * n;
   if (static_cast<std::uint64_t>(product) < n) {
@@ -108,20 +122,23 @@ double uniform(std::uint64_t seed, std::string_view purpose, std::uint64_t index
   return Random(seed, purpose, index).uniform();
 }
 
-std::vector<std::uint64_t> permutation(std::uint64_t n, std::uint64_t seed, std::string_view purpose,
-                                       std::uint64_t index) {
+std::vector<std::uint64_t> permutation(std::uint64_t n, std::uint64_t seed,
+                                       std::string_view purpose, std::uint64_t index) {
   std::vector<std::uint64_t> order(n);
   std::iota(order.begin(), order.end(), std::uint64_t{0});
   Random(seed, purpose, index).shuffle(order);
   return order;
 }
 
-void fill_normal(std::span<float> out, std::uint64_t seed, std::string_view purpose, double mean, double deviation) {
+void fill_normal(std::span<float> out, std::uint64_t seed, std::string_view purpose, double mean,
+                 double deviation) {
   const std::uint64_t key = key_of(seed, purpose);
   for (std::size_t i = 0; i < out.size(); i += 2) {
     const std::uint64_t pair = i / 2;
-    const auto block = philox4x32({low_half(pair), high_half(pair), 0, 0}, {low_half(key), high_half(key)});
-    const auto [first, second] = box_muller(to_unit(join(block[0], block[1])), to_unit(join(block[2], block[3])));
+    const auto block =
+        philox4x32({low_half(pair), high_half(pair), 0, 0}, {low_half(key), high_half(key)});
+    const auto [first, second] =
+        box_muller(to_unit(join(block[0], block[1])), to_unit(join(block[2], block[3])));
     out[i] = static_cast<float>(mean + deviation * first);
     if (i + 1 < out.size()) out[i + 1] = static_cast<float>(mean + deviation * second);
   }

@@ -1,8 +1,9 @@
 #pragma once
 
-// Random numbers that are a function of (seed, purpose, index): nothing to save for a resume, nothing that depends on
-// threads or on the order of calls. The generator is Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as
-// 1, 2, 3", SC 2011); its key is a hash of seed and purpose, its counter is (draw, index).
+// Random numbers that are a function of (seed, purpose, index): nothing to save for a resume,
+// nothing that depends on threads or on the order of calls. The generator is Philox4x32-10 (Salmon
+// et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011); its key is a hash of seed and
+// purpose, its counter is (draw, index).
 
 #include <array>
 #include <cassert>
@@ -15,7 +16,8 @@
 namespace finstill::base {
 
 /// The block function: ten rounds.
-std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key);
+std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
+                                        std::array<std::uint32_t, 2> key);
 
 /// A stream of numbers for one thing (an example, a document, a step): Random(seed, "examples", i).
 class Random {
@@ -62,10 +64,11 @@ class Random {
 /// First draw of Random(seed, purpose, index).uniform(): one number for one place.
 double uniform(std::uint64_t seed, std::string_view purpose, std::uint64_t index);
 /// A permutation of 0..n-1.
-std::vector<std::uint64_t> permutation(std::uint64_t n, std::uint64_t seed, std::string_view purpose,
-                                       std::uint64_t index = 0);
+std::vector<std::uint64_t> permutation(std::uint64_t n, std::uint64_t seed,
+                                       std::string_view purpose, std::uint64_t index = 0);
 /// out[i] = mean + deviation * standard normal i, a function of (seed, purpose, i) alone.
-void fill_normal(std::span<float> out, std::uint64_t seed, std::string_view purpose, double mean, double deviation);
+void fill_normal(std::span<float> out, std::uint64_t seed, std::string_view purpose, double mean,
+                 double deviation);
 /// A seed for a part of the work, different for every (seed, purpose, index).
 std::uint64_t derive_seed(std::uint64_t seed, std::string_view purpose, std::uint64_t index = 0);
 

@@ -14,12 +14,15 @@ std::map<std::string, Listing>& all_listings() {
 
 }  // namespace
 
-void unknown_entry(std::string_view name, const std::string& where, const std::vector<std::string>& known) {
+void unknown_entry(std::string_view name, const std::string& where,
+                   const std::vector<std::string>& known) {
   const std::string near = nearest_name(name, known);
   const std::string place = where.empty() ? "" : where + ": ";
   const std::string hint = near.empty() ? "" : fmt::format("; did you mean \"{}\"?", near);
-  if (name.empty()) fail(ExitCode::config, "{}nothing is chosen; choose one of {}", place, fmt::join(known, ", "));
-  fail(ExitCode::config, "{}unknown name \"{}\"{} (known: {})", place, printable(name), hint, fmt::join(known, ", "));
+  if (name.empty())
+    fail(ExitCode::config, "{}nothing is chosen; choose one of {}", place, fmt::join(known, ", "));
+  fail(ExitCode::config, "{}unknown name \"{}\"{} (known: {})", place, printable(name), hint,
+       fmt::join(known, ", "));
 }
 
 bool add_listing(Listing listing) {
@@ -46,13 +49,14 @@ std::pair<std::string, ConfigNode> split_kind(const ConfigNode& node, const Fiel
   if (node.kind != ConfigNode::Kind::map) refuse_node(node, field, "a name, or {kind: name, ...}");
   const ConfigNode* kind = node.find("kind");
   if (kind == nullptr) {
-    fail(ExitCode::config, "{}: \"{}\" needs a kind: {{kind: name, ...}}, name one of {}", node.where(), field.name,
-         fmt::join(known, ", "));
+    fail(ExitCode::config, "{}: \"{}\" needs a kind: {{kind: name, ...}}, name one of {}",
+         node.where(), field.name, fmt::join(known, ", "));
   }
   Field kind_field;
   kind_field.name = "kind";
   std::string name = read_text(*kind, kind_field);
-  if (std::find(known.begin(), known.end(), name) == known.end()) unknown_entry(name, kind->where(), known);
+  if (std::find(known.begin(), known.end(), name) == known.end())
+    unknown_entry(name, kind->where(), known);
   for (const auto& member : node.members) {
     if (member.first != "kind") settings.members.push_back(member);
   }

@@ -6,7 +6,8 @@
 //       "sft", "cross-entropy on the trained tokens",
 //       [](const SftConfig& config) { return std::make_unique<SftObjective>(config); });
 //
-// A config names an entry as `objective: sft` or `objective: {kind: sft, ...}` through a Tagged<Interface> member.
+// A config names an entry as `objective: sft` or `objective: {kind: sft, ...}` through a
+// Tagged<Interface> member.
 
 #include <functional>
 #include <map>
@@ -34,12 +35,13 @@ class Registry {
     std::function<std::unique_ptr<Interface>(const void* config)> make;
   };
 
-  /// Adds an entry; called from a static initialiser of the file that owns the class. A second entry of the same name
-  /// is a bug (assert).
+  /// Adds an entry; called from a static initialiser of the file that owns the class. A second
+  /// entry of the same name is a bug (assert).
   template <typename Config, typename Maker>
   static bool add(const std::string& name, const std::string& help, Maker maker);
 
-  /// Throws Error(config) that lists the known names and the nearest one; `where` begins the message.
+  /// Throws Error(config) that lists the known names and the nearest one; `where` begins the
+  /// message.
   static const Entry& find(std::string_view name, const std::string& where = "");
   static bool contains(std::string_view name);
   static std::vector<std::string> names();  ///< sorted
@@ -60,7 +62,9 @@ struct Tagged {
 
   bool empty() const { return kind.empty(); }
   /// Throws Error(config) when no entry was chosen or its name is unknown.
-  std::unique_ptr<Interface> make() const { return Registry<Interface>::find(kind, where).make(config.get()); }
+  std::unique_ptr<Interface> make() const {
+    return Registry<Interface>::find(kind, where).make(config.get());
+  }
 };
 
 /// A registry as `finstill list KIND` and `finstill help KIND` see it.
@@ -76,7 +80,8 @@ struct Listing {
 };
 
 /// Makes Registry<Interface> known under a kind; said once, in the .cpp beside the interface:
-///   static const bool listed = base::list_registry<Objective>("objective", "what a training step minimises");
+///   static const bool listed = base::list_registry<Objective>("objective", "what a training step
+///   minimises");
 template <typename Interface>
 bool list_registry(const std::string& kind, const std::string& help);
 

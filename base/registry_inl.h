@@ -10,7 +10,8 @@ namespace finstill::base {
 [[noreturn]] void unknown_entry(std::string_view name, const std::string& where,
                                 const std::vector<std::string>& known);
 bool add_listing(Listing listing);
-/// Takes `kind` out of a Tagged node ("sft", or {kind: sft, ...}): the kind, and the settings that are left as a map.
+/// Takes `kind` out of a Tagged node ("sft", or {kind: sft, ...}): the kind, and the settings that
+/// are left as a map.
 std::pair<std::string, ConfigNode> split_kind(const ConfigNode& node, const Field& field,
                                               const std::vector<std::string>& known);
 /// Schema of "name" or {kind: name, ...}, from the schemas of the entries' settings.
@@ -19,7 +20,8 @@ Json tagged_schema(const std::vector<std::pair<std::string, Json>>& entries);
 inline thread_local int description_depth = 0;
 
 template <typename Interface>
-std::map<std::string, typename Registry<Interface>::Entry, std::less<>>& Registry<Interface>::entries() {
+std::map<std::string, typename Registry<Interface>::Entry, std::less<>>&
+Registry<Interface>::entries() {
   static std::map<std::string, Entry, std::less<>> all;
   return all;
 }
@@ -61,7 +63,8 @@ std::vector<std::string> Registry<Interface>::names() {
 }
 
 template <typename Interface>
-std::unique_ptr<Interface> Registry<Interface>::make(std::string_view name, const std::string& where) {
+std::unique_ptr<Interface> Registry<Interface>::make(std::string_view name,
+                                                     const std::string& where) {
   const Entry& entry = find(name, where);
   return entry.make(entry.new_config().get());
 }
@@ -112,7 +115,8 @@ struct FieldType<Tagged<Interface>> {
     if (description_depth > 2) return Json::object();
     ++description_depth;
     std::vector<std::pair<std::string, Json>> schemas;
-    for (const std::string& name : Entries::names()) schemas.emplace_back(name, Entries::find(name).config->schema());
+    for (const std::string& name : Entries::names())
+      schemas.emplace_back(name, Entries::find(name).config->schema());
     --description_depth;
     return tagged_schema(schemas);
   }

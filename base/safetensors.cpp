@@ -12,7 +12,8 @@
 namespace finstill::base {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "safetensors and our files are little-endian");
+static_assert(std::endian::native == std::endian::little,
+              "safetensors and our files are little-endian");
 
 constexpr std::uint64_t longest_header = 100'000'000;
 constexpr std::size_t most_tensors = 1'000'000;
@@ -20,8 +21,10 @@ constexpr std::size_t highest_rank = 8;
 constexpr std::size_t longest_name = 512;
 
 std::uint64_t unsigned_of(const Json& value, const std::string& place) {
-  if (!value.is_number_integer() || (!value.is_number_unsigned() && value.get<std::int64_t>() < 0)) {
-    fail(ExitCode::data, "{} must be an integer of at least 0, not {}", place, dump_json(value).substr(0, 40));
+  if (!value.is_number_integer() ||
+      (!value.is_number_unsigned() && value.get<std::int64_t>() < 0)) {
+    fail(ExitCode::data, "{} must be an integer of at least 0, not {}", place,
+         dump_json(value).substr(0, 40));
   }
   return value.get<std::uint64_t>();
 }
@@ -45,7 +48,8 @@ std::uint64_t byte_length(const SafetensorsEntry& entry, const std::string& plac
 SafetensorsEntry parse_entry(const std::string& name, const Json& value, const std::string& where) {
   const std::string place = fmt::format("{}: tensor \"{}\"", where, printable(name));
   if (name.empty() || name.size() > longest_name || name.find('\0') != std::string::npos) {
-    fail(ExitCode::data, "{}: a tensor name must have 1 to {} bytes and no NUL", place, longest_name);
+    fail(ExitCode::data, "{}: a tensor name must have 1 to {} bytes and no NUL", place,
+         longest_name);
   }
   if (!value.is_object() || value.size() != 3) {
     fail(ExitCode::data, "{}: expected {{dtype, shape, data_offsets}} and nothing else", place);
@@ -59,7 +63,8 @@ SafetensorsEntry parse_entry(const std::string& name, const Json& value, const s
   }
   for (const Json& size : *shape) {
     const std::uint64_t checked = unsigned_of(size, place + ": a size in \"shape\"");
-    if (checked > static_cast<std::uint64_t>(INT64_MAX)) fail(ExitCode::data, "{}: a size is too large", place);
+    if (checked > static_cast<std::uint64_t>(INT64_MAX))
+      fail(ExitCode::data, "{}: a size is too large", place);
     entry.shape.push_back(static_cast<std::int64_t>(checked));
   }
   if (offsets == value.end() || !offsets->is_array() || offsets->size() != 2) {
@@ -70,24 +75,27 @@ SafetensorsEntry parse_entry(const std::string& name, const Json& value, const s
   if (entry.begin > entry.end) fail(ExitCode::data, "{}: its bytes end before they begin", place);
   const std::uint64_t length = byte_length(entry, place);
   if (entry.end - entry.begin != length) {
-    fail(ExitCode::data, "{}: {} bytes are given, but its shape and dtype need {}", place, entry.end - entry.begin,
-         length);
+    fail(ExitCode::data, "{}: {} bytes are given, but its shape and dtype need {}", place,
+         entry.end - entry.begin, length);
   }
   return entry;
 }
 
-void check_ranges(const std::vector<SafetensorsEntry>& sorted, std::uint64_t data_bytes, const std::string& where) {
+void check_ranges(const std::vector<SafetensorsEntry>& sorted, std::uint64_t data_bytes,
+                  const std::string& where) {
   std::uint64_t reached = 0;
   for (const SafetensorsEntry& entry : sorted) {
     if (entry.begin != reached) {
-      fail(ExitCode::data, "{}: tensor \"{}\": its bytes begin at {}, but those before it end at {}", where,
+      fail(ExitCode::data,
+           "{}: tensor \"{}\": its bytes begin at {}, but those before it end at {}", where,
            printable(entry.name), entry.begin, reached);
     }
     reached = entry.end;
   }
   if (reached != data_bytes) {
-    fail(ExitCode::data, "{}: the header describes {} bytes of tensors, the file has {}; it is cut off or damaged", where,
-         reached, data_bytes);
+    fail(ExitCode::data,
+         "{}: the header describes {} bytes of tensors, the file has {}; it is cut off or damaged",
+         where, reached, data_bytes);
   }
 }
 
@@ -95,10 +103,11 @@ void check_ranges(const std::vector<SafetensorsEntry>& sorted, std::uint64_t dat
 
 std::optional<int> safetensors_bits(std::string_view dtype) {
   static const std::map<std::string_view, int> bits = {
-      {"BOOL", 8},    {"U8", 8},   {"I8", 8},   {"F8_E4M3", 8}, {"F8_E5M2", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8},
-      {"F8_E5M2FNUZ", 8}, {"F4", 4}, {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"I16", 16}, {"U16", 16}, {"F16", 16},
-      {"BF16", 16},   {"I32", 32}, {"U32", 32}, {"F32", 32},    {"I64", 64},    {"U64", 64},    {"F64", 64},
-      {"C64", 64}};
+      {"BOOL", 8},    {"U8", 8},          {"I8", 8},          {"F8_E4M3", 8}, {"F8_E5M2", 8},
+      {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"F4", 4},      {"F6_E2M3", 6},
+      {"F6_E3M2", 6}, {"I16", 16},        {"U16", 16},        {"F16", 16},    {"BF16", 16},
+      {"I32", 32},    {"U32", 32},        {"F32", 32},        {"I64", 64},    {"U64", 64},
+      {"F64", 64},    {"C64", 64}};
   const auto found = bits.find(dtype);
   return found == bits.end() ? std::nullopt : std::optional<int>(found->second);
 }
@@ -112,19 +121,24 @@ const SafetensorsEntry* SafetensorsHeader::find(std::string_view name) const {
 
 SafetensorsHeader parse_safetensors(std::span<const std::byte> bytes, std::uint64_t file_size,
                                     const std::string& where) {
-  if (file_size < 8 || bytes.size() < 8) fail(ExitCode::data, "{}: too short for a safetensors file; it is cut off", where);
+  if (file_size < 8 || bytes.size() < 8)
+    fail(ExitCode::data, "{}: too short for a safetensors file; it is cut off", where);
   std::uint64_t length = 0;
   std::memcpy(&length, bytes.data(), 8);
   if (length > longest_header) {
-    fail(ExitCode::data, "{}: its header would have {} bytes; this is no safetensors file", where, length);
+    fail(ExitCode::data, "{}: its header would have {} bytes; this is no safetensors file", where,
+         length);
   }
   if (8 + length > file_size || 8 + length > bytes.size()) {
-    fail(ExitCode::data, "{}: the header ({} bytes) is longer than the file; it is cut off", where, length);
+    fail(ExitCode::data, "{}: the header ({} bytes) is longer than the file; it is cut off", where,
+         length);
   }
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + 8, length);
-  if (!text.starts_with('{')) fail(ExitCode::data, "{}: its header does not begin with '{{'", where);
+  if (!text.starts_with('{'))
+    fail(ExitCode::data, "{}: its header does not begin with '{{'", where);
   const Json json = parse_json(text, where + ": header");
-  if (json.size() > most_tensors) fail(ExitCode::data, "{}: more than {} tensors", where, most_tensors);
+  if (json.size() > most_tensors)
+    fail(ExitCode::data, "{}: more than {} tensors", where, most_tensors);
   SafetensorsHeader header;
   header.data_start = 8 + length;
   for (const auto& [name, value] : json.items()) {
@@ -132,7 +146,8 @@ SafetensorsHeader parse_safetensors(std::span<const std::byte> bytes, std::uint6
       header.tensors.push_back(parse_entry(name, value, where));
       continue;
     }
-    if (!value.is_object()) fail(ExitCode::data, "{}: __metadata__ must be an object of strings", where);
+    if (!value.is_object())
+      fail(ExitCode::data, "{}: __metadata__ must be an object of strings", where);
     for (const auto& [key, text_value] : value.items()) {
       header.metadata[key] = json_string(value, key, where + ": __metadata__");
     }

@@ -11,12 +11,15 @@
 namespace finstill::base {
 namespace {
 
-/// A shard's name must be a plain file name of this kind: an index must not reach outside its folder.
+/// A shard's name must be a plain file name of this kind: an index must not reach outside its
+/// folder.
 bool is_shard_name(std::string_view name) {
   const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
   };
-  return name.ends_with(".safetensors") && !name.starts_with('.') && std::all_of(name.begin(), name.end(), allowed);
+  return name.ends_with(".safetensors") && !name.starts_with('.') &&
+         std::all_of(name.begin(), name.end(), allowed);
 }
 
 /// tensor name -> shard, from the index file.
@@ -29,8 +32,9 @@ std::map<std::string, std::string> read_index(const std::filesystem::path& file)
   std::map<std::string, std::string> shards;
   for (const auto& [name, shard] : index["weight_map"].items()) {
     if (!shard.is_string() || !is_shard_name(shard.get_ref<const std::string&>())) {
-      fail(ExitCode::data, "{}: \"{}\" names {}, which is no file name like model-00001-of-00002.safetensors", where,
-           printable(name), printable(dump_json(shard)));
+      fail(ExitCode::data,
+           "{}: \"{}\" names {}, which is no file name like model-00001-of-00002.safetensors",
+           where, printable(name), printable(dump_json(shard)));
     }
     shards[name] = shard.get<std::string>();
   }
@@ -40,21 +44,27 @@ std::map<std::string, std::string> read_index(const std::filesystem::path& file)
 
 [[noreturn]] void fail_missing(const std::filesystem::path& folder, const std::string& stem) {
   std::error_code error;
-  for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+  for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
     const std::string extension = entry->path().extension().string();
     if (extension == ".bin" || extension == ".pt" || extension == ".pth") {
-      fail(ExitCode::data, "{}: only pickled weights ({}) are here, and those can run code when read; convert them with "
-           "transformers' save_pretrained (safetensors)", folder.string(), entry->path().filename().string());
+      fail(ExitCode::data,
+           "{}: only pickled weights ({}) are here, and those can run code when read; convert them "
+           "with "
+           "transformers' save_pretrained (safetensors)",
+           folder.string(), entry->path().filename().string());
     }
   }
   if (error) fail_errno(error.value(), "cannot read the folder", folder);
-  fail(ExitCode::io, "{}: neither {}.safetensors nor {}.safetensors.index.json is here; give a model folder",
+  fail(ExitCode::io,
+       "{}: neither {}.safetensors nor {}.safetensors.index.json is here; give a model folder",
        folder.string(), stem, stem);
 }
 
 }  // namespace
 
-SafetensorsFolder::SafetensorsFolder(const std::filesystem::path& folder, const std::string& stem) : folder_(folder) {
+SafetensorsFolder::SafetensorsFolder(const std::filesystem::path& folder, const std::string& stem)
+    : folder_(folder) {
   const std::filesystem::path single = folder / (stem + ".safetensors");
   const std::filesystem::path index = folder / (stem + ".safetensors.index.json");
   std::error_code ignored;
@@ -74,12 +84,14 @@ SafetensorsFolder::SafetensorsFolder(const std::filesystem::path& folder, const 
     shards[shard] = files_.back().get();
     for (const SafetensorsEntry& entry : files_.back()->header().tensors) {
       const auto home = listed.find(entry.name);
-      if (home != listed.end() && home->second == shard) tensors_[entry.name] = {&entry, files_.back().get()};
+      if (home != listed.end() && home->second == shard)
+        tensors_[entry.name] = {&entry, files_.back().get()};
     }
   }
   for (const auto& [name, shard] : listed) {
     if (!tensors_.contains(name)) {
-      fail(ExitCode::data, "{}: tensor \"{}\" should be in {} and is not", index.string(), printable(name), shard);
+      fail(ExitCode::data, "{}: tensor \"{}\" should be in {} and is not", index.string(),
+           printable(name), shard);
     }
   }
 }

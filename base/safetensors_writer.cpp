@@ -29,7 +29,9 @@ std::string header_bytes(std::span<const SafetensorsWriter::Spec> specs,
     const std::uint64_t end = offset + bytes_of(spec);
     // Past ordered_map's search for an equal key, which costs the square of the number of tensors.
     entries.Json::object_t::Container::emplace_back(
-        spec.name, Json{{"dtype", spec.dtype}, {"shape", spec.shape}, {"data_offsets", Json::array({offset, end})}});
+        spec.name, Json{{"dtype", spec.dtype},
+                        {"shape", spec.shape},
+                        {"data_offsets", Json::array({offset, end})}});
     offset = end;
   }
   std::string text = dump_json(header);
@@ -48,9 +50,14 @@ bool is_shard_of(std::string_view name, std::string_view stem) {
 
 }  // namespace
 
-SafetensorsWriter::SafetensorsWriter(std::filesystem::path folder, std::string stem, std::vector<Spec> specs,
-                                     std::map<std::string, std::string> metadata, std::uint64_t shard_bytes)
-    : folder_(std::move(folder)), stem_(std::move(stem)), specs_(std::move(specs)), metadata_(std::move(metadata)) {
+SafetensorsWriter::SafetensorsWriter(std::filesystem::path folder, std::string stem,
+                                     std::vector<Spec> specs,
+                                     std::map<std::string, std::string> metadata,
+                                     std::uint64_t shard_bytes)
+    : folder_(std::move(folder)),
+      stem_(std::move(stem)),
+      specs_(std::move(specs)),
+      metadata_(std::move(metadata)) {
   std::uint64_t in_shard = 0;
   shards_.emplace_back();
   for (std::size_t i = 0; i < specs_.size(); ++i) {
@@ -64,9 +71,9 @@ SafetensorsWriter::SafetensorsWriter(std::filesystem::path folder, std::string s
     total_bytes_ += size;
   }
   for (std::size_t i = 0; i < shards_.size(); ++i) {
-    shards_[i].file = shards_.size() == 1
-                          ? stem_ + ".safetensors"
-                          : fmt::format("{}-{:05}-of-{:05}.safetensors", stem_, i + 1, shards_.size());
+    shards_[i].file = shards_.size() == 1 ? stem_ + ".safetensors"
+                                          : fmt::format("{}-{:05}-of-{:05}.safetensors", stem_,
+                                                        i + 1, shards_.size());
   }
   make_folder(folder_);
   check_free_space(folder_, total_bytes_ + (std::uint64_t{1} << 20));
@@ -78,11 +85,13 @@ SafetensorsWriter::~SafetensorsWriter() = default;
 void SafetensorsWriter::open_shard() {
   const Shard& shard = shards_[shard_];
   out_ = std::make_unique<AtomicFile>(folder_ / shard.file);
-  out_->write(header_bytes(std::span(specs_).subspan(shard.begin, shard.end - shard.begin), metadata_));
+  out_->write(
+      header_bytes(std::span(specs_).subspan(shard.begin, shard.end - shard.begin), metadata_));
 }
 
 void SafetensorsWriter::write(std::string_view name, std::span<const std::byte> bytes) {
-  assert(next_ < specs_.size() && specs_[next_].name == name && bytes.size() == bytes_of(specs_[next_]));
+  assert(next_ < specs_.size() && specs_[next_].name == name &&
+         bytes.size() == bytes_of(specs_[next_]));
   (void)name;
   if (next_ == shards_[shard_].end) {
     out_->commit();

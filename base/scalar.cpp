@@ -8,7 +8,9 @@
 namespace finstill::base {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 std::size_t skip_digits(std::string_view text, std::size_t at) {
   while (at < text.size() && is_digit(text[at])) ++at;
@@ -37,17 +39,21 @@ ScalarKind json_number_kind(std::string_view text) {
   return at == text.size() ? ScalarKind::number : ScalarKind::text;
 }
 
-/// Numbers as YAML 1.1 and 1.2 readers know them beyond JSON's: signs, leading zeros, hex, octal, binary, underscores,
-/// bare dots, infinities. Dates and versions such as 2024-01-31 and 1.2.3 are not among them.
+/// Numbers as YAML 1.1 and 1.2 readers know them beyond JSON's: signs, leading zeros, hex, octal,
+/// binary, underscores, bare dots, infinities. Dates and versions such as 2024-01-31 and 1.2.3 are
+/// not among them.
 bool looks_numeric(std::string_view text) {
   if (text.starts_with('-') || text.starts_with('+')) text.remove_prefix(1);
   if (text.empty()) return false;
   std::string lower(text);
   std::transform(lower.begin(), lower.end(), lower.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  if (lower == ".inf" || lower == ".nan" || lower == "inf" || lower == "nan" || lower == "infinity") return true;
+  if (lower == ".inf" || lower == ".nan" || lower == "inf" || lower == "nan" || lower == "infinity")
+    return true;
   if (lower.starts_with("0x") || lower.starts_with("0b") || lower.starts_with("0o")) {
-    const std::string_view digits = lower[1] == 'x' ? "0123456789abcdef_" : lower[1] == 'b' ? "01_" : "01234567_";
+    const std::string_view digits = lower[1] == 'x'   ? "0123456789abcdef_"
+                                    : lower[1] == 'b' ? "01_"
+                                                      : "01234567_";
     return lower.size() > 2 && lower.find_first_not_of(digits, 2) == std::string::npos;
   }
   if (!is_digit(lower[0]) && lower[0] != '.') return false;
@@ -86,16 +92,21 @@ ScalarKind scalar_kind(std::string_view text) {
   return looks_numeric(text) ? ScalarKind::ambiguous : ScalarKind::text;
 }
 
-std::optional<std::int64_t> parse_integer(std::string_view text) { return integer_of<std::int64_t>(text); }
+std::optional<std::int64_t> parse_integer(std::string_view text) {
+  return integer_of<std::int64_t>(text);
+}
 
-std::optional<std::uint64_t> parse_unsigned(std::string_view text) { return integer_of<std::uint64_t>(text); }
+std::optional<std::uint64_t> parse_unsigned(std::string_view text) {
+  return integer_of<std::uint64_t>(text);
+}
 
 std::optional<double> parse_number(std::string_view text) {
   const ScalarKind kind = scalar_kind(text);
   if (kind != ScalarKind::integer && kind != ScalarKind::number) return std::nullopt;
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) return std::nullopt;
+  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value))
+    return std::nullopt;
   return value;
 }
 

@@ -13,7 +13,8 @@ enum class ScalarKind {
   boolean,    ///< true, false
   integer,    ///< -?(0|[1-9][0-9]*)
   number,     ///< a JSON number with a fraction or an exponent
-  ambiguous,  ///< some YAML reader would see a number, boolean or null here: 010, 0x1F, 1_000, .5, +1, .nan, True, NULL
+  ambiguous,  ///< some YAML reader would see a number, boolean or null here: 010, 0x1F, 1_000, .5,
+              ///< +1, .nan, True, NULL
   text,
 };
 

@@ -1,7 +1,7 @@
 #pragma once
 
-// SIGTERM and SIGINT ask for a stop: long work looks at stop_requested() between steps, saves and throws
-// Error(preempted). A second signal ends the process at once.
+// SIGTERM and SIGINT ask for a stop: long work looks at stop_requested() between steps, saves and
+// throws Error(preempted). A second signal ends the process at once.
 
 namespace finstill::base {
 

@@ -1,7 +1,8 @@
 #pragma once
 
-// A stage makes one artifact: a folder with files and, written last, manifest.json. Stage kinds register themselves in
-// Registry<Stage> from the module that owns the work; the recipe runner (cli/) knows stages through this file alone.
+// A stage makes one artifact: a folder with files and, written last, manifest.json. Stage kinds
+// register themselves in Registry<Stage> from the module that owns the work; the recipe runner
+// (cli/) knows stages through this file alone.
 
 #include <cstdint>
 #include <filesystem>
@@ -16,10 +17,11 @@ namespace finstill::base {
 
 /// How a run computes, as the command line says; part of the identity of every stage that computes.
 struct Runtime {
-  std::string dtype = "auto";     ///< "float32", "bfloat16", "auto" (bfloat16 where the processor is faster with it)
-  std::string device = "cpu";     ///< "cpu", "cuda"
-  std::string kernels = "auto";   ///< "reference", "auto"
-  int threads = 0;                ///< 0 = all cores this process may use
+  std::string dtype =
+      "auto";  ///< "float32", "bfloat16", "auto" (bfloat16 where the processor is faster with it)
+  std::string device = "cpu";    ///< "cpu", "cuda"
+  std::string kernels = "auto";  ///< "reference", "auto"
+  int threads = 0;               ///< 0 = all cores this process may use
 };
 
 /// What `--dry-run` prints for a stage; zero = not known or none.
@@ -27,7 +29,7 @@ struct StagePlan {
   std::int64_t training_tokens = 0;
   std::int64_t generated_tokens = 0;
   std::int64_t memory_bytes = 0;
-  double parameters = 0;         ///< of the model that computes, for the estimate of the time
+  double parameters = 0;  ///< of the model that computes, for the estimate of the time
   std::string note;
 };
 
@@ -35,14 +37,16 @@ struct StagePlan {
 class ProgressSink;
 
 struct StageContext {
-  std::filesystem::path directory;  ///< the artifact being made; may hold checkpoints of an interrupted earlier try
-  std::string name;                 ///< of the stage in its recipe
+  std::filesystem::path
+      directory;  ///< the artifact being made; may hold checkpoints of an interrupted earlier try
+  std::string name;  ///< of the stage in its recipe
   std::uint64_t seed = 0;
   Runtime runtime;
   ProgressSink* progress = nullptr;  ///< never null while run() runs
-  Json observed = Json::object();    ///< figures for the manifest's `observed` part (never part of the identity)
-  std::vector<std::string> scratch;  ///< files or folders under `directory` that are not outputs (checkpoints); removed
-                                     ///< before the manifest is written
+  Json observed =
+      Json::object();  ///< figures for the manifest's `observed` part (never part of the identity)
+  std::vector<std::string> scratch;  ///< files or folders under `directory` that are not outputs
+                                     ///< (checkpoints); removed before the manifest is written
 };
 
 class Stage {
@@ -56,12 +60,13 @@ class Stage {
   /// Whether dtype, kernels, threads and LibTorch's version belong to its identity.
   virtual bool computes() const { return false; }
   virtual StagePlan plan() const { return {}; }
-  /// Fields that say how long to go on ("steps"): when nothing else of a finished stage changed and they grew, its folder
-  /// is kept and run() continues from what it finds there.
+  /// Fields that say how long to go on ("steps"): when nothing else of a finished stage changed and
+  /// they grew, its folder is kept and run() continues from what it finds there.
   virtual std::vector<std::string> budget_fields() const { return {}; }
   /// Cheap checks before any stage of a recipe starts (paths, task names); throws Error.
   virtual void check() const {}
-  /// Makes the artifact in context.directory. Throws Error; on Error(preempted) what is in the folder resumes.
+  /// Makes the artifact in context.directory. Throws Error; on Error(preempted) what is in the
+  /// folder resumes.
   virtual void run(StageContext& context) const = 0;
 };
 

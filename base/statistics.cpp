@@ -17,10 +17,12 @@ double log_gamma(double x) {
 }
 
 /// ln C(n, k).
-double log_choose(double n, double k) { return log_gamma(n + 1) - log_gamma(k + 1) - log_gamma(n - k + 1); }
+double log_choose(double n, double k) {
+  return log_gamma(n + 1) - log_gamma(k + 1) - log_gamma(n - k + 1);
+}
 
-/// Continued fraction of the incomplete beta function (DLMF 8.17.22), by Lentz's method; converges fast for
-/// x < (a + 1) / (a + b + 2).
+/// Continued fraction of the incomplete beta function (DLMF 8.17.22), by Lentz's method; converges
+/// fast for x < (a + 1) / (a + b + 2).
 double beta_fraction(double a, double b, double x) {
   constexpr double tiny = 1e-300;
   double c = 1, d = 1 - (a + b) * x / (a + 1);
@@ -69,7 +71,8 @@ double incomplete_beta(double a, double b, double x) {
   if (x <= 0) return 0;
   if (x >= 1) return 1;
   if (x > (a + 1) / (a + b + 2)) return 1 - incomplete_beta(b, a, 1 - x);
-  const double front = a * std::log(x) + b * std::log1p(-x) + log_gamma(a + b) - log_gamma(a) - log_gamma(b);
+  const double front =
+      a * std::log(x) + b * std::log1p(-x) + log_gamma(a + b) - log_gamma(a) - log_gamma(b);
   return std::exp(front) * beta_fraction(a, b, x) / a;
 }
 
@@ -103,7 +106,8 @@ Interval wilson_interval(std::int64_t successes, std::int64_t n, double level) {
   const double share = static_cast<double>(successes) / count;
   const double denominator = 1 + z * z / count;
   const double centre = (share + z * z / (2 * count)) / denominator;
-  const double half = z * std::sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / denominator;
+  const double half =
+      z * std::sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / denominator;
   return {successes == 0 ? 0 : centre - half, successes == n ? 1 : centre + half};
 }
 
@@ -128,7 +132,8 @@ double pass_at_k(std::int64_t n, std::int64_t c, std::int64_t k) {
   if (n - c < k) return 1;
   // C(n-c, k) / C(n, k) as a product (Chen et al. 2021): no factorials to overflow.
   double all_wrong = 1;
-  for (std::int64_t i = n - c + 1; i <= n; ++i) all_wrong *= 1 - static_cast<double>(k) / static_cast<double>(i);
+  for (std::int64_t i = n - c + 1; i <= n; ++i)
+    all_wrong *= 1 - static_cast<double>(k) / static_cast<double>(i);
   return 1 - all_wrong;
 }
 
@@ -156,13 +161,16 @@ double percentile(std::span<const double> values, double q) {
   return sorted[below] + (place - static_cast<double>(below)) * (sorted[above] - sorted[below]);
 }
 
-double median(std::span<const double> values) { return percentile(values, 0.5); }
+double median(std::span<const double> values) {
+  return percentile(values, 0.5);
+}
 
-Interval bootstrap_interval(std::size_t count, const Statistic& statistic, std::int64_t resamples, std::uint64_t seed,
-                            double level) {
+Interval bootstrap_interval(std::size_t count, const Statistic& statistic, std::int64_t resamples,
+                            std::uint64_t seed, double level) {
   assert(count > 0 && resamples > 0);
   std::vector<double> draws;
-  for (std::int64_t round = 0; round < resamples; ++round) draws.push_back(statistic(resample(count, seed, round)));
+  for (std::int64_t round = 0; round < resamples; ++round)
+    draws.push_back(statistic(resample(count, seed, round)));
   return central_interval(draws, level);
 }
 
@@ -183,7 +191,8 @@ PairedDifference paired_bootstrap(std::span<const double> before, std::span<cons
   PairedDifference result;
   result.difference = mean(gains);
   result.interval = central_interval(draws, level);
-  const double tail = static_cast<double>(std::min(not_above, not_below) + 1) / static_cast<double>(resamples + 1);
+  const double tail =
+      static_cast<double>(std::min(not_above, not_below) + 1) / static_cast<double>(resamples + 1);
   result.p_value = std::min(1.0, 2 * tail);
   return result;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
-// Statistics of evaluation. Conventions follow scikit-learn, scipy and statsmodels; formulas stand beside each function.
+// Statistics of evaluation. Conventions follow scikit-learn, scipy and statsmodels; formulas stand
+// beside each function.
 
 #include <cstdint>
 #include <functional>
@@ -21,22 +22,23 @@ struct Classification {
   double weighted_f1 = 0;        ///< the same, weighted by support
   double micro_f1 = 0;           ///< 2TP / (2TP + FP + FN) over all classes
   double balanced_accuracy = 0;  ///< mean recall over the classes that occur
-  double mcc = 0;                ///< Matthews correlation (Gorodkin's form for many classes); 0 where undefined
-  double cohen_kappa = 0;        ///< 0 where undefined
-  std::vector<double> precision, recall, f1;              ///< [classes]
-  std::vector<std::int64_t> support;                      ///< [classes] items of the class
-  std::vector<std::vector<std::int64_t>> confusion;       ///< [true][predicted]
-  std::vector<std::int64_t> no_answer;                    ///< [true] items predicted as -1
+  double mcc = 0;  ///< Matthews correlation (Gorodkin's form for many classes); 0 where undefined
+  double cohen_kappa = 0;                            ///< 0 where undefined
+  std::vector<double> precision, recall, f1;         ///< [classes]
+  std::vector<std::int64_t> support;                 ///< [classes] items of the class
+  std::vector<std::vector<std::int64_t>> confusion;  ///< [true][predicted]
+  std::vector<std::int64_t> no_answer;               ///< [true] items predicted as -1
 };
 
-/// `truth` holds classes 0..classes-1, `predicted` the same or -1 for an answer that names no class: it is wrong, lowers
-/// recall, and counts as a class of its own in MCC and kappa.
-Classification classify(std::span<const std::int64_t> truth, std::span<const std::int64_t> predicted,
-                        std::int64_t classes);
+/// `truth` holds classes 0..classes-1, `predicted` the same or -1 for an answer that names no
+/// class: it is wrong, lowers recall, and counts as a class of its own in MCC and kappa.
+Classification classify(std::span<const std::int64_t> truth,
+                        std::span<const std::int64_t> predicted, std::int64_t classes);
 
-/// McNemar's test on paired right/wrong outcomes; b and c count the items that only one of the two got right.
+/// McNemar's test on paired right/wrong outcomes; b and c count the items that only one of the two
+/// got right.
 struct McNemar {
-  double p_value = 1;         ///< exact, two-sided: min(1, 2 P(X <= min(b, c))), X ~ Binomial(b + c, 1/2)
+  double p_value = 1;  ///< exact, two-sided: min(1, 2 P(X <= min(b, c))), X ~ Binomial(b + c, 1/2)
   double chi2_corrected = 0;  ///< (|b - c| - 1)^2 / (b + c); 0 when b + c = 0
   double chi2_p_value = 1;    ///< P(chi2 with 1 degree of freedom >= chi2_corrected)
 };
@@ -44,10 +46,12 @@ McNemar mcnemar(std::int64_t b, std::int64_t c);
 
 /// Wilson's score interval for successes/n. n = 0 gives [0, 1].
 Interval wilson_interval(std::int64_t successes, std::int64_t n, double level = 0.95);
-/// Clopper and Pearson's exact interval: quantiles of Beta(s, n-s+1) and Beta(s+1, n-s). n = 0 gives [0, 1].
+/// Clopper and Pearson's exact interval: quantiles of Beta(s, n-s+1) and Beta(s+1, n-s). n = 0
+/// gives [0, 1].
 Interval clopper_pearson_interval(std::int64_t successes, std::int64_t n, double level = 0.95);
 
-/// Chance that one of k answers drawn from n, c of them right, is right: 1 - C(n-c, k) / C(n, k). 1 <= k <= n.
+/// Chance that one of k answers drawn from n, c of them right, is right: 1 - C(n-c, k) / C(n, k). 1
+/// <= k <= n.
 double pass_at_k(std::int64_t n, std::int64_t c, std::int64_t k);
 
 double mean(std::span<const double> values);
@@ -60,14 +64,16 @@ double median(std::span<const double> values);
 /// A statistic over resampled items: gets indices into the items, with repeats.
 using Statistic = std::function<double(std::span<const std::size_t> items)>;
 
-/// Percentile bootstrap interval of a statistic over `count` items; resample r uses Random(seed, "bootstrap", r).
-Interval bootstrap_interval(std::size_t count, const Statistic& statistic, std::int64_t resamples, std::uint64_t seed,
-                            double level = 0.95);
+/// Percentile bootstrap interval of a statistic over `count` items; resample r uses Random(seed,
+/// "bootstrap", r).
+Interval bootstrap_interval(std::size_t count, const Statistic& statistic, std::int64_t resamples,
+                            std::uint64_t seed, double level = 0.95);
 
 struct PairedDifference {
   double difference = 0;  ///< mean of after - before
   Interval interval;      ///< percentile bootstrap over the items
-  double p_value = 1;     ///< two-sided: twice the smaller share of resampled differences on one side of 0, add-one
+  double p_value =
+      1;  ///< two-sided: twice the smaller share of resampled differences on one side of 0, add-one
 };
 /// Compares two systems on the same items; sizes must be equal and not 0.
 PairedDifference paired_bootstrap(std::span<const double> before, std::span<const double> after,

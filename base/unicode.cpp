@@ -7,7 +7,8 @@ unsigned char byte_at(std::string_view text, std::size_t offset) {
   return static_cast<unsigned char>(text[offset]);
 }
 
-/// What a lead byte promises: the sequence's length and the range of its second byte (Unicode 15, table 3-7).
+/// What a lead byte promises: the sequence's length and the range of its second byte (Unicode 15,
+/// table 3-7).
 struct Lead {
   std::size_t length;
   unsigned char second_low, second_high;
@@ -59,7 +60,9 @@ std::size_t find_invalid_utf8(std::string_view text) {
   return std::string_view::npos;
 }
 
-bool is_valid_utf8(std::string_view text) { return find_invalid_utf8(text) == std::string_view::npos; }
+bool is_valid_utf8(std::string_view text) {
+  return find_invalid_utf8(text) == std::string_view::npos;
+}
 
 void append_utf8(std::string& text, char32_t code) {
   if (code > 0x10FFFF || (code >= 0xD800 && code <= 0xDFFF)) code = replacement_character;
@@ -101,7 +104,8 @@ std::string from_code_points(std::u32string_view codes) {
 
 std::size_t count_code_points(std::string_view text) {
   std::size_t count = 0;
-  for (std::size_t offset = 0; offset < text.size(); ++count) offset += decode_utf8(text, offset).length;
+  for (std::size_t offset = 0; offset < text.size(); ++count)
+    offset += decode_utf8(text, offset).length;
   return count;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
-// UTF-8 without tables: validation, decoding, encoding. Properties of characters (ICU) are the text module's.
+// UTF-8 without tables: validation, decoding, encoding. Properties of characters (ICU) are the text
+// module's.
 
 #include <cstddef>
 #include <string>
@@ -10,15 +11,17 @@ namespace finstill::base {
 
 inline constexpr char32_t replacement_character = 0xFFFD;
 
-/// One decoded code point. When the bytes are not valid UTF-8, `valid` is false, `code` is U+FFFD and `length` covers the
-/// longest prefix of a well-formed sequence (at least 1), so that stepping by `length` replaces as Unicode 15, table 3-8.
+/// One decoded code point. When the bytes are not valid UTF-8, `valid` is false, `code` is U+FFFD
+/// and `length` covers the longest prefix of a well-formed sequence (at least 1), so that stepping
+/// by `length` replaces as Unicode 15, table 3-8.
 struct CodePoint {
   char32_t code = 0;
   std::size_t length = 0;
   bool valid = false;
 };
 
-/// Decodes the code point at `offset` < text.size(). Overlong forms, surrogates and values past U+10FFFF are invalid.
+/// Decodes the code point at `offset` < text.size(). Overlong forms, surrogates and values past
+/// U+10FFFF are invalid.
 CodePoint decode_utf8(std::string_view text, std::size_t offset);
 
 /// Offset of the first byte that is not part of valid UTF-8, or std::string_view::npos.
@@ -37,11 +40,12 @@ std::size_t count_code_points(std::string_view text);
 /// `text` with every ill-formed sequence replaced by U+FFFD.
 std::string repair_utf8(std::string_view text);
 
-/// `text` as a message may show it: valid UTF-8, control characters replaced by U+FFFD, at most `longest` code points (the
-/// cut is marked with "...").
+/// `text` as a message may show it: valid UTF-8, control characters replaced by U+FFFD, at most
+/// `longest` code points (the cut is marked with "...").
 std::string printable(std::string_view text, std::size_t longest = 80);
 
-/// Length of `text` without an unfinished (but so far valid) sequence at its end: what a stream may print now.
+/// Length of `text` without an unfinished (but so far valid) sequence at its end: what a stream may
+/// print now.
 std::size_t complete_utf8_length(std::string_view text);
 
 }  // namespace finstill::base

@@ -10,13 +10,17 @@ std::map<std::string, std::string>& all_libraries() {
 
 }  // namespace
 
-std::string version() { return "0.1.0"; }
+std::string version() {
+  return "0.1.0";
+}
 
 bool add_library(const std::string& name, const std::string& version) {
   all_libraries()[name] = version;
   return true;
 }
 
-const std::map<std::string, std::string>& libraries() { return all_libraries(); }
+const std::map<std::string, std::string>& libraries() {
+  return all_libraries();
+}
 
 }  // namespace finstill::base

@@ -8,8 +8,8 @@ namespace finstill::base {
 /// "0.1.0"
 std::string version();
 
-/// Makes a library's version part of the identity of every stage that computes. Called from a static initialiser of the
-/// module that wraps the library: add_library("libtorch", TORCH_VERSION).
+/// Makes a library's version part of the identity of every stage that computes. Called from a
+/// static initialiser of the module that wraps the library: add_library("libtorch", TORCH_VERSION).
 bool add_library(const std::string& name, const std::string& version);
 
 /// The libraries added so far, by name.

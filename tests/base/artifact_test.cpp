@@ -37,7 +37,8 @@ struct Config {
   }
 };
 
-Json plan(int epochs, const std::vector<std::string>& inputs = {"i1"}, const Runtime& runtime = {}) {
+Json plan(int epochs, const std::vector<std::string>& inputs = {"i1"},
+          const Runtime& runtime = {}) {
   return plan_identity("train", Training(), Json{{"epochs", epochs}}, inputs, 7, runtime);
 }
 
@@ -56,7 +57,8 @@ void write_outputs(const std::filesystem::path& folder) {
 TEST(Artifact, TheManifestHoldsIdentityAndObservation) {
   const TemporaryFolder folder;
   write_outputs(folder.path());
-  const Manifest made = finish_artifact(folder.path(), plan(3), {"step-000010"}, Json{{"seconds", 1.5}});
+  const Manifest made =
+      finish_artifact(folder.path(), plan(3), {"step-000010"}, Json{{"seconds", 1.5}});
   EXPECT_FALSE(std::filesystem::exists(folder / "step-000010"));
   const auto read = read_manifest(folder.path());
   ASSERT_TRUE(read);
@@ -64,8 +66,9 @@ TEST(Artifact, TheManifestHoldsIdentityAndObservation) {
   EXPECT_EQ(read->hash, identity_hash(read->identity));
   EXPECT_EQ(read->kind(), "train");
   EXPECT_EQ(read->artifact_kind(), "train");
-  EXPECT_EQ(dump_json(read->identity["outputs"]),
-            fmt::format(R"({{"metrics.jsonl":"{}","模型/weights":"{}"}})", sha256("m"), sha256("w")));
+  EXPECT_EQ(
+      dump_json(read->identity["outputs"]),
+      fmt::format(R"({{"metrics.jsonl":"{}","模型/weights":"{}"}})", sha256("m"), sha256("w")));
   EXPECT_EQ(read->observed["seconds"], 1.5);
   EXPECT_EQ(read->observed["finished_at"].get<std::string>().size(), 25u);
   EXPECT_EQ(dump_json(read->identity).find(folder.path().string()), std::string::npos);
@@ -122,7 +125,8 @@ TEST(Artifact, VerifyNamesWhatChanged) {
   write_text(folder / "timing.jsonl", "may change");
   EXPECT_NO_THROW(verify_artifact(folder.path()));
   write_text(folder / "extra", "x");
-  expect_error([&] { verify_artifact(folder.path()); }, ExitCode::io, "extra is not in the manifest");
+  expect_error([&] { verify_artifact(folder.path()); }, ExitCode::io,
+               "extra is not in the manifest");
   std::filesystem::remove(folder / "extra");
   write_text(folder / "模型/weights", "W");
   expect_error([&] { verify_artifact(folder.path()); }, ExitCode::io, "模型/weights has changed");
@@ -137,10 +141,12 @@ TEST(Artifact, AnEditedManifestIsRefusedAndAForeignOneIgnored) {
   std::string text = read_text(folder / "manifest.json");
   text.replace(text.find("\"epochs\": 3"), 11, "\"epochs\": 4");
   write_text(folder / "manifest.json", text);
-  expect_error([&] { read_manifest(folder.path()); }, ExitCode::data, "its identity does not match its hash");
+  expect_error([&] { read_manifest(folder.path()); }, ExitCode::data,
+               "its identity does not match its hash");
   write_text(folder / "manifest.json", "{\"schema\":\"finstill-manifest-9\"}");
   expect_error([&] { read_manifest(folder.path()); }, ExitCode::data, "finstill-manifest-9");
-  write_text(folder / "manifest.json", "{\"schema\":\"finstill-manifest-1\",\"identity_hash\":\"x\",\"identity\":[]}");
+  write_text(folder / "manifest.json",
+             "{\"schema\":\"finstill-manifest-1\",\"identity_hash\":\"x\",\"identity\":[]}");
   expect_error([&] { read_manifest(folder.path()); }, ExitCode::data, "does not match its hash");
   write_text(folder / "manifest.json", "{\"schema\"");
   expect_error([&] { read_manifest(folder.path()); }, ExitCode::data, "manifest.json:1:");
@@ -167,9 +173,11 @@ TEST(Artifact, InputsAreKnownByContent) {
   EXPECT_NE(identities(one), identities(two));
   Config config;
   config.model = {"${base}", "", "a.yaml:3:8"};
-  expect_error([&] { input_identities(struct_of<Config>(), &config); }, ExitCode::config, "a.yaml:3:8: \"${base}\" refers to a stage");
+  expect_error([&] { input_identities(struct_of<Config>(), &config); }, ExitCode::config,
+               "a.yaml:3:8: \"${base}\" refers to a stage");
   config.model.path = one / "none";
-  expect_error([&] { input_identities(struct_of<Config>(), &config); }, ExitCode::io, "a.yaml:3:8: \"${base}\" is not there");
+  expect_error([&] { input_identities(struct_of<Config>(), &config); }, ExitCode::io,
+               "a.yaml:3:8: \"${base}\" is not there");
 }
 
 TEST(Artifact, KindsAreCheckedBeforeWork) {
@@ -184,8 +192,12 @@ TEST(Artifact, KindsAreCheckedBeforeWork) {
   EXPECT_EQ(artifact_kind_of(folder.path()), "");
   EXPECT_NO_THROW(check_artifact_kind(folder / "train", {"model", "train"}, "a.yaml:1:1"));
   EXPECT_NO_THROW(check_artifact_kind(folder / "train", {}, "a.yaml:1:1"));
-  expect_error([&] { check_artifact_kind(folder / "train", {"examples", "corpus"}, "a.yaml:1:1"); }, ExitCode::config,
-               "is an artifact of kind \"train\", and \"examples\" or \"corpus\" is needed here");
+  expect_error(
+      [&] {
+        check_artifact_kind(folder / "train", {"examples", "corpus"}, "a.yaml:1:1");
+      },
+      ExitCode::config,
+      "is an artifact of kind \"train\", and \"examples\" or \"corpus\" is needed here");
 }
 
 }  // namespace

@@ -8,7 +8,8 @@
 
 namespace finstill::tests {
 
-/// Runs `action`, which must throw a base::Error with `code` whose message contains `part` and is one line.
+/// Runs `action`, which must throw a base::Error with `code` whose message contains `part` and is
+/// one line.
 template <typename Action>
 void expect_error(Action&& action, base::ExitCode code, const std::string& part) {
   try {
@@ -17,7 +18,8 @@ void expect_error(Action&& action, base::ExitCode code, const std::string& part)
   } catch (const base::Error& error) {
     EXPECT_EQ(static_cast<int>(error.code()), static_cast<int>(code)) << error.what();
     const std::string message = error.what();
-    EXPECT_NE(message.find(part), std::string::npos) << "got: " << message << "\nexpected: " << part;
+    EXPECT_NE(message.find(part), std::string::npos)
+        << "got: " << message << "\nexpected: " << part;
     EXPECT_EQ(message.find('\n'), std::string::npos) << message;
   }
 }

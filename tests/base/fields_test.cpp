@@ -18,7 +18,9 @@ class Shape {
 
 struct CircleConfig {
   double radius = 1;
-  static void fields(Fields<CircleConfig>& f) { f.add("radius", &CircleConfig::radius, "in metres").range(0, 100); }
+  static void fields(Fields<CircleConfig>& f) {
+    f.add("radius", &CircleConfig::radius, "in metres").range(0, 100);
+  }
 };
 
 class Circle : public Shape {
@@ -54,12 +56,13 @@ class Sum : public Shape {
 };
 
 const bool registered =
-    Registry<Shape>::add<CircleConfig>("circle", "a round one",
-                                       [](const CircleConfig& config) { return std::make_unique<Circle>(config); }) &&
+    Registry<Shape>::add<CircleConfig>(
+        "circle", "a round one",
+        [](const CircleConfig& config) { return std::make_unique<Circle>(config); }) &&
     Registry<Shape>::add<NoConfig>("nothing", "an empty one",
                                    [](const NoConfig&) { return std::make_unique<Nothing>(); }) &&
-    Registry<Shape>::add<SumConfig>("sum", "two shapes",
-                                    [](const SumConfig& config) { return std::make_unique<Sum>(config); });
+    Registry<Shape>::add<SumConfig>(
+        "sum", "two shapes", [](const SumConfig& config) { return std::make_unique<Sum>(config); });
 const bool listed = list_registry<Shape>("shape", "shapes of the tests");
 
 struct LoraConfig {
@@ -100,7 +103,9 @@ struct RunConfig {
   }
 };
 
-RunConfig read(const std::string& text) { return read_config<RunConfig>(parse_yaml(text, "run.yaml")); }
+RunConfig read(const std::string& text) {
+  return read_config<RunConfig>(parse_yaml(text, "run.yaml"));
+}
 
 void expect_refused(const std::string& text, const std::string& part) {
   SCOPED_TRACE(text);
@@ -181,12 +186,14 @@ TEST(Fields, PlainTextThatIsNoNumberStaysText) {
 }
 
 TEST(Fields, UnknownAndMissingFieldsNameThePlaceAndTheNearestName) {
-  expect_refused("model: m\nepoch: 3", "run.yaml:2:8: unknown field \"epoch\"; did you mean \"epochs\"?");
+  expect_refused("model: m\nepoch: 3",
+                 "run.yaml:2:8: unknown field \"epoch\"; did you mean \"epochs\"?");
   expect_refused("model: m\nzzzzzz: 3", "known: epochs, rate");
   expect_refused("epochs: 3", "run.yaml:1:1: \"model\" is missing (who answers)");
   expect_refused("", "\"model\" is missing");
   expect_refused("- 1", "expected settings");
-  expect_refused("model: m\nshape: circel", "did you mean \"circle\"? (known: circle, nothing, sum)");
+  expect_refused("model: m\nshape: circel",
+                 "did you mean \"circle\"? (known: circle, nothing, sum)");
   expect_refused("model: m\nshape: {kind: cube}", "run.yaml:2:15: unknown name \"cube\"");
   expect_refused("model: m\nshape: {radius: 2}", "needs a kind");
   expect_refused("model: m\nshape: {kind: circle, radus: 2}", "did you mean \"radius\"?");
@@ -203,12 +210,14 @@ shape: {kind: sum, left: circle, right: {kind: circle, radius: 3}}
 )");
   const Json written = write_config(config);
   const std::string yaml = write_yaml(config_from_json(written));
-  EXPECT_EQ(dump_json(write_config(read_config<RunConfig>(parse_yaml(yaml, "resolved.yaml")))), dump_json(written))
+  EXPECT_EQ(dump_json(write_config(read_config<RunConfig>(parse_yaml(yaml, "resolved.yaml")))),
+            dump_json(written))
       << yaml;
 }
 
 TEST(Fields, TheIdentityHasNoPlacesAndNoFieldsWithoutEffect) {
-  const RunConfig config = read("model: /home/me/model\nfile: /home/me/data\nlogs: /home/me/logs\n");
+  const RunConfig config =
+      read("model: /home/me/model\nfile: /home/me/data\nlogs: /home/me/logs\n");
   const Json results = write_config(config, Include::results);
   EXPECT_EQ(dump_json(results).find("/home"), std::string::npos);
   EXPECT_EQ(results["model"], "<artifact>");
@@ -218,12 +227,14 @@ TEST(Fields, TheIdentityHasNoPlacesAndNoFieldsWithoutEffect) {
 }
 
 TEST(Fields, VisitsReferencesAndFilesHoweverDeep) {
-  RunConfig config = read("model: ${a}\nmodels: {x: \"${b}\", y: \"${c}\"}\nfile: in.txt\nlogs: out.txt\n");
+  RunConfig config =
+      read("model: ${a}\nmodels: {x: \"${b}\", y: \"${c}\"}\nfile: in.txt\nlogs: out.txt\n");
   std::string seen;
-  struct_of<RunConfig>().references(&config, [&](ArtifactRef& reference, const std::vector<std::string>& kinds) {
-    seen += reference.text + "/" + kinds[0] + std::to_string(kinds.size()) + " ";
-    reference.path = "done";
-  });
+  struct_of<RunConfig>().references(
+      &config, [&](ArtifactRef& reference, const std::vector<std::string>& kinds) {
+        seen += reference.text + "/" + kinds[0] + std::to_string(kinds.size()) + " ";
+        reference.path = "done";
+      });
   EXPECT_EQ(seen, "${a}/model2 ${b}/model1 ${c}/model1 ");
   EXPECT_EQ(config.models[1].second.path.string(), "done");
   std::string files;
@@ -235,8 +246,9 @@ TEST(Fields, VisitsReferencesAndFilesHoweverDeep) {
 
 TEST(Fields, HelpAndSchemaNameEveryFieldAndEndThoughAChoiceHoldsItself) {
   const std::string help = struct_of<RunConfig>().help(std::make_unique<RunConfig>().get());
-  for (const char* part : {"epochs", "default 3; from 1 to 100", "one of fast, exact", "required; an artifact of kind",
-                           "circle: a round one", "radius", "rank"}) {
+  for (const char* part :
+       {"epochs", "default 3; from 1 to 100", "one of fast, exact", "required; an artifact of kind",
+        "circle: a round one", "radius", "rank"}) {
     EXPECT_NE(help.find(part), std::string::npos) << part << "\n" << help;
   }
   const Json schema = struct_of<RunConfig>().schema();
@@ -255,12 +267,14 @@ TEST(Registry, UnknownNamesListTheKnownOnes) {
 
 TEST(Registry, ListingsShowWhatListAndHelpPrint) {
   const auto all = listings();
-  const auto shape = std::find_if(all.begin(), all.end(), [](const Listing& one) { return one.kind == "shape"; });
+  const auto shape =
+      std::find_if(all.begin(), all.end(), [](const Listing& one) { return one.kind == "shape"; });
   ASSERT_NE(shape, all.end());
   const auto entries = shape->entries();
   ASSERT_EQ(entries.size(), 3u);
   EXPECT_EQ(entries[0].name, "circle");
-  EXPECT_NE(entries[0].config->help(entries[0].defaults.get()).find("in metres"), std::string::npos);
+  EXPECT_NE(entries[0].config->help(entries[0].defaults.get()).find("in metres"),
+            std::string::npos);
 }
 
 TEST(NearestName, FindsTyposAndNothingElse) {

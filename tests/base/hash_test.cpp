@@ -12,9 +12,11 @@ using tests::expect_error;
 using tests::write_text;
 
 // FIPS 180-4 examples.
-constexpr const char* of_nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+constexpr const char* of_nothing =
+    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 constexpr const char* of_abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-constexpr const char* of_a_million_a = "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0";
+constexpr const char* of_a_million_a =
+    "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0";
 
 TEST(Hash, GivesThePublishedValuesHoweverTheBytesCome) {
   EXPECT_EQ(sha256(""), of_nothing);
@@ -43,8 +45,10 @@ TEST(Hash, AFoldersHashKnowsNamesAndContentsAndNotItsPlace) {
   EXPECT_EQ(sha256_folder(folder / "one"), sha256_folder(folder / "two"));
   EXPECT_NE(sha256_folder(folder / "one"), sha256_folder(folder / "three"));
   EXPECT_NE(sha256_folder(folder / "one"), sha256_folder(folder / "four"));
-  EXPECT_EQ(sha256_folder(folder / "one", [](const std::string& relative) { return relative == "sub/估"; }),
-            sha256_folder(folder / "three", [](const std::string& relative) { return relative == "sub/b"; }));
+  EXPECT_EQ(sha256_folder(folder / "one",
+                          [](const std::string& relative) { return relative == "sub/估"; }),
+            sha256_folder(folder / "three",
+                          [](const std::string& relative) { return relative == "sub/b"; }));
 }
 
 TEST(Hash, ListsFilesThroughLinksAndRefusesCircles) {

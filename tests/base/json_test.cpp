@@ -18,7 +18,8 @@ void expect_refused(const std::string& text, const std::string& part) {
 }
 
 TEST(Json, KeepsOrderAndTypes) {
-  const std::string text = R"({"z":1,"a":[1.5,-2,true,null,"估值 😀"],"m":{"y":{},"b":18446744073709551615}})";
+  const std::string text =
+      R"({"z":1,"a":[1.5,-2,true,null,"估值 😀"],"m":{"y":{},"b":18446744073709551615}})";
   EXPECT_EQ(dump_json(parse_json(text, "a.json")), text);
   EXPECT_EQ(dump_json(parse_json("\"\\u4f30\\ud83d\\ude00\"", "a")), "\"估😀\"");
 }
@@ -47,7 +48,8 @@ TEST(Json, RefusesWithLineAndColumn) {
 
 TEST(Json, ALargeObjectIsReadInLinearTime) {
   std::string text = "{";
-  for (int i = 0; i < 150000; ++i) text += (i == 0 ? "\"k" : ",\"k") + std::to_string(i) + "\":" + std::to_string(i);
+  for (int i = 0; i < 150000; ++i)
+    text += (i == 0 ? "\"k" : ",\"k") + std::to_string(i) + "\":" + std::to_string(i);
   text += "}";
   const Json value = parse_json(text, "vocabulary");
   EXPECT_EQ(value.size(), 150000u);
@@ -56,19 +58,26 @@ TEST(Json, ALargeObjectIsReadInLinearTime) {
 
 TEST(Json, DumpRepairsTextAndRefusesWhatJsonCannotHold) {
   EXPECT_EQ(dump_json("a\xff"), "\"a\uFFFD\"");
-  expect_error([] { dump_json(Json{{"a", std::numeric_limits<double>::quiet_NaN()}}); }, ExitCode::internal, "nan");
-  expect_error([] { dump_json(Json::array({std::numeric_limits<double>::infinity()})); }, ExitCode::internal, "inf");
+  expect_error(
+      [] {
+        dump_json(Json{{"a", std::numeric_limits<double>::quiet_NaN()}});
+      },
+      ExitCode::internal, "nan");
+  expect_error([] { dump_json(Json::array({std::numeric_limits<double>::infinity()})); },
+               ExitCode::internal, "inf");
 }
 
 TEST(Json, CheckedAccessConvertsNothing) {
-  const Json json = parse_json(R"({"i": -1, "f": 1.9, "s": "x", "b": true, "n": null, "big": 18446744073709551615})", "a");
+  const Json json = parse_json(
+      R"({"i": -1, "f": 1.9, "s": "x", "b": true, "n": null, "big": 18446744073709551615})", "a");
   EXPECT_EQ(json_integer(json, "i", "a"), -1);
   EXPECT_EQ(json_integer(json, "n", "a", 5), 5);
   EXPECT_EQ(json_integer(json, "absent", "a", 6), 6);
   EXPECT_EQ(json_number(json, "i", "a"), -1.0);
   EXPECT_EQ(json_string(json, "s", "a"), "x");
   EXPECT_TRUE(json_bool(json, "b", "a", false));
-  expect_error([&] { json_integer(json, "f", "a.json"); }, ExitCode::data, "a.json: \"f\" must be an integer, not 1.9");
+  expect_error([&] { json_integer(json, "f", "a.json"); }, ExitCode::data,
+               "a.json: \"f\" must be an integer, not 1.9");
   expect_error([&] { json_integer(json, "big", "a"); }, ExitCode::data, "an integer below 2^63");
   expect_error([&] { json_integer(json, "f", "a", 3); }, ExitCode::data, "must be an integer");
   expect_error([&] { json_integer(json, "n", "a"); }, ExitCode::data, "\"n\" is missing");
@@ -79,7 +88,8 @@ TEST(Json, CheckedAccessConvertsNothing) {
 }
 
 TEST(Json, NamesTheFirstDifference) {
-  const Json a = parse_json(R"({"config": {"epochs": 3, "lora": {"rank": 4}}, "inputs": [1]})", "a");
+  const Json a =
+      parse_json(R"({"config": {"epochs": 3, "lora": {"rank": 4}}, "inputs": [1]})", "a");
   Json b = a;
   EXPECT_EQ(first_difference(a, b), "");
   b["config"]["lora"]["rank"] = 8;
@@ -89,7 +99,9 @@ TEST(Json, NamesTheFirstDifference) {
   EXPECT_EQ(first_difference(a, b), "config.more");
   EXPECT_EQ(first_difference(b, a), "config.more");
   EXPECT_EQ(first_difference(1, 2), ".");
-  EXPECT_EQ(first_difference(parse_json(R"({"a":1,"b":2})", "a"), parse_json(R"({"b":2,"a":1})", "b")), "");
+  EXPECT_EQ(
+      first_difference(parse_json(R"({"a":1,"b":2})", "a"), parse_json(R"({"b":2,"a":1})", "b")),
+      "");
 }
 
 TEST(Json, AFileIsNamedInItsErrors) {

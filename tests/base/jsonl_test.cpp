@@ -42,8 +42,10 @@ TEST(Jsonl, LinesLongerThanABlockArriveWhole) {
 TEST(Jsonl, RefusesBadLinesByPlace) {
   const TemporaryFolder folder;
   write_text(folder / "a.jsonl", "{}\n{\"a\": }\n");
-  expect_error([&] { read_jsonl(folder / "a.jsonl"); }, ExitCode::data, "a.jsonl:2:7: not valid JSON");
-  expect_error([&] { LineReader(folder.path()); }, ExitCode::io, "a folder; give the path of a file");
+  expect_error([&] { read_jsonl(folder / "a.jsonl"); }, ExitCode::data,
+               "a.jsonl:2:7: not valid JSON");
+  expect_error([&] { LineReader(folder.path()); }, ExitCode::io,
+               "a folder; give the path of a file");
   expect_error([&] { LineReader(folder / "none"); }, ExitCode::io, "none: cannot open");
   {
     std::ofstream stream(folder / "long", std::ios::binary);
@@ -92,7 +94,8 @@ TEST(Jsonl, TruncatesToAStep) {
     return line == 1 || json_integer(value, "step", "metrics") <= 2;
   };
   const std::string kept = "{\"config\":{}}\n{\"step\":1}\n\n{\"step\":2}\n";
-  for (const std::string& rest : std::vector<std::string>{"", "{\"step\":3}\n{\"step\":1}\n", "{broken\n{\"step\":1}\n", "{\"step\":2"}) {
+  for (const std::string& rest : std::vector<std::string>{
+           "", "{\"step\":3}\n{\"step\":1}\n", "{broken\n{\"step\":1}\n", "{\"step\":2"}) {
     write_text(file, kept + rest);
     truncate_jsonl(file, up_to_two);
     EXPECT_EQ(read_text(file), kept) << rest;

@@ -7,7 +7,8 @@
 
 namespace finstill::tests {
 
-/// Runs `action` while this process may write no file past `bytes`: what a full disk does to a write.
+/// Runs `action` while this process may write no file past `bytes`: what a full disk does to a
+/// write.
 inline void with_file_size_limit(rlim_t bytes, const std::function<void()>& action) {
   rlimit before = {};
   ::getrlimit(RLIMIT_FSIZE, &before);

@@ -49,8 +49,11 @@ TEST(Metrics, AResumedRunLeavesTheSameFileAsAnUndisturbedOne) {
 TEST(Metrics, AnotherConfigIsRefusedOnResume) {
   const tests::TemporaryFolder folder;
   write_steps(folder.path(), 1, 2, 0);
-  expect_error([&] { MetricsWriter writer(folder.path(), Json{{"rate", 0.6}}, 1); }, ExitCode::config,
-               "another config (rate)");
+  expect_error(
+      [&] {
+        MetricsWriter writer(folder.path(), Json{{"rate", 0.6}}, 1);
+      },
+      ExitCode::config, "another config (rate)");
   EXPECT_EQ(read_metrics(folder / "metrics.jsonl").steps.size(), 2u);
   MetricsWriter(folder.path(), Json{{"rate", 0.6}}).flush();
   EXPECT_TRUE(read_metrics(folder.path()).steps.empty());
@@ -62,9 +65,12 @@ TEST(Metrics, ReadingLeavesOutACutLineAndRefusesOthers) {
   std::ofstream(folder / "metrics.jsonl", std::ios::app) << "{\"step\":3";
   EXPECT_EQ(read_metrics(folder.path()).steps.size(), 2u);
   tests::write_text(folder / "metrics.jsonl", "{\"schema\":\"other\"}\n");
-  expect_error([&] { read_metrics(folder.path()); }, ExitCode::data, "metrics.jsonl:1: its schema is not");
-  tests::write_text(folder / "metrics.jsonl", "{\"schema\":\"finstill-metrics-1\"}\n{\"loss\":1}\n");
-  expect_error([&] { read_metrics(folder.path()); }, ExitCode::data, "metrics.jsonl:2: \"step\" is missing");
+  expect_error([&] { read_metrics(folder.path()); }, ExitCode::data,
+               "metrics.jsonl:1: its schema is not");
+  tests::write_text(folder / "metrics.jsonl",
+                    "{\"schema\":\"finstill-metrics-1\"}\n{\"loss\":1}\n");
+  expect_error([&] { read_metrics(folder.path()); }, ExitCode::data,
+               "metrics.jsonl:2: \"step\" is missing");
   EXPECT_GT(memory_peak_bytes(), 1 << 20);
 }
 

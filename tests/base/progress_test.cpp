@@ -21,8 +21,12 @@ std::string shown(std::unique_ptr<ProgressSink> (*make)(std::FILE*), Use&& use) 
   return tests::read_text(folder / "out");
 }
 
-std::unique_ptr<ProgressSink> plain_at_once(std::FILE* stream) { return make_plain_progress(stream, 0); }
-std::unique_ptr<ProgressSink> plain_every_hour(std::FILE* stream) { return make_plain_progress(stream, 3600); }
+std::unique_ptr<ProgressSink> plain_at_once(std::FILE* stream) {
+  return make_plain_progress(stream, 0);
+}
+std::unique_ptr<ProgressSink> plain_every_hour(std::FILE* stream) {
+  return make_plain_progress(stream, 3600);
+}
 
 void train(ProgressSink& progress) {
   progress.start("train", 10, "steps");
@@ -50,7 +54,9 @@ TEST(Progress, ShortWorkWritesNoPlainLineOfItsOwn) {
 
 TEST(Progress, TheBarIsReplacedInPlaceAndEndsWithASummary) {
   const std::string text = shown(make_bar, train);
-  EXPECT_NE(text.find("\r\033[Ktrain  [........................]   0%  0/10 steps"), std::string::npos) << text;
+  EXPECT_NE(text.find("\r\033[Ktrain  [........................]   0%  0/10 steps"),
+            std::string::npos)
+      << text;
   EXPECT_NE(text.find("[############............]  50%  5/10 steps"), std::string::npos) << text;
   EXPECT_TRUE(text.ends_with("loss 1.2\n")) << text;
 }
@@ -73,7 +79,8 @@ TEST(Progress, ThreadsMayTellAtOnce) {
     progress.finish();
   });
   std::size_t lines = 0;
-  for (std::size_t at = text.find('\n'); at != std::string::npos; at = text.find('\n', at + 1)) ++lines;
+  for (std::size_t at = text.find('\n'); at != std::string::npos; at = text.find('\n', at + 1))
+    ++lines;
   EXPECT_EQ(lines, 2001u);
 }
 

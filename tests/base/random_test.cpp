@@ -14,8 +14,10 @@ using Block = std::array<std::uint32_t, 4>;
 
 // Known answers of the authors' Random123 package (kat_vectors, philox4x32 10).
 TEST(Random, PhiloxGivesItsPublishedValues) {
-  EXPECT_EQ(philox4x32({0, 0, 0, 0}, {0, 0}), (Block{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
-  EXPECT_EQ(philox4x32({~0u, ~0u, ~0u, ~0u}, {~0u, ~0u}), (Block{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
+  EXPECT_EQ(philox4x32({0, 0, 0, 0}, {0, 0}),
+            (Block{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
+  EXPECT_EQ(philox4x32({~0u, ~0u, ~0u, ~0u}, {~0u, ~0u}),
+            (Block{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
   EXPECT_EQ(philox4x32({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}),
             (Block{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
 }
@@ -26,7 +28,8 @@ TEST(Random, DependsOnSeedPurposeAndIndexAlone) {
   std::set<std::uint64_t> firsts;
   for (std::uint64_t seed : {7, 8}) {
     for (const char* purpose : {"examples", "order", ""}) {
-      for (std::uint64_t index : {0ull, 1ull, 1ull << 40}) firsts.insert(Random(seed, purpose, index).next());
+      for (std::uint64_t index : {0ull, 1ull, 1ull << 40})
+        firsts.insert(Random(seed, purpose, index).next());
     }
   }
   EXPECT_EQ(firsts.size(), 18u);
@@ -34,7 +37,8 @@ TEST(Random, DependsOnSeedPurposeAndIndexAlone) {
 }
 
 TEST(Random, ValuesAreFixedForAllTime) {
-  // Identities of artifacts rest on these; a change of the generator must raise the stages' revisions.
+  // Identities of artifacts rest on these; a change of the generator must raise the stages'
+  // revisions.
   EXPECT_EQ(Random(7, "examples", 3).next(), 1133430807208978249ull);
   EXPECT_EQ(permutation(8, 7, "order"), (std::vector<std::uint64_t>{5, 6, 0, 1, 3, 2, 7, 4}));
 }
@@ -86,7 +90,8 @@ TEST(Random, NormalsHaveTheMomentsOfANormal) {
   EXPECT_NEAR(fourth / n, 3, 0.1);
   std::vector<float> part(10);
   fill_normal(part, 3, "weights", 0.5, 2);
-  EXPECT_TRUE(std::equal(part.begin(), part.end(), values.begin())) << "an element depends on the length";
+  EXPECT_TRUE(std::equal(part.begin(), part.end(), values.begin()))
+      << "an element depends on the length";
 }
 
 TEST(Random, ShufflesAndSamplesArePermutations) {

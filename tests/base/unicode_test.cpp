@@ -11,13 +11,15 @@ TEST(Unicode, EveryScalarValueSurvivesARoundTrip) {
     std::string text;
     append_utf8(text, code);
     const CodePoint point = decode_utf8(text, 0);
-    ASSERT_TRUE(point.valid && point.code == code && point.length == text.size()) << static_cast<unsigned>(code);
+    ASSERT_TRUE(point.valid && point.code == code && point.length == text.size())
+        << static_cast<unsigned>(code);
   }
 }
 
 TEST(Unicode, RefusesOverlongFormsSurrogatesAndValuesPastTheEnd) {
-  for (const std::string bad : {"\xC0\x80", "\xC1\xBF", "\xE0\x9F\xBF", "\xED\xA0\x80", "\xED\xBF\xBF", "\xF0\x8F\xBF\xBF",
-                                "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\x80", "\xFF", "\xE4\xBC", "\xF0\x9F\x98"}) {
+  for (const std::string bad :
+       {"\xC0\x80", "\xC1\xBF", "\xE0\x9F\xBF", "\xED\xA0\x80", "\xED\xBF\xBF", "\xF0\x8F\xBF\xBF",
+        "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\x80", "\xFF", "\xE4\xBC", "\xF0\x9F\x98"}) {
     EXPECT_EQ(find_invalid_utf8("ok" + bad), 2u) << bad.size();
     EXPECT_FALSE(is_valid_utf8(bad));
   }
@@ -26,7 +28,14 @@ TEST(Unicode, RefusesOverlongFormsSurrogatesAndValuesPastTheEnd) {
 
 TEST(Unicode, RepairsOneCharacterForEachMaximalPart) {
   // The example of Unicode 15, table 3-8, and its relatives.
-  EXPECT_EQ(repair_utf8("a\xF1\x80\x80\xE1\x80\xC2" "b\x80" "c\x80\xBF" "d"), "a\uFFFD\uFFFD\uFFFD" "b\uFFFD" "c\uFFFD\uFFFD" "d");
+  EXPECT_EQ(repair_utf8("a\xF1\x80\x80\xE1\x80\xC2"
+                        "b\x80"
+                        "c\x80\xBF"
+                        "d"),
+            "a\uFFFD\uFFFD\uFFFD"
+            "b\uFFFD"
+            "c\uFFFD\uFFFD"
+            "d");
   EXPECT_EQ(count_code_points("估值\xFF"), 3u);
   EXPECT_EQ(from_code_points(to_code_points("估a\xE4")), "估a\uFFFD");
   EXPECT_EQ(from_code_points(std::u32string(1, 0xD800)), "\uFFFD");

@@ -1,7 +1,7 @@
 #include "base/fields.h"
 
-#include "expect_error.h"
 #include "../support/temporary.h"
+#include "expect_error.h"
 
 #include <gtest/gtest.h>
 
@@ -15,7 +15,9 @@ void expect_refused(const std::string& text, const std::string& part) {
   expect_error([&] { parse_yaml(text, "a.yaml"); }, ExitCode::config, part);
 }
 
-std::string as_json(const std::string& text) { return dump_json(config_to_json(parse_yaml(text, "a.yaml"))); }
+std::string as_json(const std::string& text) {
+  return dump_json(config_to_json(parse_yaml(text, "a.yaml")));
+}
 
 TEST(Yaml, ScalarsSayTheirType) {
   EXPECT_EQ(as_json("[1, -2, 1.5, 1e3, true, null, ~, text, \"1\", '2', no, 12a]"),
@@ -23,8 +25,11 @@ TEST(Yaml, ScalarsSayTheirType) {
   EXPECT_EQ(as_json("a: |\n  x\n  y\nb: >\n  x\n  y\n"), R"({"a":"x\ny\n","b":"x y\n"})");
   EXPECT_EQ(as_json(""), "null");
   EXPECT_EQ(as_json("# only a comment\n"), "null");
-  EXPECT_EQ(as_json("\xEF\xBB\xBF" "a: 1\r\nb: 2\r\n"), R"({"a":1,"b":2})");
-  for (const std::string text : {"010", "0x1F", "1_000", ".5", "+1", ".nan", "True", "NULL", "5.", "-.inf"}) {
+  EXPECT_EQ(as_json("\xEF\xBB\xBF"
+                    "a: 1\r\nb: 2\r\n"),
+            R"({"a":1,"b":2})");
+  for (const std::string text :
+       {"010", "0x1F", "1_000", ".5", "+1", ".nan", "True", "NULL", "5.", "-.inf"}) {
     SCOPED_TRACE(text);
     expect_error([&] { as_json("[" + text + "]"); }, ExitCode::config, "two ways");
   }
@@ -37,12 +42,14 @@ TEST(Yaml, RefusesWhatMakesYamlDangerous) {
   expect_refused("a: ! 3\n", "tags");
   expect_refused("a: !custom {b: 1}\n", "tags");
   expect_refused("<<: {a: 1}\n", "merge keys");
-  expect_refused("lr: 1\nb: 2\nlr: 3\n", "a.yaml:3:1: the key \"lr\" stands here twice (first in line 1)");
+  expect_refused("lr: 1\nb: 2\nlr: 3\n",
+                 "a.yaml:3:1: the key \"lr\" stands here twice (first in line 1)");
   expect_refused("{a: 1, a: 2}", "stands here twice");
   expect_refused("? [a, b]\n: 1\n", "a key must be plain text");
   expect_refused("a: 1\n---\nb: 2\n", "more than one YAML document");
   expect_refused("a: [1, 2\n", "not valid YAML");
-  expect_refused("a: \"x\n", "a.yaml:1:4: not valid YAML: the quote that opens here is never closed");
+  expect_refused("a: \"x\n",
+                 "a.yaml:1:4: not valid YAML: the quote that opens here is never closed");
   expect_refused("a: 'x\nb: it''s\n", "never closed");
   expect_refused("a:\n\t- b\n", "a.yaml:2");
   expect_refused(std::string("a: \x01\n"), "a.yaml:1:4: invalid UTF-8 or a control character");
@@ -65,14 +72,16 @@ TEST(Yaml, SetPlacesValuesAtDottedPaths) {
   set_config(root, "stages.a.objective={kind: distill, temperature: 2}");
   set_config(root, "stages.b.tasks=[x, \"7\"]");
   set_config(root, "name=\"7\"");
-  EXPECT_EQ(dump_json(config_to_json(root)),
-            R"({"stages":{"a":{"kind":"train","epochs":5,"objective":{"kind":"distill","temperature":2}},)"
-            R"("b":{"tasks":["x","7"]}},"name":"7"})");
+  EXPECT_EQ(
+      dump_json(config_to_json(root)),
+      R"({"stages":{"a":{"kind":"train","epochs":5,"objective":{"kind":"distill","temperature":2}},)"
+      R"("b":{"tasks":["x","7"]}},"name":"7"})");
   EXPECT_EQ(root.find("stages")->find("a")->find("epochs")->where(), "--set stages.a.epochs");
   expect_error([&] { set_config(root, "name"); }, ExitCode::usage, "path.to.field=value");
   expect_error([&] { set_config(root, "=3"); }, ExitCode::usage, "path.to.field=value");
   expect_error([&] { set_config(root, "a..b=3"); }, ExitCode::usage, "a name is missing");
-  expect_error([&] { set_config(root, "stages.a.kind.x=3"); }, ExitCode::usage, "\"stages.a.kind\" is no map");
+  expect_error([&] { set_config(root, "stages.a.kind.x=3"); }, ExitCode::usage,
+               "\"stages.a.kind\" is no map");
 }
 
 TEST(Yaml, WrittenTextReadsBackToTheSameValues) {
@@ -95,7 +104,8 @@ control: "\u0085\u2028\x7f"
 TEST(Yaml, ReadsAFileWithAChineseName) {
   const tests::TemporaryFolder folder;
   tests::write_text(folder / "配方.yaml", "a: [1,\n");
-  expect_error([&] { read_yaml(folder / "配方.yaml"); }, ExitCode::config, "配方.yaml:2:1: not valid YAML");
+  expect_error([&] { read_yaml(folder / "配方.yaml"); }, ExitCode::config,
+               "配方.yaml:2:1: not valid YAML");
   expect_error([&] { read_yaml(folder / "没有.yaml"); }, ExitCode::io, "没有.yaml: cannot open");
 }
 

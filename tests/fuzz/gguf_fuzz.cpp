@@ -12,7 +12,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::span bytes(reinterpret_cast<const std::byte*>(data), size);
     const base::GgufHeader header = base::parse_gguf(bytes, size, "fuzz.gguf");
     for (const base::GgufTensor& tensor : header.tensors) {
-      if (tensor.offset > size || tensor.bytes > size - tensor.offset || tensor.elements() <= 0) std::abort();
+      if (tensor.offset > size || tensor.bytes > size - tensor.offset || tensor.elements() <= 0)
+        std::abort();
     }
     for (const auto& entry : header.metadata) {
       try {

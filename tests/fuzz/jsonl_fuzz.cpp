@@ -1,5 +1,6 @@
 // fuzz: links base
-// JSON lines: line numbers and offsets add up, and cutting back leaves a file that reads to its end.
+// JSON lines: line numbers and offsets add up, and cutting back leaves a file that reads to its
+// end.
 
 #include "base/error.h"
 #include "base/jsonl.h"

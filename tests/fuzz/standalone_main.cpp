@@ -1,6 +1,6 @@
-// Runs a fuzz target without libFuzzer: over every file of the corpus folders given as arguments, then over mutations of
-// them (FINSTILL_FUZZ_RUNS, default 2000), which are the same on every machine. The input at work lies in a temporary file,
-// so that a crash leaves it behind.
+// Runs a fuzz target without libFuzzer: over every file of the corpus folders given as arguments,
+// then over mutations of them (FINSTILL_FUZZ_RUNS, default 2000), which are the same on every
+// machine. The input at work lies in a temporary file, so that a crash leaves it behind.
 
 #include "base/file.h"
 #include "base/hash.h"
@@ -26,15 +26,18 @@ namespace base = finstill::base;
 
 std::filesystem::path kept_input() {
   static const std::filesystem::path file =
-      std::filesystem::temp_directory_path() / ("finstill-fuzz-" + std::to_string(::getpid()) + ".input");
+      std::filesystem::temp_directory_path() /
+      ("finstill-fuzz-" + std::to_string(::getpid()) + ".input");
   return file;
 }
 
-/// Overwrites the kept input. The file stays open: opening it anew with truncation would wait for the disk each time.
+/// Overwrites the kept input. The file stays open: opening it anew with truncation would wait for
+/// the disk each time.
 void keep(const std::string& input) {
   static const int descriptor = ::open(kept_input().c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-  const bool kept = ::ftruncate(descriptor, 0) == 0 &&
-                    ::pwrite(descriptor, input.data(), input.size(), 0) == static_cast<ssize_t>(input.size());
+  const bool kept =
+      ::ftruncate(descriptor, 0) == 0 &&
+      ::pwrite(descriptor, input.data(), input.size(), 0) == static_cast<ssize_t>(input.size());
   if (!kept) base::fail_errno(errno, "cannot write", kept_input());
 }
 
@@ -52,17 +55,24 @@ std::string mutate(const std::vector<std::string>& corpus, std::uint64_t index) 
     const std::uint64_t place = random.below(input.size() + 1);
     switch (random.below(6)) {
       case 0:  // one bit
-        if (place < input.size()) input[place] = static_cast<char>(input[place] ^ (1 << random.below(8)));
+        if (place < input.size())
+          input[place] = static_cast<char>(input[place] ^ (1 << random.below(8)));
         break;
       case 1:  // one byte, often a boundary value
         if (place < input.size()) {
-          static constexpr unsigned char boundaries[] = {0x00, 0x01, 0x7F, 0x80, 0xFF, '"', '{', '[', '\n', '-'};
-          input[place] = static_cast<char>(random.chance(0.5) ? boundaries[random.below(std::size(boundaries))]
-                                                              : random.below(256));
+          static constexpr unsigned char boundaries[] = {0x00, 0x01, 0x7F, 0x80, 0xFF,
+                                                         '"',  '{',  '[',  '\n', '-'};
+          input[place] =
+              static_cast<char>(random.chance(0.5) ? boundaries[random.below(std::size(boundaries))]
+                                                   : random.below(256));
         }
         break;
-      case 2: input.resize(place); break;
-      case 3: input.erase(place, 1 + random.below(16)); break;
+      case 2:
+        input.resize(place);
+        break;
+      case 3:
+        input.erase(place, 1 + random.below(16));
+        break;
       case 4:  // a part again
         input.insert(place, input.substr(random.below(input.size() + 1), 1 + random.below(32)));
         break;
@@ -98,7 +108,8 @@ int main(int argc, char** argv) {
     for (const std::string& input : corpus) run(input);
     for (std::uint64_t i = 0; i < mutations; ++i) run(mutate(corpus, i));
     std::filesystem::remove(kept_input());
-    std::printf("%zu files and %llu mutations passed\n", corpus.size(), static_cast<unsigned long long>(mutations));
+    std::printf("%zu files and %llu mutations passed\n", corpus.size(),
+                static_cast<unsigned long long>(mutations));
     return 0;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "escaped: %s\n", error.what());

@@ -13,7 +13,9 @@ namespace base = finstill::base;
 
 struct Inner {
   double rate = 1;
-  static void fields(base::Fields<Inner>& f) { f.add("rate", &Inner::rate, "of learning").range(0, 10); }
+  static void fields(base::Fields<Inner>& f) {
+    f.add("rate", &Inner::rate, "of learning").range(0, 10);
+  }
 };
 
 struct Config {
@@ -42,7 +44,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const Config config = base::read_config<Config>(tree);
     const base::Json resolved = base::write_config(config);
     const std::string resolved_text = base::write_yaml(base::config_from_json(resolved));
-    if (base::write_config(base::read_config<Config>(base::parse_yaml(resolved_text, "resolved"))) != resolved) {
+    if (base::write_config(
+            base::read_config<Config>(base::parse_yaml(resolved_text, "resolved"))) != resolved) {
       std::abort();
     }
   } catch (const base::Error& error) {

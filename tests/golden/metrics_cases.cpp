@@ -6,10 +6,13 @@
 namespace finstill::golden {
 namespace {
 
-std::vector<double> as_doubles(const std::vector<std::int64_t>& values) { return {values.begin(), values.end()}; }
+std::vector<double> as_doubles(const std::vector<std::int64_t>& values) {
+  return {values.begin(), values.end()};
+}
 
 Outputs run_classification(const Case& c, const Run&) {
-  const auto scores = base::classify(c.integers("y_true"), c.integers("y_pred"), c.integer("classes"));
+  const auto scores =
+      base::classify(c.integers("y_true"), c.integers("y_pred"), c.integer("classes"));
   Outputs outputs;
   outputs.set("accuracy", scores.accuracy);
   outputs.set("macro_f1", scores.macro_f1);
@@ -23,7 +26,8 @@ Outputs run_classification(const Case& c, const Run&) {
   outputs.set("f1", scores.f1);
   outputs.set("support", as_doubles(scores.support));
   std::vector<double> confusion;
-  for (const auto& row : scores.confusion) confusion.insert(confusion.end(), row.begin(), row.end());
+  for (const auto& row : scores.confusion)
+    confusion.insert(confusion.end(), row.begin(), row.end());
   outputs.set("confusion_matrix", confusion);
   return outputs;
 }
@@ -69,9 +73,10 @@ Outputs run_pass_at_k(const Case& c, const Run&) {
   return outputs;
 }
 
-const bool registered = add_op("classification", run_classification) && add_op("classification_mcc", run_mcc) &&
-                        add_op("mcnemar_exact", run_mcnemar) && add_op("binomial_interval", run_interval) &&
-                        add_op("pass_at_k", run_pass_at_k);
+const bool registered =
+    add_op("classification", run_classification) && add_op("classification_mcc", run_mcc) &&
+    add_op("mcnemar_exact", run_mcnemar) && add_op("binomial_interval", run_interval) &&
+    add_op("pass_at_k", run_pass_at_k);
 
 }  // namespace
 }  // namespace finstill::golden
