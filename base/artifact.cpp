@@ -22,11 +22,15 @@ namespace {
 constexpr const char* schema = "finstill-manifest-1";
 constexpr const char* manifest_name = "manifest.json";
 
-bool is_output(const std::string& relative) {
+/// What an AtomicFile writes to; left behind only by a kill.
+bool is_temporary(const std::string& relative) {
   const std::string name = relative.substr(relative.rfind('/') + 1);
-  const bool temporary = name.starts_with('.') && name.ends_with(".tmp");
+  return name.starts_with('.') && name.ends_with(".tmp");
+}
+
+bool is_output(const std::string& relative) {
   return relative != manifest_name && relative != "timing.jsonl" && relative != "timing.json" &&
-         relative != "report.html" && relative != "run.lock" && !temporary &&
+         relative != "report.html" && relative != "run.lock" && !is_temporary(relative) &&
          !relative.starts_with("logs/");
 }
 
@@ -75,6 +79,11 @@ Json without_outputs(Json identity) {
 bool is_there(const std::filesystem::path& path) {
   std::error_code error;
   return std::filesystem::exists(path, error);
+}
+
+bool is_folder(const std::filesystem::path& path) {
+  std::error_code error;
+  return std::filesystem::is_directory(path, error);
 }
 
 }  // namespace
@@ -181,6 +190,9 @@ Manifest finish_artifact(const std::filesystem::path& folder, const Json& plan,
            "below the folder");
     base::remove_all(folder / inside);
   }
+  for (const std::string& relative : files_in(folder)) {
+    if (is_temporary(relative)) base::remove_all(folder / relative);
+  }
   Manifest manifest;
   manifest.identity = plan;
   manifest.identity["outputs"] = hash_outputs(folder);
@@ -223,13 +235,13 @@ void verify_artifact(const std::filesystem::path& folder) {
 }
 
 std::string identity_of(const std::filesystem::path& path) {
-  if (!std::filesystem::is_directory(path)) return sha256_file(path);
+  if (!is_folder(path)) return sha256_file(path);
   if (const auto manifest = read_manifest(path)) return manifest->hash;
   return sha256_folder(path, [](const std::string& relative) { return !is_output(relative); });
 }
 
 std::string artifact_kind_of(const std::filesystem::path& path) {
-  if (!std::filesystem::is_directory(path)) return "";
+  if (!is_folder(path)) return "";
   if (const auto manifest = read_manifest(path)) return manifest->artifact_kind();
   const bool weights =
       is_there(path / "model.safetensors") || is_there(path / "model.safetensors.index.json");

@@ -59,8 +59,9 @@ std::optional<Manifest> read_manifest(const std::filesystem::path& folder);
 bool is_finished(const std::filesystem::path& folder, const Json& plan,
                  std::string* difference = nullptr);
 
-/// Ends an artifact: removes `scratch` (paths below the folder), makes every output durable, hashes
-/// it, writes the manifest. `observed` is kept with time, machine and version added.
+/// Ends an artifact: removes `scratch` (paths below the folder) and what killed runs left half
+/// written, makes every output durable, hashes it, writes the manifest. `observed` is kept with
+/// time, machine and version added.
 Manifest finish_artifact(const std::filesystem::path& folder, const Json& plan,
                          const std::vector<std::string>& scratch, const Json& observed);
 

@@ -125,22 +125,19 @@ void write_block(const ConfigNode& node, std::size_t indent, std::string& out) {
   }
 }
 
-ConfigNode* step_into(ConfigNode& node, std::string_view key, std::string_view path, bool is_last) {
+/// The member `key` of a map on the way of a path, made when it is missing; `before` is the path so
+/// far.
+ConfigNode* step_into(ConfigNode& node, std::string_view key, std::string_view before,
+                      std::string_view path) {
   if (node.kind == ConfigNode::Kind::null) node.kind = ConfigNode::Kind::map;
   if (node.kind != ConfigNode::Kind::map) {
     fail(ExitCode::usage,
-         "--set {}: \"{}\" is no map, so nothing can be set inside it; set the whole value, as "
-         "{{...}}",
-         path,
-         path.substr(0, static_cast<std::size_t>(key.data() - path.data() -
-                                                 (key.data() > path.data() ? 1 : 0))));
+         "--set {}: {} is no map, so nothing can be set inside it; set the whole value, as {{...}}",
+         path, before.empty() ? "the config" : fmt::format("\"{}\"", before));
   }
   if (ConfigNode* found = node.find(key)) return found;
   node.members.emplace_back(std::string(key), ConfigNode{});
-  ConfigNode& fresh = node.members.back().second;
-  if (!is_last) fresh.kind = ConfigNode::Kind::map;
-  fresh.source = fmt::format("--set {}", path);
-  return &fresh;
+  return &node.members.back().second;
 }
 
 }  // namespace
@@ -168,7 +165,7 @@ void set_config(ConfigNode& root, std::string_view path, ConfigNode value) {
     const std::string_view key =
         path.substr(start, dot == std::string_view::npos ? dot : dot - start);
     if (key.empty()) fail(ExitCode::usage, "--set {}: a name is missing in the path", path);
-    node = step_into(*node, key, path, dot == std::string_view::npos);
+    node = step_into(*node, key, path.substr(0, start == 0 ? 0 : start - 1), path);
     if (dot == std::string_view::npos) break;
     start = dot + 1;
   }

@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::size_t largest_text = 1 << 20;
 constexpr std::size_t deepest_level = 64;
+constexpr std::size_t most_keys = 10'000;  ///< of one map: they are searched one by one
 
 /// Turns yaml-cpp's line and byte column (both from 0) into a place.
 class Places {
@@ -165,6 +166,9 @@ class TreeBuilder : public YAML::EventHandler {
     if (const ConfigNode* earlier = map.find(key)) {
       places_.refuse(mark, fmt::format("the key \"{}\" stands here twice (first in line {})",
                                        printable(key), earlier->line));
+    }
+    if (map.members.size() >= most_keys) {
+      places_.refuse(mark, fmt::format("more than {} keys in one map", most_keys));
     }
     map.members.emplace_back(key, ConfigNode{});
     places_.put(mark, map.members.back().second);

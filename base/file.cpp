@@ -160,8 +160,10 @@ void write_file_atomic(const std::filesystem::path& file, std::string_view bytes
 void make_folder(const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  if (error && !std::filesystem::is_directory(folder))
+  std::error_code ignored;
+  if (error && !std::filesystem::is_directory(folder, ignored)) {
     fail_errno(error.value(), "cannot make the folder", folder);
+  }
 }
 
 void sync_folder(const std::filesystem::path& folder) {

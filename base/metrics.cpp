@@ -70,8 +70,9 @@ void MetricsWriter::flush() {
 }
 
 Metrics read_metrics(const std::filesystem::path& path) {
-  const std::filesystem::path file =
-      std::filesystem::is_directory(path) ? path / metrics_name : path;
+  std::error_code ignored;
+  const bool is_folder = std::filesystem::is_directory(path, ignored);
+  const std::filesystem::path file = is_folder ? path / metrics_name : path;
   LineReader lines(file);
   Metrics metrics;
   while (const auto line = lines.next()) {

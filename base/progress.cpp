@@ -1,5 +1,7 @@
 #include "base/progress.h"
 
+#include "base/unicode.h"
+
 #include <fmt/format.h>
 
 #include <sys/ioctl.h>
@@ -119,7 +121,10 @@ class Bar : public Display {
                                        : "";
     std::string line = fmt::format("{}  {}{}", what_, bar, state());
     // A line longer than the terminal would wrap and leave its upper half behind.
-    if (line.size() >= columns()) line.resize(columns() - 1);
+    if (line.size() >= columns()) {
+      line.resize(columns() - 1);
+      line.resize(complete_utf8_length(line));
+    }
     fmt::print(stream_, "\r\033[K{}", line);
     std::fflush(stream_);
   }

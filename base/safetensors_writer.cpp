@@ -1,6 +1,7 @@
 #include "base/safetensors.h"
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/json.h"
 
 #include <algorithm>
@@ -109,12 +110,9 @@ void SafetensorsWriter::commit() {
   const std::filesystem::path index = folder_ / (stem_ + ".safetensors.index.json");
   std::set<std::string> ours;
   for (const Shard& shard : shards_) ours.insert(shard.file);
-  std::vector<std::filesystem::path> stale;
-  for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
-    const std::string name = entry.path().filename().string();
-    if (is_shard_of(name, stem_) && !ours.contains(name)) stale.push_back(entry.path());
+  for (const std::string& name : files_in(folder_)) {
+    if (is_shard_of(name, stem_) && !ours.contains(name)) base::remove_all(folder_ / name);
   }
-  for (const auto& file : stale) base::remove_all(file);
   if (shards_.size() == 1) {
     base::remove_all(index);
     return;

@@ -60,6 +60,7 @@ TEST(Artifact, TheManifestHoldsIdentityAndObservation) {
   const Manifest made =
       finish_artifact(folder.path(), plan(3), {"step-000010"}, Json{{"seconds", 1.5}});
   EXPECT_FALSE(std::filesystem::exists(folder / "step-000010"));
+  EXPECT_FALSE(std::filesystem::exists(folder / ".b.1-1.tmp")) << "a killed run's file was left";
   const auto read = read_manifest(folder.path());
   ASSERT_TRUE(read);
   EXPECT_EQ(read->hash, made.hash);

@@ -60,6 +60,12 @@ TEST(Yaml, RefusesWhatMakesYamlDangerous) {
   expect_refused("a: " + std::string(1 << 20, 'x'), "larger than 1 MiB");
 }
 
+TEST(Yaml, RefusesHugeMaps) {
+  std::string text;
+  for (int i = 0; i <= 10000; ++i) text += "k" + std::to_string(i) + ":\n";
+  expect_refused(text, "a.yaml:10001:1: more than 10000 keys in one map");
+}
+
 TEST(Yaml, ColumnsCountCharacters) {
   const ConfigNode root = parse_yaml("中文键: 值\nb:\n  - c: 1\n", "a.yaml");
   EXPECT_EQ(root.find("中文键")->where(), "a.yaml:1:6");
