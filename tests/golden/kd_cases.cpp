@@ -40,7 +40,6 @@ ops::LossHeadResult result_of(const Student& s, const ops::LossTerms& terms, con
 Outputs outputs_of(const ops::LossHeadResult& result, const Student& s) {
   Outputs outputs;
   outputs.set("loss", ops::scalar(result.loss));
-  outputs.set("per_token", result.per_row_T);
   outputs.set("grad_student_logits", ops::gradients(result.loss, {}, std::vector<at::Tensor>{s.hidden_TD})[0]);
   return outputs;
 }
@@ -50,7 +49,12 @@ Outputs run_jsd(const Case& c, const Run& run) {
   ops::LossTerms terms;
   terms.ce = 0;
   terms.divergence = divergence_of(c);
-  return outputs_of(result_of(s, terms, label_rows(c), run), s);
+  LabelRows rows = label_rows(c);
+  Outputs outputs = outputs_of(result_of(s, terms, rows, run), s);
+  // The file has the divergence of every row, also of those that the loss leaves out.
+  rows.weight_T = ops::full(rows.weight_T.sizes(), 1, at::kDouble);
+  outputs.set("per_token", result_of(s, terms, rows, run).per_row_T);
+  return outputs;
 }
 
 Outputs run_mixed(const Case& c, const Run& run) {

@@ -10,8 +10,11 @@
 namespace finstill::golden {
 
 LabelRows label_rows(const Case& c, const std::string& labels_name) {
-  const std::vector<std::int64_t> shape = c.shape(labels_name), labels = c.integers(labels_name);
+  const bool has_labels = c.has_input(labels_name);
+  const std::vector<std::int64_t> shape = c.shape(has_labels ? labels_name : "student_logits");
   const std::int64_t ignored = c.integer("ignore_index", -100), width = shape.at(1);
+  std::vector<std::int64_t> labels(static_cast<std::size_t>(shape.at(0) * width), 0);  // without labels all rows count
+  if (has_labels) labels = c.integers(labels_name);
   const bool shift = c.flag("shift", false);
   std::vector<std::int64_t> documents(labels.size(), 0);
   if (c.has_input("document_ids")) documents = c.integers("document_ids");
