@@ -92,12 +92,13 @@ base::Manifest execute_stage(const PlannedStage& planned, const fs::path& folder
   context.seed = seed;
   context.runtime = runtime;
   context.progress = &progress;
-  context.scratch.push_back(unfinished_file);
   const auto start = std::chrono::steady_clock::now();
   base::check_stop();
   planned.stage->run(context);
   context.observed["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  return base::finish_artifact(folder, planned.identity, context.scratch, context.observed);
+  base::Manifest manifest = base::finish_artifact(folder, planned.identity, context.scratch, context.observed);
+  base::remove_all(folder / unfinished_file);  // last: until the manifest is there, this file says whose folder it is
+  return manifest;
 }
 
 }  // namespace finstill::cli
