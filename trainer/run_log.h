@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -25,7 +26,7 @@ class RunLog {
   /// Opens the files, keeping what they hold up to `position`, and begins the progress of `steps`.
   void begin(std::int64_t position, std::int64_t steps);
 
-  /// One line in each file. `evaluation`: what was measured after the step, often nothing.
+  /// One line in each file, seen by readers of the file within a second or at the next step. `evaluation`: what was measured after the step, often nothing.
   void step(const StepResult& result, const RunPosition& position, double epoch,
             const std::map<std::string, double>& evaluation, double seconds);
 
@@ -43,6 +44,7 @@ class RunLog {
   base::Json config_;
   base::ProgressSink& progress_;
   std::optional<base::MetricsWriter> files_;
+  std::chrono::steady_clock::time_point flushed_;
   double seconds_ = 0;
   std::int64_t tokens_ = 0;
   double last_loss_ = 0;
