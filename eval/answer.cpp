@@ -5,18 +5,22 @@
 namespace finstill::eval {
 
 std::vector<Sample> answer_examples(engine::Generator& generator, const tasks::Task& task,
-                                    std::span<const tasks::Example> examples, const AnswerOptions& options,
+                                    std::span<const tasks::Example> examples,
+                                    const AnswerOptions& options,
                                     const engine::GenerateProgress& progress) {
   std::vector<engine::Request> requests;
   requests.reserve(examples.size());
   for (const tasks::Example& example : examples) {
     engine::Request request;
-    request.messages = options.few_shot > 0 ? tasks::with_shots(example, options.shots, options.few_shot) : example.prompt;
+    request.messages = options.few_shot > 0
+                           ? tasks::with_shots(example, options.shots, options.few_shot)
+                           : example.prompt;
     request.max_new_tokens = options.max_new_tokens;
     request.sampling.temperature = 0;
     requests.push_back(std::move(request));
   }
-  const std::vector<engine::Result> results = engine::generate_all(generator, std::move(requests), progress);
+  const std::vector<engine::Result> results =
+      engine::generate_all(generator, std::move(requests), progress);
   assert(results.size() == examples.size());
   std::vector<Sample> samples;
   samples.reserve(examples.size());
@@ -26,8 +30,9 @@ std::vector<Sample> answer_examples(engine::Generator& generator, const tasks::T
     sample.cut = result.finish_reason != engine::FinishReason::stop;
     sample.prompt_tokens = result.prompt_tokens;
     sample.generated_tokens = static_cast<std::int64_t>(result.ids.size());
-    sample.grade = task.grade(examples[at], {.text = result.text, .finish = sample.cut ? tasks::FinishReason::length
-                                                                                      : tasks::FinishReason::stop});
+    sample.grade = task.grade(examples[at], {.text = result.text,
+                                             .finish = sample.cut ? tasks::FinishReason::length
+                                                                  : tasks::FinishReason::stop});
     samples.push_back(std::move(sample));
   }
   return samples;

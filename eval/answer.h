@@ -14,8 +14,8 @@
 namespace finstill::eval {
 
 struct AnswerOptions {
-  std::int64_t few_shot = 0;               ///< solved examples before each question
-  std::span<const tasks::Example> shots;   ///< where they come from: training examples
+  std::int64_t few_shot = 0;              ///< solved examples before each question
+  std::span<const tasks::Example> shots;  ///< where they come from: training examples
   std::int64_t max_new_tokens = 128;
 };
 
@@ -28,10 +28,12 @@ struct Sample {
   bool cut = false;  ///< the token budget or the model's context ended the answer
 };
 
-/// Greedy answers to all `examples` in one batch, graded, in their order. `examples` and the task outlive the samples.
-/// Deterministic. Throws Error as the generator does (a prompt longer than the context).
+/// Greedy answers to all `examples` in one batch, graded, in their order. `examples` and the task
+/// outlive the samples. Deterministic. Throws Error as the generator does (a prompt longer than the
+/// context).
 std::vector<Sample> answer_examples(engine::Generator& generator, const tasks::Task& task,
-                                    std::span<const tasks::Example> examples, const AnswerOptions& options,
+                                    std::span<const tasks::Example> examples,
+                                    const AnswerOptions& options,
                                     const engine::GenerateProgress& progress = {});
 
 /// Pairs for Task::aggregate.

@@ -33,12 +33,13 @@ std::string role_of(const std::string& name, const EvaluatedModel& model) {
   return "";
 }
 
-base::Json model_to_json(const std::string& name, const EvaluatedModel& model, const engine::LocalModel& opened,
-                         const std::string& dtype) {
+base::Json model_to_json(const std::string& name, const EvaluatedModel& model,
+                         const engine::LocalModel& opened, const std::string& dtype) {
   const auto& adapters = opened.opened().adapters;
   return {{"name", name},
           {"role", role_of(name, model)},
-          {"parameters", opened.opened().config().parameter_count() + (adapters ? adapters->parameter_count() : 0)},
+          {"parameters", opened.opened().config().parameter_count() +
+                             (adapters ? adapters->parameter_count() : 0)},
           {"few_shot", model.few_shot},
           {"artifact", base::identity_of(model.model.path)},
           {"dtype", dtype}};
@@ -48,29 +49,35 @@ base::Json task_to_json(const Questions& questions, std::size_t at) {
   const tasks::Task& task = *questions.set.tasks[at];
   std::set<std::string> labels;
   for (const tasks::Example& example : questions.items[at]) labels.insert(example.label);
-  return {{"name", task.name()},
-          {"kind", questions.set.records[at]["kind"]},
-          {"scorer", tasks::scorer_id(task)},
-          {"items", questions.items[at].size()},
-          {"majority_label", tasks::majority_label(questions.train[at].empty() ? questions.items[at] : questions.train[at])},
-          {"labels", labels}};
+  return {
+      {"name", task.name()},
+      {"kind", questions.set.records[at]["kind"]},
+      {"scorer", tasks::scorer_id(task)},
+      {"items", questions.items[at].size()},
+      {"majority_label", tasks::majority_label(questions.train[at].empty() ? questions.items[at]
+                                                                           : questions.train[at])},
+      {"labels", labels}};
 }
 
 /// Answers of one model to every task, added to the boards; timings to `timing`.
-void ask(const std::string& name, const EvaluatedModel& model, const engine::LocalModel& opened, const EvaluateConfig& config,
-         const Questions& questions, base::ProgressSink& progress, std::vector<TaskBoard>& boards, base::Json& timing) {
+void ask(const std::string& name, const EvaluatedModel& model, const engine::LocalModel& opened,
+         const EvaluateConfig& config, const Questions& questions, base::ProgressSink& progress,
+         std::vector<TaskBoard>& boards, base::Json& timing) {
   for (std::size_t at = 0; at < boards.size(); ++at) {
     const auto generator = opened.generator({.max_batch = config.batch});
     const auto& items = questions.items[at];
-    progress.start(fmt::format("{} on {}", name, boards[at].task->name()), static_cast<std::int64_t>(items.size()), "items");
+    progress.start(fmt::format("{} on {}", name, boards[at].task->name()),
+                   static_cast<std::int64_t>(items.size()), "items");
     const auto begin = Clock::now();
-    std::vector<Sample> samples = answer_examples(
-        *generator, *boards[at].task, items,
-        {.few_shot = model.few_shot, .shots = questions.train[at], .max_new_tokens = config.max_new_tokens},
-        [&](std::int64_t finished, std::int64_t tokens) {
-          base::check_stop();
-          progress.update(finished, fmt::format("{} tokens", tokens));
-        });
+    std::vector<Sample> samples =
+        answer_examples(*generator, *boards[at].task, items,
+                        {.few_shot = model.few_shot,
+                         .shots = questions.train[at],
+                         .max_new_tokens = config.max_new_tokens},
+                        [&](std::int64_t finished, std::int64_t tokens) {
+                          base::check_stop();
+                          progress.update(finished, fmt::format("{} tokens", tokens));
+                        });
     const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
     progress.finish();
     std::int64_t generated = 0;
@@ -85,7 +92,8 @@ void ask(const std::string& name, const EvaluatedModel& model, const engine::Loc
 }
 
 /// The examples of one task, at most `most` of them (0 = all).
-std::vector<tasks::Example> of_task(const std::vector<tasks::Example>& examples, const std::string& task, std::int64_t most) {
+std::vector<tasks::Example> of_task(const std::vector<tasks::Example>& examples,
+                                    const std::string& task, std::int64_t most) {
   std::vector<tasks::Example> own;
   for (const tasks::Example& example : examples) {
     if (most > 0 && static_cast<std::int64_t>(own.size()) == most) break;
@@ -99,10 +107,12 @@ void keep_named(tasks::ExampleSet& set, const EvaluateConfig& config) {
   tasks::ExampleSet kept;
   kept.splits = std::move(set.splits);
   for (const auto& wanted : tasks::make_tasks(config.tasks)) {
-    const auto at = std::find_if(set.tasks.begin(), set.tasks.end(),
-                                 [&](const auto& task) { return task && task->name() == wanted->name(); });
+    const auto at = std::find_if(set.tasks.begin(), set.tasks.end(), [&](const auto& task) {
+      return task && task->name() == wanted->name();
+    });
     if (at == set.tasks.end()) {
-      base::fail(base::ExitCode::config, "{}: the examples have no task '{}'", config.examples.where, wanted->name());
+      base::fail(base::ExitCode::config, "{}: the examples have no task '{}'",
+                 config.examples.where, wanted->name());
     }
     kept.records.push_back(set.records[static_cast<std::size_t>(at - set.tasks.begin())]);
     kept.tasks.push_back(std::move(*at));
@@ -127,7 +137,8 @@ void write_samples(const std::filesystem::path& file, std::span<const TaskBoard>
   base::AtomicFile out(file);
   for (const TaskBoard& board : boards) {
     for (const System& system : board.systems) {
-      for (const Sample& sample : system.samples) out.write(base::dump_json(sample_to_json(board, system, sample)) + "\n");
+      for (const Sample& sample : system.samples)
+        out.write(base::dump_json(sample_to_json(board, system, sample)) + "\n");
     }
   }
   out.commit();
@@ -135,31 +146,47 @@ void write_samples(const std::filesystem::path& file, std::span<const TaskBoard>
 
 void say_results(const base::Json& results, base::ProgressSink& progress) {
   for (const base::Json& result : results) {
-    progress.say(fmt::format("{:16} {:14} {:.3f} [{:.3f}, {:.3f}]  macro F1 {:.3f}  n {}", result["task"].get<std::string>(),
-                             result["model"].get<std::string>(), result["accuracy"].get<double>(), result["low"].get<double>(),
-                             result["high"].get<double>(), result["macro_f1"].get<double>(), result["items"].get<std::int64_t>()));
+    progress.say(fmt::format("{:16} {:14} {:.3f} [{:.3f}, {:.3f}]  macro F1 {:.3f}  n {}",
+                             result["task"].get<std::string>(), result["model"].get<std::string>(),
+                             result["accuracy"].get<double>(), result["low"].get<double>(),
+                             result["high"].get<double>(), result["macro_f1"].get<double>(),
+                             result["items"].get<std::int64_t>()));
   }
 }
 
 }  // namespace
 
 void EvaluatedModel::fields(base::Fields<EvaluatedModel>& f) {
-  f.add("model", &EvaluatedModel::model, "a model folder, or an artifact that holds a model or an adapter").required();
+  f.add("model", &EvaluatedModel::model,
+        "a model folder, or an artifact that holds a model or an adapter")
+      .required();
   f.add("adapter", &EvaluatedModel::adapter, "an adapter on top of the model");
-  f.add("few_shot", &EvaluatedModel::few_shot, "solved training examples before each question").range(0, 64);
-  f.add("role", &EvaluatedModel::role, "base, teacher, student or control; by default its name when it is one of these");
+  f.add("few_shot", &EvaluatedModel::few_shot, "solved training examples before each question")
+      .range(0, 64);
+  f.add("role", &EvaluatedModel::role,
+        "base, teacher, student or control; by default its name when it is one of these");
 }
 
 void EvaluateConfig::fields(base::Fields<EvaluateConfig>& f) {
   f.add("models", &EvaluateConfig::models, "name: model, in the order of the report").required();
-  f.add("examples", &EvaluateConfig::examples, "whose test examples are asked").artifact({"examples"});
-  f.add("tasks", &EvaluateConfig::tasks, "with examples: those of its tasks that are asked, by name (empty = all); without: tasks "
-                                         "that make their own examples");
-  f.add("test", &EvaluateConfig::test, "items of each task; 0 = all of the examples, or 200 new ones").range(0, 1e6);
-  f.add("train", &EvaluateConfig::train, "without examples: training examples made for shots and baselines").range(0, 1e6);
-  f.add("max_new_tokens", &EvaluateConfig::max_new_tokens, "longest answer in tokens").range(1, 1e5);
-  f.add("batch", &EvaluateConfig::batch, "answers generated at once").range(1, 4096).no_effect_on_results();
-  f.add("baselines", &EvaluateConfig::baselines, "majority, naive Bayes and rules beside the models");
+  f.add("examples", &EvaluateConfig::examples, "whose test examples are asked")
+      .artifact({"examples"});
+  f.add("tasks", &EvaluateConfig::tasks,
+        "with examples: those of its tasks that are asked, by name (empty = all); without: tasks "
+        "that make their own examples");
+  f.add("test", &EvaluateConfig::test,
+        "items of each task; 0 = all of the examples, or 200 new ones")
+      .range(0, 1e6);
+  f.add("train", &EvaluateConfig::train,
+        "without examples: training examples made for shots and baselines")
+      .range(0, 1e6);
+  f.add("max_new_tokens", &EvaluateConfig::max_new_tokens, "longest answer in tokens")
+      .range(1, 1e5);
+  f.add("batch", &EvaluateConfig::batch, "answers generated at once")
+      .range(1, 4096)
+      .no_effect_on_results();
+  f.add("baselines", &EvaluateConfig::baselines,
+        "majority, naive Bayes and rules beside the models");
   f.add("language", &EvaluateConfig::language, "of the report").one_of({"en", "zh"});
 }
 
@@ -167,18 +194,22 @@ base::StagePlan Evaluate::plan() const {
   const auto task_count = static_cast<std::int64_t>(std::max<std::size_t>(config_.tasks.size(), 1));
   const auto items = task_count * (config_.test == 0 ? 200 : config_.test);
   // Short answers end by themselves, at about a quarter of the longest that is allowed.
-  return {.generated_tokens = items * static_cast<std::int64_t>(config_.models.size()) * config_.max_new_tokens / 4,
+  return {.generated_tokens =
+              items * static_cast<std::int64_t>(config_.models.size()) * config_.max_new_tokens / 4,
           .note = fmt::format("{} models, {} items each", config_.models.size(), items)};
 }
 
 void Evaluate::check() const {
-  if (config_.models.empty()) base::fail(base::ExitCode::config, "evaluate: models is empty: name at least one");
+  if (config_.models.empty())
+    base::fail(base::ExitCode::config, "evaluate: models is empty: name at least one");
   if (config_.examples.empty() && config_.tasks.empty()) {
     base::fail(base::ExitCode::config, "evaluate: give `examples` or `tasks`");
   }
   for (const auto& [name, model] : config_.models) {
     if (name == "majority" || name == "naive_bayes" || name == "rules") {
-      base::fail(base::ExitCode::config, "{}: '{}' is the name of a baseline; call the model something else", model.model.where, name);
+      base::fail(base::ExitCode::config,
+                 "{}: '{}' is the name of a baseline; call the model something else",
+                 model.model.where, name);
     }
   }
   if (config_.tasks.empty()) return;
@@ -193,9 +224,10 @@ Questions gather_questions(const EvaluateConfig& config, std::uint64_t seed) {
   if (config.examples.empty()) {
     set.tasks = tasks::make_tasks(config.tasks);
     for (const auto& tagged : config.tasks) set.records.push_back({{"kind", tagged.kind}});
-    set.splits[tasks::Split::test] =
-        tasks::make_examples(set.tasks, tasks::Split::test, seed, config.test == 0 ? 200 : config.test);
-    set.splits[tasks::Split::train] = tasks::make_examples(set.tasks, tasks::Split::train, seed, config.train);
+    set.splits[tasks::Split::test] = tasks::make_examples(set.tasks, tasks::Split::test, seed,
+                                                          config.test == 0 ? 200 : config.test);
+    set.splits[tasks::Split::train] =
+        tasks::make_examples(set.tasks, tasks::Split::train, seed, config.train);
   } else {
     set = tasks::read_example_set(config.examples.path);
     if (!config.tasks.empty()) keep_named(set, config);
@@ -203,7 +235,8 @@ Questions gather_questions(const EvaluateConfig& config, std::uint64_t seed) {
   for (const auto& task : set.tasks) {
     questions.items.push_back(of_task(set.splits[tasks::Split::test], task->name(), config.test));
     questions.train.push_back(of_task(set.splits[tasks::Split::train], task->name(), 0));
-    if (questions.items.back().empty()) base::fail(base::ExitCode::data, "task {}: no test examples to ask", task->name());
+    if (questions.items.back().empty())
+      base::fail(base::ExitCode::data, "task {}: no test examples to ask", task->name());
   }
   return questions;
 }
@@ -214,9 +247,12 @@ void Evaluate::run(base::StageContext& context) const {
   for (std::size_t at = 0; at < questions.set.tasks.size(); ++at) {
     boards.push_back({.task = questions.set.tasks[at].get(), .items = questions.items[at]});
   }
-  base::Json scores{{"schema", "finstill-scores-1"}, {"language", config_.language}, {"tasks", base::Json::array()},
+  base::Json scores{{"schema", "finstill-scores-1"},
+                    {"language", config_.language},
+                    {"tasks", base::Json::array()},
                     {"models", base::Json::array()}};
-  for (std::size_t at = 0; at < boards.size(); ++at) scores["tasks"].push_back(task_to_json(questions, at));
+  for (std::size_t at = 0; at < boards.size(); ++at)
+    scores["tasks"].push_back(task_to_json(questions, at));
   base::Json timing = base::Json::array();
   for (const auto& [name, model] : config_.models) {
     const engine::LocalModel opened(model.model.path, model.adapter.path, context.runtime);
@@ -233,8 +269,9 @@ void Evaluate::run(base::StageContext& context) const {
   scores["comparisons"] = comparisons_of(boards);
   say_results(scores["results"], *context.progress);
   write_samples(context.directory / "samples.jsonl", boards);
-  base::write_file_atomic(context.directory / "timing.json",
-                          base::Json{{"models", timing}, {"machine", machine_text()}}.dump(1) + "\n");
+  base::write_file_atomic(
+      context.directory / "timing.json",
+      base::Json{{"models", timing}, {"machine", machine_text()}}.dump(1) + "\n");
   base::write_file_atomic(context.directory / "scores.json", scores.dump(1) + "\n");
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
-// Stage `evaluate`: models x tasks -> samples.jsonl, scores.json, timing.json (docs/ARTIFACTS.md, "scores").
+// Stage `evaluate`: models x tasks -> samples.jsonl, scores.json, timing.json (docs/ARTIFACTS.md,
+// "scores").
 
 #include <cstdint>
 #include <memory>
@@ -56,7 +57,8 @@ struct Questions {
   std::vector<std::vector<tasks::Example>> items, train;  ///< for each of set.tasks
 };
 
-/// From the examples artifact (all of its tasks, or those that `tasks` names), or made by the tasks from `seed`. Throws Error.
+/// From the examples artifact (all of its tasks, or those that `tasks` names), or made by the tasks
+/// from `seed`. Throws Error.
 Questions gather_questions(const EvaluateConfig& config, std::uint64_t seed);
 
 }  // namespace finstill::eval
@@ -76,15 +78,21 @@ struct FieldType<eval::EvaluatedModel> {
     map.members = {{"model", node}};
     struct_of<Value>().read(&value, map);
   }
-  static Json write(const Value& value, Include include) { return struct_of<Value>().write(&value, include); }
+  static Json write(const Value& value, Include include) {
+    return struct_of<Value>().write(&value, include);
+  }
   static Json schema(const Field&) {
     return {{"anyOf", Json::array({Json{{"type", "string"}}, struct_of<Value>().schema()})}};
   }
   static void references(Value& value, const Field&, const ReferenceVisitor& visit) {
     struct_of<Value>().references(&value, visit);
   }
-  static void files(Value& value, const Field&, const FileVisitor& visit) { struct_of<Value>().files(&value, visit); }
-  static std::string help(const Value& value, int indent) { return struct_of<Value>().help(&value, indent); }
+  static void files(Value& value, const Field&, const FileVisitor& visit) {
+    struct_of<Value>().files(&value, visit);
+  }
+  static std::string help(const Value& value, int indent) {
+    return struct_of<Value>().help(&value, indent);
+  }
 };
 
 }  // namespace finstill::base

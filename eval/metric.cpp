@@ -11,7 +11,8 @@
 namespace finstill::eval {
 
 const std::vector<std::string>& metric_names() {
-  static const std::vector<std::string> names = {"accuracy", "macro_f1", "mean_score", "parse_rate"};
+  static const std::vector<std::string> names = {"accuracy", "macro_f1", "mean_score",
+                                                 "parse_rate"};
   return names;
 }
 
@@ -20,12 +21,13 @@ double metric_of(const tasks::Scores& scores, const std::string& name) {
   if (name == "macro_f1") return scores.macro_f1;
   if (name == "mean_score") return scores.mean_score;
   if (name == "parse_rate") return scores.parse_rate;
-  base::fail(base::ExitCode::config, "unknown metric '{}'; known: {}", name, fmt::join(metric_names(), ", "));
+  base::fail(base::ExitCode::config, "unknown metric '{}'; known: {}", name,
+             fmt::join(metric_names(), ", "));
 }
 
-std::map<std::string, tasks::Scores> score_tasks(engine::Generator& generator,
-                                                 std::span<const std::unique_ptr<tasks::Task>> tasks,
-                                                 std::span<const tasks::Example> examples, std::int64_t max_new_tokens) {
+std::map<std::string, tasks::Scores> score_tasks(
+    engine::Generator& generator, std::span<const std::unique_ptr<tasks::Task>> tasks,
+    std::span<const tasks::Example> examples, std::int64_t max_new_tokens) {
   std::map<std::string, tasks::Scores> scores;
   for (const auto& task : tasks) {
     std::vector<tasks::Example> own;
@@ -38,10 +40,13 @@ std::map<std::string, tasks::Scores> score_tasks(engine::Generator& generator,
   return scores;
 }
 
-double evaluate_metric(engine::Generator& generator, std::span<const std::unique_ptr<tasks::Task>> tasks,
-                       std::span<const tasks::Example> examples, const std::string& metric, std::int64_t max_new_tokens) {
+double evaluate_metric(engine::Generator& generator,
+                       std::span<const std::unique_ptr<tasks::Task>> tasks,
+                       std::span<const tasks::Example> examples, const std::string& metric,
+                       std::int64_t max_new_tokens) {
   const auto scores = score_tasks(generator, tasks, examples, max_new_tokens);
-  if (scores.empty()) base::fail(base::ExitCode::config, "metric {}: no example belongs to one of the tasks", metric);
+  if (scores.empty())
+    base::fail(base::ExitCode::config, "metric {}: no example belongs to one of the tasks", metric);
   double sum = 0;
   for (const auto& [name, score] : scores) sum += metric_of(score, metric);
   return sum / static_cast<double>(scores.size());

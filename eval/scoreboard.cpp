@@ -11,8 +11,12 @@ namespace {
 
 constexpr std::size_t most_ids = 50;
 
-bool is_right(const Sample& sample) { return sample.grade.outcome == tasks::Outcome::right; }
-bool is_judged(const Sample& sample) { return sample.grade.outcome != tasks::Outcome::unjudgeable; }
+bool is_right(const Sample& sample) {
+  return sample.grade.outcome == tasks::Outcome::right;
+}
+bool is_judged(const Sample& sample) {
+  return sample.grade.outcome != tasks::Outcome::unjudgeable;
+}
 
 /// {"en": {"items", "correct"}, ...} by some key of a sample.
 template <typename Key>
@@ -25,7 +29,8 @@ base::Json slices(std::span<const Sample> samples, Key key) {
     correct += is_right(sample);
   }
   base::Json json = base::Json::object();
-  for (const auto& [name, count] : counts) json[name] = {{"items", count.first}, {"correct", count.second}};
+  for (const auto& [name, count] : counts)
+    json[name] = {{"items", count.first}, {"correct", count.second}};
   return json;
 }
 
@@ -37,7 +42,9 @@ std::vector<System> baseline_systems(const tasks::Task& task, std::span<const ta
   for (tasks::BaselineRun& run : tasks::run_baselines(task, train, items)) {
     System system{.name = run.name, .is_baseline = true};
     for (std::size_t at = 0; at < items.size(); ++at) {
-      system.samples.push_back({.example = &items[at], .output = std::move(run.outputs[at]), .grade = std::move(run.grades[at])});
+      system.samples.push_back({.example = &items[at],
+                                .output = std::move(run.outputs[at]),
+                                .grade = std::move(run.grades[at])});
     }
     systems.push_back(std::move(system));
   }
@@ -52,23 +59,34 @@ base::Json result_to_json(const TaskBoard& board, const System& system) {
     prompt_tokens += sample.prompt_tokens;
     generated_tokens += sample.generated_tokens;
   }
-  base::Json json{{"task", board.task->name()}, {"model", system.name},          {"is_baseline", system.is_baseline},
-                  {"items", scores.count},      {"correct", correct},            {"accuracy", scores.accuracy},
-                  {"low", scores.accuracy_low}, {"high", scores.accuracy_high},  {"macro_f1", scores.macro_f1},
-                  {"parse_rate", scores.parse_rate}, {"mean_score", scores.mean_score}, {"parts", scores.parts}};
+  base::Json json{{"task", board.task->name()},
+                  {"model", system.name},
+                  {"is_baseline", system.is_baseline},
+                  {"items", scores.count},
+                  {"correct", correct},
+                  {"accuracy", scores.accuracy},
+                  {"low", scores.accuracy_low},
+                  {"high", scores.accuracy_high},
+                  {"macro_f1", scores.macro_f1},
+                  {"parse_rate", scores.parse_rate},
+                  {"mean_score", scores.mean_score},
+                  {"parts", scores.parts}};
   json["outcomes"] = base::Json::object();
   for (int outcome = 0; outcome < tasks::outcome_count; ++outcome) {
     const std::string name(tasks::outcome_name(static_cast<tasks::Outcome>(outcome)));
     json["outcomes"][name] = scores.outcomes.contains(name) ? scores.outcomes.at(name) : 0;
   }
-  json["by_language"] = slices(system.samples, [](const Sample& sample) { return sample.example->language; });
-  json["by_label"] = slices(system.samples, [](const Sample& sample) { return sample.grade.gold_label; });
+  json["by_language"] =
+      slices(system.samples, [](const Sample& sample) { return sample.example->language; });
+  json["by_label"] =
+      slices(system.samples, [](const Sample& sample) { return sample.grade.gold_label; });
   if (system.is_baseline) return json;
   json["prompt_tokens"] = prompt_tokens;
   json["generated_tokens"] = generated_tokens;
-  json["tokens_per_correct"] = correct == 0 ? base::Json(nullptr)
-                                            : base::Json(static_cast<double>(prompt_tokens + generated_tokens) /
-                                                         static_cast<double>(correct));
+  json["tokens_per_correct"] =
+      correct == 0 ? base::Json(nullptr)
+                   : base::Json(static_cast<double>(prompt_tokens + generated_tokens) /
+                                static_cast<double>(correct));
   return json;
 }
 
@@ -83,10 +101,10 @@ base::Json compare(const TaskBoard& board, const System& first, const System& se
     base::Json& ids = before ? newly_wrong : newly_right;
     if (ids.size() < most_ids) ids.push_back(first.samples[at].example->id);
   }
-  return {{"task", board.task->name()},      {"first", first.name},
-          {"second", second.name},           {"only_first", only_first},
-          {"only_second", only_second},      {"p_value", base::mcnemar(only_first, only_second).p_value},
-          {"newly_right", newly_right},      {"newly_wrong", newly_wrong}};
+  return {{"task", board.task->name()}, {"first", first.name},
+          {"second", second.name},      {"only_first", only_first},
+          {"only_second", only_second}, {"p_value", base::mcnemar(only_first, only_second).p_value},
+          {"newly_right", newly_right}, {"newly_wrong", newly_wrong}};
 }
 
 base::Json sample_to_json(const TaskBoard& board, const System& system, const Sample& sample) {

@@ -1,6 +1,7 @@
 #pragma once
 
-// From graded samples to scores.json and samples.jsonl (docs/ARTIFACTS.md, "scores"). No model here.
+// From graded samples to scores.json and samples.jsonl (docs/ARTIFACTS.md, "scores"). No model
+// here.
 
 #include <cstdint>
 #include <span>
@@ -34,13 +35,15 @@ std::vector<System> baseline_systems(const tasks::Task& task, std::span<const ta
 /// An entry of "results".
 base::Json result_to_json(const TaskBoard& board, const System& system);
 
-/// An entry of "comparisons": exact McNemar of `second` against `first` on the same items. At most 50 ids a list.
+/// An entry of "comparisons": exact McNemar of `second` against `first` on the same items. At most
+/// 50 ids a list.
 base::Json compare(const TaskBoard& board, const System& first, const System& second);
 
 /// A line of samples.jsonl.
 base::Json sample_to_json(const TaskBoard& board, const System& system, const Sample& sample);
 
-/// "results", then "comparisons" of every pair of models (the later one against the earlier) on every task.
+/// "results", then "comparisons" of every pair of models (the later one against the earlier) on
+/// every task.
 base::Json results_of(std::span<const TaskBoard> boards);
 base::Json comparisons_of(std::span<const TaskBoard> boards);
 

@@ -14,11 +14,12 @@ std::string_view trim(std::string_view text) {
   return text.substr(first, text.find_last_not_of(blank) - first + 1);
 }
 
-/// Takes the <think> blocks out. A block that never closes swallows the rest; a lone </think> (the template opened it in
-/// the prompt) makes everything before it reasoning.
+/// Takes the <think> blocks out. A block that never closes swallows the rest; a lone </think> (the
+/// template opened it in the prompt) makes everything before it reasoning.
 std::string without_reasoning(std::string_view text, bool& open) {
   constexpr std::string_view begin = "<think>", end = "</think>";
-  if (const auto close = text.find(end); close != std::string_view::npos && close < text.find(begin)) {
+  if (const auto close = text.find(end);
+      close != std::string_view::npos && close < text.find(begin)) {
     text.remove_prefix(close + end.size());
   }
   std::string kept;
@@ -36,7 +37,8 @@ std::string without_reasoning(std::string_view text, bool& open) {
   return kept;
 }
 
-/// The inside of the last \boxed{...}, braces balanced; nullopt when there is none or it never closes.
+/// The inside of the last \boxed{...}, braces balanced; nullopt when there is none or it never
+/// closes.
 std::optional<std::string_view> last_boxed(std::string_view text) {
   constexpr std::string_view mark = "\\boxed{";
   const auto from = text.rfind(mark);
@@ -61,7 +63,8 @@ std::optional<std::string_view> last_answer_block(std::string_view text) {
 }
 
 std::optional<std::string_view> after_marker(std::string_view text) {
-  constexpr std::array<std::string_view, 5> marks = {"Answer:", "answer:", "ANSWER:", "答案：", "答案:"};
+  constexpr std::array<std::string_view, 5> marks = {"Answer:", "answer:", "ANSWER:", "答案：",
+                                                     "答案:"};
   std::size_t best = 0;
   bool found = false;
   for (const auto mark : marks) {
@@ -80,9 +83,16 @@ bool is_thousands_group(std::string_view rest) {
   return digits == 3;
 }
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 9> plain_forms = {{
-    {"　", " "}, {"\u00a0", " "}, {"−", "-"}, {"–", "-"}, {"、", ","}, {"。", "."}, {"【", "["}, {"】", "]"},
-    {"￥", "¥"}}};
+constexpr std::array<std::pair<std::string_view, std::string_view>, 9> plain_forms = {
+    {{"　", " "},
+     {"\u00a0", " "},
+     {"−", "-"},
+     {"–", "-"},
+     {"、", ","},
+     {"。", "."},
+     {"【", "["},
+     {"】", "]"},
+     {"￥", "¥"}}};
 
 }  // namespace
 
@@ -120,7 +130,8 @@ std::string normalise_answer(std::string_view text) {
     }
     // U+FF01..U+FF5E are ASCII 0x21..0x7E in wide clothes: EF BC 81..BF and EF BD 80..9E.
     if (rest.size() >= 3 && rest[0] == '\xef' && (rest[1] == '\xbc' || rest[1] == '\xbd')) {
-      const unsigned wide = (rest[1] == '\xbd' ? 0x40u : 0u) + (static_cast<unsigned char>(rest[2]) & 0x3fu);
+      const unsigned wide =
+          (rest[1] == '\xbd' ? 0x40u : 0u) + (static_cast<unsigned char>(rest[2]) & 0x3fu);
       if (wide >= 1 && wide <= 0x5e) {
         plain += static_cast<char>(wide + 0x20);
         at += 3;
@@ -160,7 +171,8 @@ std::optional<Figure> parse_figure(std::string_view text) {
     if (rest.ends_with(unit)) rest.remove_suffix(unit.size());
   }
   Figure factor = 1;
-  for (const auto& [unit, value] : {std::pair<std::string_view, Figure>{"万", 10000}, {"亿", 100000000}}) {
+  for (const auto& [unit, value] :
+       {std::pair<std::string_view, Figure>{"万", 10000}, {"亿", 100000000}}) {
     if (rest.ends_with(unit)) {
       factor = value;
       rest.remove_suffix(unit.size());
@@ -172,7 +184,8 @@ std::optional<Figure> parse_figure(std::string_view text) {
   for (std::size_t at = 0; at < rest.size(); ++at) {
     const char c = rest[at];
     if (c >= '0' && c <= '9') {
-      if (++digits > 18 || (decimals >= 0 && ++decimals > 4) || (decimals < 0 && digits > 14)) return std::nullopt;
+      if (++digits > 18 || (decimals >= 0 && ++decimals > 4) || (decimals < 0 && digits > 14))
+        return std::nullopt;
       value = value * 10 + (c - '0');
     } else if (c == '.' && decimals < 0 && digits > 0) {
       decimals = 0;
@@ -190,7 +203,8 @@ std::optional<Figure> parse_figure(std::string_view text) {
 
 std::string write_figure(Figure value) {
   const bool negative = value < 0;
-  const std::uint64_t size = negative ? ~static_cast<std::uint64_t>(value) + 1 : static_cast<std::uint64_t>(value);
+  const std::uint64_t size =
+      negative ? ~static_cast<std::uint64_t>(value) + 1 : static_cast<std::uint64_t>(value);
   std::string text = (negative ? "-" : "") + std::to_string(size / figure_one);
   if (const auto part = size % figure_one; part != 0) {
     std::string decimals = std::to_string(part);

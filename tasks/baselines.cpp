@@ -9,21 +9,26 @@
 namespace finstill::tasks {
 namespace {
 
-bool is_ascii(const std::string& word) { return static_cast<unsigned char>(word[0]) < 0x80; }
+bool is_ascii(const std::string& word) {
+  return static_cast<unsigned char>(word[0]) < 0x80;
+}
 
 /// Words, with neighbouring characters beyond ASCII as pairs.
 std::vector<std::string> features_of(std::string_view input) {
   const std::vector<std::string> words = words_of(input);
   std::vector<std::string> features;
   for (std::size_t at = 0; at < words.size(); ++at) {
-    if (is_ascii(words[at])) features.push_back(words[at]);
-    else if (at + 1 < words.size() && !is_ascii(words[at + 1])) features.push_back(words[at] + words[at + 1]);
+    if (is_ascii(words[at]))
+      features.push_back(words[at]);
+    else if (at + 1 < words.size() && !is_ascii(words[at + 1]))
+      features.push_back(words[at] + words[at + 1]);
   }
   return features;
 }
 
 /// The grade of an answer that is no more than a class.
-Grade grade_class(const Task& task, const Example& example, const std::string& label, std::string& output) {
+Grade grade_class(const Task& task, const Example& example, const std::string& label,
+                  std::string& output) {
   if (const auto answer = task.answer_of_class(example, label)) {
     output = *answer;
     return task.grade(example, {.text = *answer});
@@ -31,8 +36,12 @@ Grade grade_class(const Task& task, const Example& example, const std::string& l
   output = label;
   Grade grade = task.grade(example, {.text = example.answer});
   if (grade.outcome == Outcome::unjudgeable) return grade;
-  grade = {.outcome = Outcome::wrong, .predicted = label, .gold = grade.gold, .predicted_label = label,
-           .gold_label = grade.gold_label, .reason = "a class without its figures"};
+  grade = {.outcome = Outcome::wrong,
+           .predicted = label,
+           .gold = grade.gold,
+           .predicted_label = label,
+           .gold_label = grade.gold_label,
+           .reason = "a class without its figures"};
   return grade;
 }
 
@@ -71,12 +80,15 @@ std::string NaiveBayes::predict(std::string_view input) const {
   const std::string* best = nullptr;
   double best_score = 0;
   for (const auto& [label, one] : classes_) {
-    const double total = std::log(static_cast<double>(one.words) + static_cast<double>(vocabulary_.size()));
+    const double total =
+        std::log(static_cast<double>(one.words) + static_cast<double>(vocabulary_.size()));
     double score = one.log_prior;
     for (const std::string& word : features) {
       if (!vocabulary_.contains(word)) continue;
       const auto count = one.counts.find(word);
-      score += std::log(count == one.counts.end() ? 1.0 : static_cast<double>(count->second) + 1.0) - total;
+      score +=
+          std::log(count == one.counts.end() ? 1.0 : static_cast<double>(count->second) + 1.0) -
+          total;
     }
     if (best == nullptr || score > best_score) {
       best = &label;
@@ -100,13 +112,16 @@ std::string majority_label(std::span<const Example> train) {
   return best;
 }
 
-std::vector<BaselineRun> run_baselines(const Task& task, std::span<const Example> train, std::span<const Example> test) {
+std::vector<BaselineRun> run_baselines(const Task& task, std::span<const Example> train,
+                                       std::span<const Example> test) {
   std::vector<BaselineRun> runs;
   if (!train.empty()) {
     const std::string majority = majority_label(train);
     runs.push_back(run_classes("majority", task, test, [&](const Example&) { return majority; }));
     const NaiveBayes bayes(train);
-    runs.push_back(run_classes("naive_bayes", task, test, [&](const Example& example) { return bayes.predict(example.input); }));
+    runs.push_back(run_classes("naive_bayes", task, test, [&](const Example& example) {
+      return bayes.predict(example.input);
+    }));
   }
   BaselineRun rules{.name = "rules"};
   bool has_rules = false;

@@ -1,7 +1,7 @@
 #pragma once
 
-// What a model must beat: the most frequent class, naive Bayes on the same training examples, and plain rules where the task
-// has some.
+// What a model must beat: the most frequent class, naive Bayes on the same training examples, and
+// plain rules where the task has some.
 
 #include <map>
 #include <span>
@@ -14,8 +14,8 @@
 
 namespace finstill::tasks {
 
-/// Multinomial naive Bayes over the words of Example::input (Chinese: pairs of neighbouring characters) with add-one
-/// smoothing; words that training never had are ignored.
+/// Multinomial naive Bayes over the words of Example::input (Chinese: pairs of neighbouring
+/// characters) with add-one smoothing; words that training never had are ignored.
 class NaiveBayes {
  public:
   /// Learns Example::label. `train` must not be empty.
@@ -43,8 +43,9 @@ struct BaselineRun {
   std::vector<Grade> grades;
 };
 
-/// majority and naive_bayes where `train` has examples, rules where the task has them. A class that alone makes no answer is
-/// graded wrong under its own label.
-std::vector<BaselineRun> run_baselines(const Task& task, std::span<const Example> train, std::span<const Example> test);
+/// majority and naive_bayes where `train` has examples, rules where the task has them. A class that
+/// alone makes no answer is graded wrong under its own label.
+std::vector<BaselineRun> run_baselines(const Task& task, std::span<const Example> train,
+                                       std::span<const Example> test);
 
 }  // namespace finstill::tasks

@@ -9,9 +9,12 @@ namespace finstill::tasks {
 
 std::string_view split_name(Split split) {
   switch (split) {
-    case Split::train: return "train";
-    case Split::validation: return "validation";
-    case Split::test: return "test";
+    case Split::train:
+      return "train";
+    case Split::validation:
+      return "validation";
+    case Split::test:
+      return "test";
   }
   return "";
 }
@@ -49,9 +52,11 @@ Example example_from_json(const base::Json& line, std::string_view where) {
   example.answer = base::json_string(line, "answer", where);
   example.label = base::json_string(line, "label", where, "");
   example.input = base::json_string(line, "input", where, "");
-  if (!line.contains("messages")) base::fail(base::ExitCode::data, "{}: \"messages\" is missing", where);
+  if (!line.contains("messages"))
+    base::fail(base::ExitCode::data, "{}: \"messages\" is missing", where);
   example.prompt = text::messages_from_json(line["messages"], fmt::format("{}: messages", where));
-  if (!example.prompt.empty() && example.prompt.back().role == "assistant") example.prompt.pop_back();
+  if (!example.prompt.empty() && example.prompt.back().role == "assistant")
+    example.prompt.pop_back();
   if (example.prompt.empty() || example.prompt.back().role != "user") {
     base::fail(base::ExitCode::data, "{}: the prompt must end with a user turn", where);
   }
@@ -62,7 +67,8 @@ Example example_from_json(const base::Json& line, std::string_view where) {
 std::vector<Example> read_examples(const std::filesystem::path& file) {
   base::JsonlReader lines(file);
   std::vector<Example> examples;
-  while (const auto line = lines.next()) examples.push_back(example_from_json(*line, lines.where()));
+  while (const auto line = lines.next())
+    examples.push_back(example_from_json(*line, lines.where()));
   return examples;
 }
 

@@ -1,5 +1,6 @@
-// Any file of text and label. Records are dealt to the splits by a hash of their text: the same text never lies in two of
-// them, whatever the seed. A text that the test file holds is dropped from training.
+// Any file of text and label. Records are dealt to the splits by a hash of their text: the same
+// text never lies in two of them, whatever the seed. A text that the test file holds is dropped
+// from training.
 
 #include "tasks/generated.h"
 #include "tasks/labels.h"
@@ -34,23 +35,31 @@ struct LabelledConfig {
 
   static void fields(base::Fields<LabelledConfig>& f) {
     f.add("name", &LabelledConfig::name, "how examples and scores call this task");
-    f.add("file", &LabelledConfig::file, "records with text and label: .jsonl, .json, .csv or .tsv");
+    f.add("file", &LabelledConfig::file,
+          "records with text and label: .jsonl, .json, .csv or .tsv");
     f.add("test_file", &LabelledConfig::test_file, "test records; without it a share of `file`");
     f.add("text_field", &LabelledConfig::text_field, "field that holds the text");
     f.add("label_field", &LabelledConfig::label_field, "field that holds the label");
     f.add("labels", &LabelledConfig::labels,
-          "the labels in their order; a label that is a number n means labels[n]; empty: those that the file has");
-    f.add("instruction", &LabelledConfig::instruction, "system turn; empty: asks for one of the labels; \"-\": none");
+          "the labels in their order; a label that is a number n means labels[n]; empty: those "
+          "that the file has");
+    f.add("instruction", &LabelledConfig::instruction,
+          "system turn; empty: asks for one of the labels; \"-\": none");
     f.add("prompt", &LabelledConfig::prompt, "user turn; {text} stands for the text");
     f.add("language", &LabelledConfig::language, "language of the texts").one_of({"en", "zh"});
-    f.add("validation_share", &LabelledConfig::validation_share, "share of `file` kept for validation").range(0, 0.5);
-    f.add("test_share", &LabelledConfig::test_share, "share of `file` kept for the test when there is no test_file")
+    f.add("validation_share", &LabelledConfig::validation_share,
+          "share of `file` kept for validation")
+        .range(0, 0.5);
+    f.add("test_share", &LabelledConfig::test_share,
+          "share of `file` kept for the test when there is no test_file")
         .range(0, 0.5);
     f.add("balance", &LabelledConfig::balance,
-          "training examples by class: none (as in the file), root (square root of the shares), classes (equal)")
+          "training examples by class: none (as in the file), root (square root of the shares), "
+          "classes (equal)")
         .one_of({"none", "root", "classes"});
     f.add("drop_links", &LabelledConfig::drop_links, "takes http links out of the texts");
-    f.add("maximum_characters", &LabelledConfig::maximum_characters, "records with longer texts are left out")
+    f.add("maximum_characters", &LabelledConfig::maximum_characters,
+          "records with longer texts are left out")
         .range(1, 1e6);
   }
 };
@@ -76,12 +85,14 @@ std::string without_links(std::string text) {
 }
 
 std::size_t characters(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
 /// A number in [0, 1) that belongs to the text.
 double place_of(const std::string& text) {
-  return static_cast<double>(std::stoul(base::sha256(text).substr(0, 8), nullptr, 16)) / 4294967296.0;
+  return static_cast<double>(std::stoul(base::sha256(text).substr(0, 8), nullptr, 16)) /
+         4294967296.0;
 }
 
 class Labelled : public Task {
@@ -94,10 +105,14 @@ class Labelled : public Task {
 
   std::string name() const override { return config_.name; }
   std::vector<std::string> languages() const override { return {config_.language}; }
-  base::Json settings() const override { return base::write_config(config_, base::Include::results); }
+  base::Json settings() const override {
+    return base::write_config(config_, base::Include::results);
+  }
 
   void check() const override {
-    if (config_.file.empty()) base::fail(base::ExitCode::config, "task {}: name the file of records: `file: ...`", config_.name);
+    if (config_.file.empty())
+      base::fail(base::ExitCode::config, "task {}: name the file of records: `file: ...`",
+                 config_.name);
     for (const auto& file : {config_.file, config_.test_file}) {
       if (!file.empty() && !std::filesystem::exists(file)) {
         base::fail(base::ExitCode::io, "task {}: there is no file {}", config_.name, file.string());
@@ -105,11 +120,13 @@ class Labelled : public Task {
     }
   }
 
-  std::vector<Example> examples(Split split, std::uint64_t seed, std::int64_t count) const override {
+  std::vector<Example> examples(Split split, std::uint64_t seed,
+                                std::int64_t count) const override {
     const Items& all = items();
     const auto& pool = all.splits.at(split);
     std::vector<Example> examples;
-    for (const std::size_t at : chosen(pool, split, seed, static_cast<std::size_t>(std::max<std::int64_t>(count, 0)))) {
+    for (const std::size_t at :
+         chosen(pool, split, seed, static_cast<std::size_t>(std::max<std::int64_t>(count, 0)))) {
       const Item& item = pool[at];
       Example example;
       example.id = example_id(config_.name, split, 0, at);
@@ -133,10 +150,12 @@ class Labelled : public Task {
   }
 
   Grade grade(const Example& example, const Response& response) const override {
-    const auto unjudgeable = [](const char* why) { return Grade{.outcome = Outcome::unjudgeable, .reason = why}; };
+    const auto unjudgeable = [](const char* why) {
+      return Grade{.outcome = Outcome::unjudgeable, .reason = why};
+    };
     const base::Json& truth = example.truth;
-    if (!truth.is_object() || !truth.contains("label") || !truth["label"].is_string() || !truth.contains("labels") ||
-        !truth["labels"].is_array()) {
+    if (!truth.is_object() || !truth.contains("label") || !truth["label"].is_string() ||
+        !truth.contains("labels") || !truth["labels"].is_array()) {
       return unjudgeable("the truth needs \"label\" and \"labels\"");
     }
     const std::string gold = truth["label"].get<std::string>();
@@ -167,10 +186,14 @@ class Labelled : public Task {
   }
 
   Item item_of(const Record& record) const {
-    const auto text = record.fields.find(config_.text_field), label = record.fields.find(config_.label_field);
-    for (const auto& [at, name] : {std::pair(text, config_.text_field), std::pair(label, config_.label_field)}) {
+    const auto text = record.fields.find(config_.text_field),
+               label = record.fields.find(config_.label_field);
+    for (const auto& [at, name] :
+         {std::pair(text, config_.text_field), std::pair(label, config_.label_field)}) {
       if (at == record.fields.end() || at->second.empty()) {
-        base::fail(base::ExitCode::data, "{}: field \"{}\" is missing or empty; set text_field and label_field", record.where, name);
+        base::fail(base::ExitCode::data,
+                   "{}: field \"{}\" is missing or empty; set text_field and label_field",
+                   record.where, name);
       }
     }
     Item item{text->second, label->second};
@@ -182,7 +205,8 @@ class Labelled : public Task {
   std::string listed_label(const std::string& label, const std::string& where) const {
     const auto& labels = config_.labels;
     if (std::find(labels.begin(), labels.end(), label) != labels.end()) return label;
-    const bool number = label.size() <= 4 && label.find_first_not_of("0123456789") == std::string::npos;
+    const bool number =
+        label.size() <= 4 && label.find_first_not_of("0123456789") == std::string::npos;
     if (number && std::stoul(label) < labels.size()) return labels[std::stoul(label)];
     base::fail(base::ExitCode::data, "{}: label \"{}\" is not among `labels`", where, label);
   }
@@ -212,7 +236,8 @@ class Labelled : public Task {
                                                                           : Split::train;
       items.splits[split].push_back(std::move(item));
     }
-    if (items.splits[Split::train].empty()) base::fail(base::ExitCode::data, "{}: no usable record", config_.file.string());
+    if (items.splits[Split::train].empty())
+      base::fail(base::ExitCode::data, "{}: no usable record", config_.file.string());
     items.labels = label_list(items);
     return items;
   }
@@ -222,16 +247,21 @@ class Labelled : public Task {
     for (const auto& [split, list] : items.splits) {
       for (const Item& item : list) found.insert(item.label);
     }
-    if (found.size() < 2) base::fail(base::ExitCode::data, "{}: needs at least two different labels", config_.file.string());
+    if (found.size() < 2)
+      base::fail(base::ExitCode::data, "{}: needs at least two different labels",
+                 config_.file.string());
     return config_.labels.empty() ? std::vector(found.begin(), found.end()) : config_.labels;
   }
 
-  /// Indices into the pool. A whole pool comes in file order. Otherwise shuffled by the seed; in training every next example
-  /// is of the class that lags furthest behind its wanted share and still has records.
-  std::vector<std::size_t> chosen(const std::vector<Item>& pool, Split split, std::uint64_t seed, std::size_t count) const {
+  /// Indices into the pool. A whole pool comes in file order. Otherwise shuffled by the seed; in
+  /// training every next example is of the class that lags furthest behind its wanted share and
+  /// still has records.
+  std::vector<std::size_t> chosen(const std::vector<Item>& pool, Split split, std::uint64_t seed,
+                                  std::size_t count) const {
     const bool shares = split == Split::train && config_.balance != "none";
     std::vector<std::size_t> order(pool.size());
-    const auto shuffled = base::permutation(pool.size(), seed, fmt::format("labelled/{}/{}", config_.name, split_name(split)));
+    const auto shuffled = base::permutation(
+        pool.size(), seed, fmt::format("labelled/{}/{}", config_.name, split_name(split)));
     const bool whole = count >= pool.size() && split != Split::train;
     for (std::size_t at = 0; at < pool.size(); ++at) order[at] = whole ? at : shuffled[at];
     count = std::min(count, pool.size());
@@ -239,7 +269,8 @@ class Labelled : public Task {
     return by_share(pool, order, count);
   }
 
-  std::vector<std::size_t> by_share(const std::vector<Item>& pool, const std::vector<std::size_t>& order,
+  std::vector<std::size_t> by_share(const std::vector<Item>& pool,
+                                    const std::vector<std::size_t>& order,
                                     std::size_t count) const {
     struct Class {
       std::vector<std::size_t> records;
@@ -250,7 +281,8 @@ class Labelled : public Task {
     for (const std::size_t at : order) classes[pool[at].label].records.push_back(at);
     double total = 0;
     for (auto& [label, one] : classes) {
-      one.weight = config_.balance == "root" ? std::sqrt(static_cast<double>(one.records.size())) : 1;
+      one.weight =
+          config_.balance == "root" ? std::sqrt(static_cast<double>(one.records.size())) : 1;
       total += one.weight;
     }
     std::vector<std::size_t> indices;
@@ -259,7 +291,8 @@ class Labelled : public Task {
       double furthest = 0;
       for (auto& [label, one] : classes) {
         if (one.taken == one.records.size()) continue;
-        const double lag = one.weight / total * static_cast<double>(indices.size() + 1) - static_cast<double>(one.taken);
+        const double lag = one.weight / total * static_cast<double>(indices.size() + 1) -
+                           static_cast<double>(one.taken);
         if (next == nullptr || lag > furthest) {
           next = &one;
           furthest = lag;
@@ -277,7 +310,8 @@ class Labelled : public Task {
 };
 
 const bool registered = base::Registry<Task>::add<LabelledConfig>(
-    "labelled", "any file of text and label", [](const LabelledConfig& config) { return std::make_unique<Labelled>(config); });
+    "labelled", "any file of text and label",
+    [](const LabelledConfig& config) { return std::make_unique<Labelled>(config); });
 
 }  // namespace
 }  // namespace finstill::tasks

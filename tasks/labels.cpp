@@ -38,7 +38,7 @@ Grade grade_label(const LabelSet& labels, const std::string& gold, const Respons
   const auto label = labels.find(answer.text);
   if (!label || is_cut(answer, response.finish)) {
     grade.outcome = unreadable_outcome(answer, response.finish);
-    grade.reason = grade.outcome == Outcome::malformed ? "the answer is none of the labels"
+    grade.reason = grade.outcome == Outcome::malformed   ? "the answer is none of the labels"
                    : grade.outcome == Outcome::truncated ? "the answer did not end"
                                                          : "no answer";
     return grade;

@@ -22,15 +22,16 @@ class LabelSet {
 
   explicit LabelSet(const std::vector<Label>& labels);
 
-  /// The label that a normalised answer is, ignoring case, "_" against " " and a final full stop; nullopt when it is none.
-  /// Exact, never by containment: "not positive" is no label.
+  /// The label that a normalised answer is, ignoring case, "_" against " " and a final full stop;
+  /// nullopt when it is none. Exact, never by containment: "not positive" is no label.
   std::optional<std::string> find(std::string_view answer) const;
 
  private:
   std::map<std::string, std::string, std::less<>> words_;
 };
 
-/// Right when the extracted answer is a word of `gold`, wrong when it is one of another label, malformed otherwise.
+/// Right when the extracted answer is a word of `gold`, wrong when it is one of another label,
+/// malformed otherwise.
 Grade grade_label(const LabelSet& labels, const std::string& gold, const Response& response);
 
 }  // namespace finstill::tasks

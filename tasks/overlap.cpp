@@ -16,15 +16,17 @@ std::vector<std::string> grams_of(std::string_view text, std::int64_t n) {
   std::vector<std::string> grams;
   const auto size = static_cast<std::size_t>(n);
   for (std::size_t start = 0; start + size <= words.size(); ++start) {
-    grams.push_back(fmt::format("{}", fmt::join(words.begin() + static_cast<std::ptrdiff_t>(start),
-                                                words.begin() + static_cast<std::ptrdiff_t>(start + size), " ")));
+    grams.push_back(fmt::format(
+        "{}", fmt::join(words.begin() + static_cast<std::ptrdiff_t>(start),
+                        words.begin() + static_cast<std::ptrdiff_t>(start + size), " ")));
   }
   return grams;
 }
 
 }  // namespace
 
-Overlap measure_overlap(std::span<const Example> train, std::span<const Example> test, std::int64_t n) {
+Overlap measure_overlap(std::span<const Example> train, std::span<const Example> test,
+                        std::int64_t n) {
   std::unordered_set<std::string> known, texts, seen;
   for (const Example& example : train) {
     texts.insert(example.input);

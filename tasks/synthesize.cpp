@@ -22,7 +22,9 @@ const bool registered = base::Registry<base::Stage>::add<SynthesizeConfig>(
 
 constexpr Split splits[] = {Split::train, Split::validation, Split::test};
 
-std::string file_of(Split split) { return fmt::format("{}.jsonl", split_name(split)); }
+std::string file_of(Split split) {
+  return fmt::format("{}.jsonl", split_name(split));
+}
 
 std::vector<Example> of_task(const std::vector<Example>& examples, const std::string& task) {
   std::vector<Example> own;
@@ -42,12 +44,17 @@ base::Json count_examples(const std::vector<Example>& examples) {
 
 void write_examples(const std::filesystem::path& file, const std::vector<Example>& examples) {
   base::AtomicFile out(file);
-  for (const Example& example : examples) out.write(base::dump_json(example_to_json(example)) + "\n");
+  for (const Example& example : examples)
+    out.write(base::dump_json(example_to_json(example)) + "\n");
   out.commit();
 }
 
-base::Json record_of(const Task& task, const base::Tagged<Task>& tagged, const std::map<Split, std::vector<Example>>& all) {
-  base::Json record{{"name", task.name()}, {"kind", tagged.kind}, {"settings", task.settings()}, {"scorer", scorer_id(task)}};
+base::Json record_of(const Task& task, const base::Tagged<Task>& tagged,
+                     const std::map<Split, std::vector<Example>>& all) {
+  base::Json record{{"name", task.name()},
+                    {"kind", tagged.kind},
+                    {"settings", task.settings()},
+                    {"scorer", scorer_id(task)}};
   std::map<Split, std::vector<Example>> own;
   for (const Split split : splits) {
     own[split] = of_task(all.at(split), task.name());
@@ -60,9 +67,13 @@ base::Json record_of(const Task& task, const base::Tagged<Task>& tagged, const s
 }  // namespace
 
 void SynthesizeConfig::fields(base::Fields<SynthesizeConfig>& f) {
-  f.add("tasks", &SynthesizeConfig::tasks, "tasks by name, or {kind: ..., ...} with settings").required();
-  f.add("train", &SynthesizeConfig::train, "training examples of each task; a finite task gives at most what it has").range(0, 1e7);
-  f.add("validation", &SynthesizeConfig::validation, "validation examples of each task").range(0, 1e6);
+  f.add("tasks", &SynthesizeConfig::tasks, "tasks by name, or {kind: ..., ...} with settings")
+      .required();
+  f.add("train", &SynthesizeConfig::train,
+        "training examples of each task; a finite task gives at most what it has")
+      .range(0, 1e7);
+  f.add("validation", &SynthesizeConfig::validation, "validation examples of each task")
+      .range(0, 1e6);
   f.add("test", &SynthesizeConfig::test, "test examples of each task").range(0, 1e6);
 }
 
@@ -73,15 +84,16 @@ std::vector<std::unique_ptr<Task>> make_tasks(const std::vector<base::Tagged<Tas
   for (const auto& entry : tagged) {
     tasks.push_back(entry.make());
     if (!names.insert(tasks.back()->name()).second) {
-      base::fail(base::ExitCode::config, "{}: two tasks are called '{}': give one of them another `name`", entry.where,
+      base::fail(base::ExitCode::config,
+                 "{}: two tasks are called '{}': give one of them another `name`", entry.where,
                  tasks.back()->name());
     }
   }
   return tasks;
 }
 
-std::vector<Example> make_examples(std::span<const std::unique_ptr<Task>> tasks, Split split, std::uint64_t seed,
-                                   std::int64_t count) {
+std::vector<Example> make_examples(std::span<const std::unique_ptr<Task>> tasks, Split split,
+                                   std::uint64_t seed, std::int64_t count) {
   std::vector<Example> examples;
   for (const auto& task : tasks) {
     std::vector<Example> own = task->examples(split, seed, count);
@@ -92,8 +104,8 @@ std::vector<Example> make_examples(std::span<const std::unique_ptr<Task>> tasks,
 }
 
 base::StagePlan Synthesize::plan() const {
-  return {.note = fmt::format("{} tasks, {} training and {} test examples each", config_.tasks.size(), config_.train,
-                              config_.test)};
+  return {.note = fmt::format("{} tasks, {} training and {} test examples each",
+                              config_.tasks.size(), config_.train, config_.test)};
 }
 
 void Synthesize::check() const {
@@ -109,30 +121,37 @@ void Synthesize::run(base::StageContext& context) const {
                                                             : config_.test;
     all[split] = make_examples(tasks, split, context.seed, count);
     if (count > 0 && all[split].empty()) {
-      base::fail(base::ExitCode::data, "no {} examples came out of the tasks: raise its share or name a file for it", split_name(split));
+      base::fail(base::ExitCode::data,
+                 "no {} examples came out of the tasks: raise its share or name a file for it",
+                 split_name(split));
     }
     write_examples(context.directory / file_of(split), all[split]);
   }
-  base::Json summary{{"schema", "finstill-examples-1"}, {"seed", context.seed}, {"tasks", base::Json::array()}};
+  base::Json summary{
+      {"schema", "finstill-examples-1"}, {"seed", context.seed}, {"tasks", base::Json::array()}};
   for (std::size_t at = 0; at < tasks.size(); ++at) {
     summary["tasks"].push_back(record_of(*tasks[at], config_.tasks[at], all));
     const base::Json& record = summary["tasks"].back();
-    context.progress->say(fmt::format("{}: {} training, {} test examples; {} of {} test 8-grams in training", tasks[at]->name(),
-                                      record["train"]["examples"].get<std::int64_t>(), record["test"]["examples"].get<std::int64_t>(),
-                                      record["overlap"]["shared_grams"].get<std::int64_t>(),
-                                      record["overlap"]["test_grams"].get<std::int64_t>()));
+    context.progress->say(
+        fmt::format("{}: {} training, {} test examples; {} of {} test 8-grams in training",
+                    tasks[at]->name(), record["train"]["examples"].get<std::int64_t>(),
+                    record["test"]["examples"].get<std::int64_t>(),
+                    record["overlap"]["shared_grams"].get<std::int64_t>(),
+                    record["overlap"]["test_grams"].get<std::int64_t>()));
   }
   base::write_file_atomic(context.directory / "summary.json", summary.dump(1) + "\n");
 }
 
 std::unique_ptr<Task> task_from_record(const base::Json& record, std::string_view where) {
   const std::string kind = base::json_string(record, "kind", where);
-  if (!base::Registry<Task>::contains(kind)) base::fail(base::ExitCode::data, "{}: unknown kind of task '{}'", where, kind);
+  if (!base::Registry<Task>::contains(kind))
+    base::fail(base::ExitCode::data, "{}: unknown kind of task '{}'", where, kind);
   const auto& entry = base::Registry<Task>::find(kind);
   const auto config = entry.new_config();
   if (record.contains("settings")) {
     // JSON is YAML flow syntax: the config's own reader checks names, types and ranges.
-    entry.config->read(config.get(), base::parse_yaml(base::dump_json(record["settings"]), std::string(where)));
+    entry.config->read(config.get(),
+                       base::parse_yaml(base::dump_json(record["settings"]), std::string(where)));
   }
   return entry.make(config.get());
 }
@@ -141,7 +160,8 @@ ExampleSet read_example_set(const std::filesystem::path& folder) {
   const auto file = folder / "summary.json";
   const base::Json summary = base::read_json(file);
   const std::string where = file.string();
-  if (!summary.is_object() || !summary.contains("tasks") || !summary["tasks"].is_array() || summary["tasks"].empty()) {
+  if (!summary.is_object() || !summary.contains("tasks") || !summary["tasks"].is_array() ||
+      summary["tasks"].empty()) {
     base::fail(base::ExitCode::data, "{}: is no summary of examples: \"tasks\" is missing", where);
   }
   ExampleSet set;

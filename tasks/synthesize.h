@@ -1,7 +1,8 @@
 #pragma once
 
-// Stage `synthesize`: tasks -> examples. The artifact holds train.jsonl, validation.jsonl, test.jsonl (docs/ARTIFACTS.md,
-// "examples") and summary.json with counts, balance, overlap, scorers and the settings that rebuild each task.
+// Stage `synthesize`: tasks -> examples. The artifact holds train.jsonl, validation.jsonl,
+// test.jsonl (docs/ARTIFACTS.md, "examples") and summary.json with counts, balance, overlap,
+// scorers and the settings that rebuild each task.
 
 #include <cstdint>
 #include <filesystem>
@@ -38,11 +39,13 @@ class Synthesize : public base::Stage {
 /// The tasks of a config, made; throws Error(config) when two have the same name.
 std::vector<std::unique_ptr<Task>> make_tasks(const std::vector<base::Tagged<Task>>& tagged);
 
-/// The examples of one split, shuffled over the tasks by the seed; each task makes `count` of its own.
-std::vector<Example> make_examples(std::span<const std::unique_ptr<Task>> tasks, Split split, std::uint64_t seed,
-                                   std::int64_t count);
+/// The examples of one split, shuffled over the tasks by the seed; each task makes `count` of its
+/// own.
+std::vector<Example> make_examples(std::span<const std::unique_ptr<Task>> tasks, Split split,
+                                   std::uint64_t seed, std::int64_t count);
 
-/// A task as an examples artifact records it; it grades, and generates where its files are still there.
+/// A task as an examples artifact records it; it grades, and generates where its files are still
+/// there.
 std::unique_ptr<Task> task_from_record(const base::Json& record, std::string_view where);
 
 /// An examples artifact, read.

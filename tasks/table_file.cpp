@@ -73,7 +73,8 @@ class SeparatedReader {
       }
       value += text_[at_];
     }
-    base::fail(base::ExitCode::data, "{}: a quoted field never ends; add the closing quote", where());
+    base::fail(base::ExitCode::data, "{}: a quoted field never ends; add the closing quote",
+               where());
   }
 
   std::string_view text_;
@@ -85,7 +86,8 @@ class SeparatedReader {
 
 }  // namespace
 
-std::vector<Record> parse_separated(std::string_view text, char separator, std::string_view source) {
+std::vector<Record> parse_separated(std::string_view text, char separator,
+                                    std::string_view source) {
   SeparatedReader reader(text, separator, source);
   std::vector<std::string> columns, row;
   std::vector<Record> records;
@@ -93,12 +95,14 @@ std::vector<Record> parse_separated(std::string_view text, char separator, std::
   std::set<std::string> seen;
   for (const std::string& column : columns) {
     if (column.empty() || !seen.insert(column).second) {
-      base::fail(base::ExitCode::data, "{}: column name \"{}\" is empty or there twice", reader.where(), column);
+      base::fail(base::ExitCode::data, "{}: column name \"{}\" is empty or there twice",
+                 reader.where(), column);
     }
   }
   while (reader.next(row)) {
     if (row.size() != columns.size()) {
-      base::fail(base::ExitCode::data, "{}: {} fields where the head line has {}", reader.where(), row.size(), columns.size());
+      base::fail(base::ExitCode::data, "{}: {} fields where the head line has {}", reader.where(),
+                 row.size(), columns.size());
     }
     Record record{.where = reader.where()};
     for (std::size_t at = 0; at < row.size(); ++at) record.fields[columns[at]] = row[at];
@@ -116,13 +120,18 @@ std::vector<Record> read_records(const std::filesystem::path& file) {
   } else if (suffix == ".json") {
     const base::Json list = base::read_json(file);
     if (!list.is_array()) {
-      base::fail(base::ExitCode::data, "{}: must be a JSON array of objects; name a file of JSON lines .jsonl", file.string());
+      base::fail(base::ExitCode::data,
+                 "{}: must be a JSON array of objects; name a file of JSON lines .jsonl",
+                 file.string());
     }
-    for (std::size_t at = 0; at < list.size(); ++at) records.push_back(record_of(list[at], fmt::format("{}[{}]", file.string(), at)));
+    for (std::size_t at = 0; at < list.size(); ++at)
+      records.push_back(record_of(list[at], fmt::format("{}[{}]", file.string(), at)));
   } else if (suffix == ".csv" || suffix == ".tsv") {
     records = parse_separated(base::read_file(file), suffix == ".csv" ? ',' : '\t', file.string());
   } else {
-    base::fail(base::ExitCode::data, "{}: unknown kind of file '{}': use .jsonl, .json, .csv or .tsv", file.string(), suffix);
+    base::fail(base::ExitCode::data,
+               "{}: unknown kind of file '{}': use .jsonl, .json, .csv or .tsv", file.string(),
+               suffix);
   }
   return records;
 }

@@ -13,10 +13,11 @@
 namespace finstill::tasks {
 namespace {
 
-constexpr std::array<std::string_view, outcome_count> outcome_names = {"right",     "wrong",     "unanswered",
-                                                                       "truncated", "malformed", "unjudgeable"};
+constexpr std::array<std::string_view, outcome_count> outcome_names = {
+    "right", "wrong", "unanswered", "truncated", "malformed", "unjudgeable"};
 
-const bool listed = base::list_registry<Task>("task", "what models are asked, and how answers are graded");
+const bool listed =
+    base::list_registry<Task>("task", "what models are asked, and how answers are graded");
 
 struct Share {
   std::int64_t right = 0, count = 0;
@@ -32,7 +33,9 @@ std::map<std::string, double> rates(const std::map<std::string, Share>& shares) 
 
 }  // namespace
 
-std::string_view outcome_name(Outcome outcome) { return outcome_names[static_cast<std::size_t>(outcome)]; }
+std::string_view outcome_name(Outcome outcome) {
+  return outcome_names[static_cast<std::size_t>(outcome)];
+}
 
 Outcome outcome_from_name(std::string_view name) {
   const auto at = std::find(outcome_names.begin(), outcome_names.end(), name);
@@ -44,11 +47,17 @@ text::Message Task::reference_answer(const Example& example) const {
   return {.role = "assistant", .content = example.answer};
 }
 
-std::vector<std::string> Task::choices(const Example&) const { return {}; }
+std::vector<std::string> Task::choices(const Example&) const {
+  return {};
+}
 
-std::optional<std::string> Task::answer_of_class(const Example&, const std::string& label) const { return label; }
+std::optional<std::string> Task::answer_of_class(const Example&, const std::string& label) const {
+  return label;
+}
 
-std::optional<std::string> Task::rule_answer(const Example&) const { return std::nullopt; }
+std::optional<std::string> Task::rule_answer(const Example&) const {
+  return std::nullopt;
+}
 
 double macro_f1(std::span<const Graded> graded) {
   std::map<std::string, std::int64_t> classes;
@@ -126,17 +135,21 @@ std::string scorer_id(const Task& task) {
   basis["name"] = task.name();
   basis["revision"] = task.revision();
   basis["settings"] = task.settings();
-  return fmt::format("{}@{}:{}", task.name(), task.revision(), base::sha256(base::dump_json(basis)).substr(0, 8));
+  return fmt::format("{}@{}:{}", task.name(), task.revision(),
+                     base::sha256(base::dump_json(basis)).substr(0, 8));
 }
 
-std::vector<text::Message> with_shots(const Example& example, std::span<const Example> shots, std::int64_t count) {
+std::vector<text::Message> with_shots(const Example& example, std::span<const Example> shots,
+                                      std::int64_t count) {
   std::vector<const Example*> chosen;
   std::set<std::string> labels;
-  // Same language and a new label first, so that three shots of three classes show each once; then whatever is left.
+  // Same language and a new label first, so that three shots of three classes show each once; then
+  // whatever is left.
   for (const int demand : {2, 1, 0}) {
     for (const Example& shot : shots) {
       if (static_cast<std::int64_t>(chosen.size()) >= count) break;
-      if (shot.task != example.task || shot.prompt.back().content == example.prompt.back().content) continue;
+      if (shot.task != example.task || shot.prompt.back().content == example.prompt.back().content)
+        continue;
       if (demand > 0 && shot.language != example.language) continue;
       if (demand > 1 && labels.contains(shot.label)) continue;
       if (std::find(chosen.begin(), chosen.end(), &shot) != chosen.end()) continue;
@@ -151,7 +164,8 @@ std::vector<text::Message> with_shots(const Example& example, std::span<const Ex
     messages.push_back(shot->prompt.back());
     messages.push_back({.role = "assistant", .content = shot->answer});
   }
-  messages.insert(messages.end(), example.prompt.begin() + (has_system ? 1 : 0), example.prompt.end());
+  messages.insert(messages.end(), example.prompt.begin() + (has_system ? 1 : 0),
+                  example.prompt.end());
   return messages;
 }
 

@@ -11,9 +11,10 @@
 namespace finstill::tasks::reconciliation {
 namespace {
 
-constexpr std::array<std::string_view, break_type_count> names = {"missing", "extra", "quantity", "price", "fee",
-                                                                  "unit",    "sign",  "stale",    "value", "accrual"};
-/// Figures of a book stay below this size (10^10 units), so that differences and products of checks cannot overflow.
+constexpr std::array<std::string_view, break_type_count> names = {
+    "missing", "extra", "quantity", "price", "fee", "unit", "sign", "stale", "value", "accrual"};
+/// Figures of a book stay below this size (10^10 units), so that differences and products of checks
+/// cannot overflow.
 constexpr Figure largest = Figure{10'000'000'000} * figure_one;
 
 const Position* find(const Book& book, std::string_view key) {
@@ -23,10 +24,12 @@ const Position* find(const Book& book, std::string_view key) {
 }
 
 void compare(const Position& ours, const Position& theirs, std::vector<Break>& breaks) {
-  const bool same_quantity = ours.quantity == theirs.quantity, same_price = ours.price == theirs.price;
+  const bool same_quantity = ours.quantity == theirs.quantity,
+             same_price = ours.price == theirs.price;
   if (!same_quantity) {
     const bool turned = ours.quantity == -theirs.quantity;
-    breaks.push_back({turned ? BreakType::sign : BreakType::quantity, ours.key, ours.quantity, theirs.quantity});
+    breaks.push_back(
+        {turned ? BreakType::sign : BreakType::quantity, ours.key, ours.quantity, theirs.quantity});
   }
   if (!same_price) {
     const bool stale = ours.previous != 0 && theirs.price == ours.previous;
@@ -59,7 +62,9 @@ base::Json book_to_json(const Book& book) {
 Figure figure_from_json(const base::Json& object, std::string_view key, std::string_view where) {
   const auto value = parse_figure(base::json_string(object, key, where));
   if (!value || *value > largest || *value < -largest) {
-    base::fail(base::ExitCode::data, "{}: \"{}\" is not a figure of at most 10 digits before and 4 after the point", where, key);
+    base::fail(base::ExitCode::data,
+               "{}: \"{}\" is not a figure of at most 10 digits before and 4 after the point",
+               where, key);
   }
   return *value;
 }
@@ -80,7 +85,8 @@ Book book_from_json(const base::Json& json, std::string_view where) {
     position.previous = figure_from_json(row, "previous", where);
     position.value = figure_from_json(row, "value", where);
     if (position.key.empty() || !seen.insert(position.key).second) {
-      base::fail(base::ExitCode::data, "{}: the key \"{}\" is empty or there twice", where, position.key);
+      base::fail(base::ExitCode::data, "{}: the key \"{}\" is empty or there twice", where,
+                 position.key);
     }
     book.positions.push_back(std::move(position));
   }
@@ -91,7 +97,9 @@ Book book_from_json(const base::Json& json, std::string_view where) {
 
 }  // namespace
 
-std::string_view break_type_name(BreakType type) { return names[static_cast<std::size_t>(type)]; }
+std::string_view break_type_name(BreakType type) {
+  return names[static_cast<std::size_t>(type)];
+}
 
 std::optional<BreakType> break_type_from_name(std::string_view name) {
   const auto at = std::find(names.begin(), names.end(), name);

@@ -1,7 +1,8 @@
 #pragma once
 
-// The truth of a reconciliation: the same fund in two books, the custodian's and the manager's. Breaks are always worked
-// out from the two books, by the generator's tests and by the verifier alike; nothing stores them.
+// The truth of a reconciliation: the same fund in two books, the custodian's and the manager's.
+// Breaks are always worked out from the two books, by the generator's tests and by the verifier
+// alike; nothing stores them.
 
 #include <optional>
 #include <string>
@@ -53,21 +54,24 @@ struct Truth {
 struct Break {
   BreakType type{};
   std::string key;  ///< "" for fee and accrual
-  /// The two figures in dispute (quantity for missing and extra, with 0 on the side that lacks the position).
+  /// The two figures in dispute (quantity for missing and extra, with 0 on the side that lacks the
+  /// position).
   Figure custodian = 0, manager = 0;
 
   friend bool operator==(const Break&, const Break&) = default;
 };
 
-/// Every break, positions in the custodian's order, extra ones in the manager's, then fee, then accrual. One position may
-/// have several. Empty = the books agree.
+/// Every break, positions in the custodian's order, extra ones in the manager's, then fee, then
+/// accrual. One position may have several. Empty = the books agree.
 std::vector<Break> find_breaks(const Truth& truth);
 
 base::Json truth_to_json(const Truth& truth);
-/// Throws Error(data) for a missing field, a key that is there twice or a figure out of range; `where` begins the message.
+/// Throws Error(data) for a missing field, a key that is there twice or a figure out of range;
+/// `where` begins the message.
 Truth truth_from_json(const base::Json& json, std::string_view where);
 
-/// The key in its one form: upper-case, without "-", ".", spaces and "#", letters before digits ("47-k" = "K47").
+/// The key in its one form: upper-case, without "-", ".", spaces and "#", letters before digits
+/// ("47-k" = "K47").
 std::string canonical_key(std::string_view written);
 
 }  // namespace finstill::tasks::reconciliation

@@ -19,8 +19,8 @@ std::string stream(std::string_view purpose, Split split) {
 }
 
 /// What the decks say about example `index`: nullopt = clean, else the type of its first break.
-std::optional<BreakType> deal(const Config& config, const Shape& shape, Split split, std::uint64_t seed,
-                              std::uint64_t index) {
+std::optional<BreakType> deal(const Config& config, const Shape& shape, Split split,
+                              std::uint64_t seed, std::uint64_t index) {
   std::vector<std::uint64_t> cards(deck);
   std::iota(cards.begin(), cards.end(), 0);
   base::Random(seed, stream("clean", split), index / deck).shuffle(cards);
@@ -35,7 +35,8 @@ std::optional<BreakType> deal(const Config& config, const Shape& shape, Split sp
 
 class Generator {
  public:
-  Generator(const Shape& shape, Split split, base::Random& random) : shape_(shape), split_(split), random_(random) {}
+  Generator(const Shape& shape, Split split, base::Random& random)
+      : shape_(shape), split_(split), random_(random) {}
 
   Truth books(std::optional<BreakType> first) {
     std::int64_t rows = random_.integer(shape_.rows_min, shape_.rows_max);
@@ -83,7 +84,9 @@ class Generator {
     return position;
   }
 
-  void restate(Position& position) const { position.value = position.quantity / figure_one * position.price; }
+  void restate(Position& position) const {
+    position.value = position.quantity / figure_one * position.price;
+  }
 
   /// Another positive figure near `old`: up to 9 units away.
   Figure moved(Figure old) {
@@ -119,7 +122,9 @@ class Generator {
       manager.positions.insert(manager.positions.begin() + at, more);
     } else if (Position* position = untouched()) {
       if (type == BreakType::missing) {
-        if (manager.positions.size() > 1) manager.positions.erase(manager.positions.begin() + (position - manager.positions.data()));
+        if (manager.positions.size() > 1)
+          manager.positions.erase(manager.positions.begin() +
+                                  (position - manager.positions.data()));
       } else {
         change(*position, type);
       }
@@ -129,20 +134,32 @@ class Generator {
   void change(Position& position, BreakType type) {
     const Figure old = position.price;
     const auto& custodian = truth_.custodian.positions;
-    const Figure previous = std::find_if(custodian.begin(), custodian.end(), [&](const Position& ours) {
-                              return ours.key == position.key;
-                            })->previous;
+    const Figure previous =
+        std::find_if(custodian.begin(), custodian.end(), [&](const Position& ours) {
+          return ours.key == position.key;
+        })->previous;
     switch (type) {
-      case BreakType::quantity: position.quantity = moved(position.quantity); break;
-      case BreakType::sign: position.quantity = -position.quantity; break;
-      case BreakType::stale: position.price = previous; break;
+      case BreakType::quantity:
+        position.quantity = moved(position.quantity);
+        break;
+      case BreakType::sign:
+        position.quantity = -position.quantity;
+        break;
+      case BreakType::stale:
+        position.price = previous;
+        break;
       case BreakType::price:
         do position.price = moved(old);
         while (position.price == 100 * old || position.price == previous);
         break;
-      case BreakType::unit: position.price = 100 * old; return;  // the value was worked out in whole units
-      case BreakType::value: position.value = moved(position.value); return;
-      default: return;
+      case BreakType::unit:
+        position.price = 100 * old;
+        return;  // the value was worked out in whole units
+      case BreakType::value:
+        position.value = moved(position.value);
+        return;
+      default:
+        return;
     }
     if (shape_.with_value) restate(position);
   }
@@ -155,15 +172,17 @@ class Generator {
 };
 
 /// Another way to write a key; the forms of the test split are its own.
-std::string alias_of(const Position& position, const Shape& shape, Split split, base::Random& random) {
+std::string alias_of(const Position& position, const Shape& shape, Split split,
+                     base::Random& random) {
   const std::string letters = position.key.substr(0, static_cast<std::size_t>(shape.key_letters));
   const std::string digits = position.key.substr(letters.size());
   std::string small = letters;
   for (char& c : small) c = static_cast<char>(c - 'A' + 'a');
   const std::vector<std::string> forms =
-      split == Split::train        ? std::vector{letters + "-" + digits, digits + letters, small + digits}
-      : split == Split::validation ? std::vector{letters + "/" + digits, digits + "." + letters}
-                                   : std::vector{letters + "." + digits, digits + "-" + letters, small + "-" + digits};
+      split == Split::train ? std::vector{letters + "-" + digits, digits + letters, small + digits}
+      : split == Split::validation
+          ? std::vector{letters + "/" + digits, digits + "." + letters}
+          : std::vector{letters + "." + digits, digits + "-" + letters, small + "-" + digits};
   return random.pick(forms);
 }
 
@@ -172,13 +191,15 @@ void write_aliases(Truth& truth, const Shape& shape, Split split, base::Random& 
   std::vector<Position*> common;
   for (Position& position : positions) {
     const auto& ours = truth.custodian.positions;
-    if (std::any_of(ours.begin(), ours.end(), [&](const Position& other) { return other.key == position.key; })) {
+    if (std::any_of(ours.begin(), ours.end(),
+                    [&](const Position& other) { return other.key == position.key; })) {
       common.push_back(&position);
     }
   }
   random.shuffle(common);
   const auto most = std::max<std::int64_t>(1, static_cast<std::int64_t>(common.size()) / 2);
-  const auto count = std::min<std::int64_t>(random.integer(1, most), static_cast<std::int64_t>(common.size()));
+  const auto count =
+      std::min<std::int64_t>(random.integer(1, most), static_cast<std::int64_t>(common.size()));
   for (std::int64_t row = 0; row < count; ++row) {
     Position& position = *common[static_cast<std::size_t>(row)];
     position.shown = alias_of(position, shape, split, random);
@@ -190,14 +211,17 @@ void write_aliases(Truth& truth, const Shape& shape, Split split, base::Random& 
 Split split_of_key(std::string_view key) {
   std::uint64_t number = 0;
   for (const char c : key) {
-    if (c >= '0' && c <= '9') number = number * 10 + static_cast<std::uint64_t>(c - '0');
-    else number += static_cast<std::uint64_t>(c);
+    if (c >= '0' && c <= '9')
+      number = number * 10 + static_cast<std::uint64_t>(c - '0');
+    else
+      number += static_cast<std::uint64_t>(c);
   }
   const std::uint64_t slot = number % 7;
   return slot == 0 ? Split::validation : slot <= 2 ? Split::test : Split::train;
 }
 
-Truth make_truth(const Config& config, const Shape& shape, Split split, std::uint64_t seed, std::uint64_t index) {
+Truth make_truth(const Config& config, const Shape& shape, Split split, std::uint64_t seed,
+                 std::uint64_t index) {
   base::Random random(seed, stream("books", split), index);
   Truth truth = Generator(shape, split, random).books(deal(config, shape, split, seed, index));
   if (random.chance(config.swapped)) random.shuffle(truth.manager.positions);

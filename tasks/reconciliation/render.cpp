@@ -17,9 +17,10 @@ struct Heads {
 };
 
 const std::vector<Heads>& heads(std::string_view language, Split split) {
-  static const std::vector<Heads> english[] = {{{"Custodian", "Manager"}, {"Bank", "Fund"}, {"Ledger A", "Ledger B"}},
-                                               {{"Depositary", "Portfolio"}},
-                                               {{"Trustee", "Adviser"}, {"Book 1", "Book 2"}}};
+  static const std::vector<Heads> english[] = {
+      {{"Custodian", "Manager"}, {"Bank", "Fund"}, {"Ledger A", "Ledger B"}},
+      {{"Depositary", "Portfolio"}},
+      {{"Trustee", "Adviser"}, {"Book 1", "Book 2"}}};
   static const std::vector<Heads> chinese[] = {{{"托管", "管理人"}, {"甲方", "乙方"}},
                                                {{"托管行", "投资方"}},
                                                {{"银行", "基金"}, {"账一", "账二"}}};
@@ -31,27 +32,31 @@ const std::vector<std::string>& separators(Split split) {
   return marks[static_cast<std::size_t>(split)];
 }
 
-std::string column_names(const Shape& shape, const Style& style, std::string_view language, bool custodian) {
-  std::vector<std::string> names = language == "zh" ? std::vector<std::string>{"代码", "数量", "价格"}
-                                                    : std::vector<std::string>{"code", "quantity", "price"};
+std::string column_names(const Shape& shape, const Style& style, std::string_view language,
+                         bool custodian) {
+  std::vector<std::string> names = language == "zh"
+                                       ? std::vector<std::string>{"代码", "数量", "价格"}
+                                       : std::vector<std::string>{"code", "quantity", "price"};
   if (shape.with_value) names.push_back(language == "zh" ? "市值" : "value");
   if (shape.with_previous && custodian) names.push_back(language == "zh" ? "前日价" : "previous");
   return fmt::format("{}\n", fmt::join(names, style.separator));
 }
 
-std::string write_book(const Book& book, const Shape& shape, const Style& style, std::string_view language,
-                       bool custodian) {
+std::string write_book(const Book& book, const Shape& shape, const Style& style,
+                       std::string_view language, bool custodian) {
   std::string text;
   if (shape.with_value) text += column_names(shape, style, language, custodian);
   for (const Position& position : book.positions) {
-    std::vector<std::string> cells = {position.shown, write_figure(position.quantity), write_figure(position.price)};
+    std::vector<std::string> cells = {position.shown, write_figure(position.quantity),
+                                      write_figure(position.price)};
     if (shape.with_value) cells.push_back(write_figure(position.value));
     if (shape.with_previous && custodian) cells.push_back(write_figure(position.previous));
     text += fmt::format("{}\n", fmt::join(cells, style.separator));
   }
   text += fmt::format("{}{}{}\n", fee_word(language), style.separator, write_figure(book.fee));
   if (shape.with_accrued) {
-    text += fmt::format("{}{}{}\n", accrued_word(language), style.separator, write_figure(book.accrued));
+    text += fmt::format("{}{}{}\n", accrued_word(language), style.separator,
+                        write_figure(book.accrued));
   }
   return text;
 }
@@ -60,9 +65,12 @@ std::string write_book(const Book& book, const Shape& shape, const Style& style,
 bool read_row(std::string_view line, const Shape& shape, bool custodian, Book& book) {
   // A blank inside an alias ("K 47") would split it; such a row is read by its last columns.
   std::vector<std::string> fields = split_fields(line);
-  const std::size_t columns = 3 + (shape.with_value ? 1 : 0) + (shape.with_previous && custodian ? 1 : 0);
+  const std::size_t columns =
+      3 + (shape.with_value ? 1 : 0) + (shape.with_previous && custodian ? 1 : 0);
   std::vector<Figure> figures;
-  const std::size_t key_fields = fields.size() == 2 ? 1 : fields.size() < columns ? 0 : fields.size() - columns + 1;
+  const std::size_t key_fields = fields.size() == 2        ? 1
+                                 : fields.size() < columns ? 0
+                                                           : fields.size() - columns + 1;
   if (key_fields == 0) return false;
   for (std::size_t at = key_fields; at < fields.size(); ++at) {
     const auto figure = parse_figure(fields[at]);
@@ -88,12 +96,17 @@ bool read_row(std::string_view line, const Shape& shape, bool custodian, Book& b
 Style draw_style(std::string_view language, Split split, std::uint64_t seed, std::uint64_t index) {
   base::Random random(seed, fmt::format("reconciliation/style/{}", split_name(split)), index);
   const Heads& chosen = random.pick(heads(language, split));
-  return {.custodian_head = chosen.custodian, .manager_head = chosen.manager, .separator = random.pick(separators(split))};
+  return {.custodian_head = chosen.custodian,
+          .manager_head = chosen.manager,
+          .separator = random.pick(separators(split))};
 }
 
-std::string write_tables(const Truth& truth, const Shape& shape, const Style& style, std::string_view language) {
-  std::string text = fmt::format("{}:\n{}{}:\n{}", style.custodian_head, write_book(truth.custodian, shape, style, language, true),
-                                 style.manager_head, write_book(truth.manager, shape, style, language, false));
+std::string write_tables(const Truth& truth, const Shape& shape, const Style& style,
+                         std::string_view language) {
+  std::string text =
+      fmt::format("{}:\n{}{}:\n{}", style.custodian_head,
+                  write_book(truth.custodian, shape, style, language, true), style.manager_head,
+                  write_book(truth.manager, shape, style, language, false));
   text.pop_back();
   return text;
 }
@@ -107,17 +120,22 @@ std::string instruction_text(const Config& config, std::string_view language) {
   }
   std::vector<std::string_view> types;
   for (const BreakType type : shape_of(config).types) {
-    if (type != BreakType::fee && type != BreakType::accrual) types.push_back(type_word(type, language));
+    if (type != BreakType::fee && type != BreakType::accrual)
+      types.push_back(type_word(type, language));
   }
   if (zh) {
-    return fmt::format("核对两份估值表。{}差异写作：代码 类型 左值 右值；类型为 {}。费用不同写作：费用 左值 右值。",
-                       every_row ? "每行一个结论，相同写 =。" : "没有差异只写：一致。", fmt::join(types, "、"));
+    return fmt::format(
+        "核对两份估值表。{}差异写作：代码 类型 左值 右值；类型为 {}。费用不同写作：费用 左值 "
+        "右值。",
+        every_row ? "每行一个结论，相同写 =。" : "没有差异只写：一致。", fmt::join(types, "、"));
   }
-  return fmt::format("Compare the two valuation tables. {} A break is written: code type first second, the type one of {}. "
-                     "A fee that differs: fee first second.",
-                     every_row ? "Write one line for every row, with = where it agrees."
-                               : "Write only the breaks, or the word matched.",
-                     fmt::join(types, ", "));
+  return fmt::format(
+      "Compare the two valuation tables. {} A break is written: code type first second, the type "
+      "one of {}. "
+      "A fee that differs: fee first second.",
+      every_row ? "Write one line for every row, with = where it agrees."
+                : "Write only the breaks, or the word matched.",
+      fmt::join(types, ", "));
 }
 
 std::optional<Truth> read_tables(std::string_view text, const Shape& shape) {

@@ -11,14 +11,16 @@ namespace {
 
 using enum BreakType;
 
-constexpr std::array<std::string_view, break_type_count> chinese = {"缺失", "多出", "数量", "价格", "费用",
-                                                                    "单位", "方向", "旧价", "市值", "应计"};
+constexpr std::array<std::string_view, break_type_count> chinese = {
+    "缺失", "多出", "数量", "价格", "费用", "单位", "方向", "旧价", "市值", "应计"};
 
 bool is_one_of(std::string_view word, std::initializer_list<std::string_view> words) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-bool says_agreed(std::string_view word) { return is_one_of(word, {"=", "ok", "matched", "一致"}); }
+bool says_agreed(std::string_view word) {
+  return is_one_of(word, {"=", "ok", "matched", "一致"});
+}
 
 std::optional<BreakType> read_type(std::string_view word) {
   const auto at = std::find(chinese.begin(), chinese.end(), word);
@@ -33,7 +35,8 @@ std::string lower(std::string_view word) {
 }
 
 bool names_line(std::string_view word, BreakType type) {
-  return type == fee ? is_one_of(word, {"fee", "费用"}) : is_one_of(word, {"accrued", "accrual", "应计"});
+  return type == fee ? is_one_of(word, {"fee", "费用"})
+                     : is_one_of(word, {"accrued", "accrual", "应计"});
 }
 
 /// A key has letters and digits and nothing that a figure has.
@@ -58,7 +61,8 @@ struct Line {
 };
 
 void add(Statement& statement, const Break& found) {
-  if (std::find(statement.breaks.begin(), statement.breaks.end(), found) == statement.breaks.end()) {
+  if (std::find(statement.breaks.begin(), statement.breaks.end(), found) ==
+      statement.breaks.end()) {
     statement.breaks.push_back(found);
   }
 }
@@ -88,9 +92,12 @@ bool read_line(Line line, Statement& statement) {
   if (!type || *type == fee || *type == accrual) return false;
   const bool one_sided = *type == missing || *type == extra;
   if (!line.read_figures(2, one_sided ? 1 : 2, one_sided ? 1 : 2)) return false;
-  if (*type == missing) add(statement, {missing, key, line.figures[0], 0});
-  else if (*type == extra) add(statement, {extra, key, 0, line.figures[0]});
-  else add(statement, {*type, key, line.figures[0], line.figures[1]});
+  if (*type == missing)
+    add(statement, {missing, key, line.figures[0], 0});
+  else if (*type == extra)
+    add(statement, {extra, key, 0, line.figures[0]});
+  else
+    add(statement, {*type, key, line.figures[0], line.figures[1]});
   return true;
 }
 
@@ -135,23 +142,32 @@ std::string_view type_word(BreakType type, std::string_view language) {
   return language == "zh" ? chinese[static_cast<std::size_t>(type)] : break_type_name(type);
 }
 
-std::string_view fee_word(std::string_view language) { return language == "zh" ? "费用" : "fee"; }
+std::string_view fee_word(std::string_view language) {
+  return language == "zh" ? "费用" : "fee";
+}
 
-std::string_view accrued_word(std::string_view language) { return language == "zh" ? "应计" : "accrued"; }
+std::string_view accrued_word(std::string_view language) {
+  return language == "zh" ? "应计" : "accrued";
+}
 
 std::string write_break(const Break& found, std::string_view language) {
   const std::string ours = write_figure(found.custodian), theirs = write_figure(found.manager);
   const auto word = type_word(found.type, language);
   switch (found.type) {
-    case missing: return fmt::format("{} {}", word, ours);
-    case extra: return fmt::format("{} {}", word, theirs);
+    case missing:
+      return fmt::format("{} {}", word, ours);
+    case extra:
+      return fmt::format("{} {}", word, theirs);
     case fee:
-    case accrual: return fmt::format("{} {}", ours, theirs);
-    default: return fmt::format("{} {} {}", word, ours, theirs);
+    case accrual:
+      return fmt::format("{} {}", ours, theirs);
+    default:
+      return fmt::format("{} {} {}", word, ours, theirs);
   }
 }
 
-std::string write_statement(const Truth& truth, std::string_view language, bool every_row, bool accrued) {
+std::string write_statement(const Truth& truth, std::string_view language, bool every_row,
+                            bool accrued) {
   const std::vector<Break> breaks = find_breaks(truth);
   if (breaks.empty() && !every_row) return language == "zh" ? "一致" : "matched";
   std::vector<std::string> lines;
@@ -168,10 +184,12 @@ std::string write_statement(const Truth& truth, std::string_view language, bool 
     verdicts(position.key, [&](const Break& found) { return found.key == position.key; });
   }
   for (const Break& found : breaks) {
-    if (found.type == extra) lines.push_back(fmt::format("{} {}", found.key, write_break(found, language)));
+    if (found.type == extra)
+      lines.push_back(fmt::format("{} {}", found.key, write_break(found, language)));
   }
   verdicts(fee_word(language), [](const Break& found) { return found.type == fee; });
-  if (accrued) verdicts(accrued_word(language), [](const Break& found) { return found.type == accrual; });
+  if (accrued)
+    verdicts(accrued_word(language), [](const Break& found) { return found.type == accrual; });
   return fmt::format("{}", fmt::join(lines, "\n"));
 }
 

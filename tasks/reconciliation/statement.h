@@ -9,8 +9,8 @@
 //   B12 extra 7                 only the manager has it; its quantity
 //   fee =  /  fee 12 15         the fee line;  accrued likewise
 //
-// In Chinese: 一致, 数量, 缺失, ... Both languages are read for every example; keys in any of their forms. Fields are apart by
-// spaces, tabs, commas or "|"; lines also by ";".
+// In Chinese: 一致, 数量, 缺失, ... Both languages are read for every example; keys in any of their
+// forms. Fields are apart by spaces, tabs, commas or "|"; lines also by ";".
 
 #include <set>
 #include <string>
@@ -30,9 +30,10 @@ struct Statement {
 
 Statement parse_statement(std::string_view answer);
 
-/// Writes the breaks alone ("matched" when there are none), or with `every_row` a verdict on every row. `accrued` says
-/// whether the books show a line of accrued interest.
-std::string write_statement(const Truth& truth, std::string_view language, bool every_row, bool accrued);
+/// Writes the breaks alone ("matched" when there are none), or with `every_row` a verdict on every
+/// row. `accrued` says whether the books show a line of accrued interest.
+std::string write_statement(const Truth& truth, std::string_view language, bool every_row,
+                            bool accrued);
 
 /// "quantity 40 45" in one language: what follows the key.
 std::string write_break(const Break& found, std::string_view language);

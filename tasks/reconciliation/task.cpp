@@ -20,7 +20,8 @@ const bool registered = base::Registry<Task>::add<Config>(
     "reconciliation", "估值对账: find, type and quantify the breaks between two valuation tables",
     [](const Config& config) { return std::make_unique<Reconciliation>(config); });
 
-/// 2 x common / (both sizes): 1 when both are empty. A break that is not there costs as much as a miss.
+/// 2 x common / (both sizes): 1 when both are empty. A break that is not there costs as much as a
+/// miss.
 template <typename Project>
 double f1(const std::vector<Break>& predicted, const std::vector<Break>& gold, Project project) {
   std::multiset<decltype(project(gold[0]))> open;
@@ -45,15 +46,18 @@ std::string describe(const std::vector<Break>& breaks) {
   if (breaks.empty()) return "matched";
   std::vector<std::string> lines;
   for (const Break& found : breaks) {
-    const auto figures = fmt::format("{} {}", write_figure(found.custodian), write_figure(found.manager));
-    lines.push_back(found.key.empty() ? fmt::format("{} {}", break_type_name(found.type), figures)
-                                      : fmt::format("{} {} {}", found.key, break_type_name(found.type), figures));
+    const auto figures =
+        fmt::format("{} {}", write_figure(found.custodian), write_figure(found.manager));
+    lines.push_back(found.key.empty()
+                        ? fmt::format("{} {}", break_type_name(found.type), figures)
+                        : fmt::format("{} {} {}", found.key, break_type_name(found.type), figures));
   }
   std::sort(lines.begin(), lines.end());
   return fmt::format("{}", fmt::join(lines, "; "));
 }
 
-/// Rows of the custodian's table on which a statement gives no verdict, or keys that neither book has.
+/// Rows of the custodian's table on which a statement gives no verdict, or keys that neither book
+/// has.
 std::string uncovered(const Statement& statement, const Truth& truth, bool accrued) {
   std::set<std::string> judged = statement.agreed, rows = {"fee"};
   for (const Break& found : statement.breaks) {
@@ -69,7 +73,8 @@ std::string uncovered(const Statement& statement, const Truth& truth, bool accru
 
 std::string difference(const Grade& grade) {
   if (grade.outcome == Outcome::right) return "";
-  if (grade.gold == "matched") return fmt::format("reports {} where nothing differs", grade.predicted);
+  if (grade.gold == "matched")
+    return fmt::format("reports {} where nothing differs", grade.predicted);
   if (grade.predicted == "matched") return fmt::format("misses {}", grade.gold);
   return fmt::format("{} instead of {}", grade.predicted, grade.gold);
 }
@@ -80,9 +85,12 @@ Reconciliation::Reconciliation(const Config& config) : config_(config), shape_(s
   check_languages(config.name, config.languages);
 }
 
-base::Json Reconciliation::settings() const { return base::write_config(config_, base::Include::results); }
+base::Json Reconciliation::settings() const {
+  return base::write_config(config_, base::Include::results);
+}
 
-std::vector<Example> Reconciliation::examples(Split split, std::uint64_t seed, std::int64_t count) const {
+std::vector<Example> Reconciliation::examples(Split split, std::uint64_t seed,
+                                              std::int64_t count) const {
   std::vector<Example> examples;
   examples.reserve(static_cast<std::size_t>(count));
   for (std::int64_t number = 0; number < count; ++number) {
@@ -91,11 +99,15 @@ std::vector<Example> Reconciliation::examples(Split split, std::uint64_t seed, s
     example.id = example_id(config_.name, split, seed, index);
     example.task = config_.name;
     example.split = split;
-    example.language = draw_language(config_.languages, config_.chinese, fmt::format("reconciliation/{}", split_name(split)), seed, index);
+    example.language =
+        draw_language(config_.languages, config_.chinese,
+                      fmt::format("reconciliation/{}", split_name(split)), seed, index);
     const Truth truth = make_truth(config_, shape_, split, seed, index);
-    example.input = write_tables(truth, shape_, draw_style(example.language, split, seed, index), example.language);
+    example.input = write_tables(truth, shape_, draw_style(example.language, split, seed, index),
+                                 example.language);
     example.prompt = prompt_of(instruction_text(config_, example.language), example.input);
-    example.answer = write_statement(truth, example.language, config_.answer == "statement", shape_.with_accrued);
+    example.answer = write_statement(truth, example.language, config_.answer == "statement",
+                                     shape_.with_accrued);
     example.label = label_of(find_breaks(truth));
     example.truth = truth_to_json(truth);
     examples.push_back(std::move(example));
@@ -123,7 +135,8 @@ Grade Reconciliation::grade(const Example& example, const Response& response) co
   grade.gold_label = label_of(gold);
   const ExtractedAnswer answer = extract_answer(response.text);
   Statement statement = parse_statement(answer.text);
-  if (statement.fault.empty() && is_cut(answer, response.finish)) statement.fault = "the answer did not end";
+  if (statement.fault.empty() && is_cut(answer, response.finish))
+    statement.fault = "the answer did not end";
   if (statement.fault.empty() && config_.answer == "statement") {
     statement.fault = uncovered(statement, truth, shape_.with_accrued);
   }
@@ -135,7 +148,8 @@ Grade Reconciliation::grade(const Example& example, const Response& response) co
   grade.predicted = describe(statement.breaks);
   grade.predicted_label = label_of(statement.breaks);
   grade.parts["key"] = f1(statement.breaks, gold, place);
-  grade.parts["type"] = f1(statement.breaks, gold, [](const Break& found) { return std::pair(place(found), found.type); });
+  grade.parts["type"] = f1(statement.breaks, gold,
+                           [](const Break& found) { return std::pair(place(found), found.type); });
   grade.parts["amount"] = f1(statement.breaks, gold, [](const Break& found) {
     return std::tuple(place(found), found.type, found.custodian, found.manager);
   });
@@ -145,17 +159,20 @@ Grade Reconciliation::grade(const Example& example, const Response& response) co
   return grade;
 }
 
-std::optional<std::string> Reconciliation::answer_of_class(const Example& example, const std::string& label) const {
+std::optional<std::string> Reconciliation::answer_of_class(const Example& example,
+                                                           const std::string& label) const {
   if (label != "matched") return std::nullopt;
   Truth truth = truth_from_json(example.truth, example.id);
   truth.manager = truth.custodian;
-  return write_statement(truth, example.language, config_.answer == "statement", shape_.with_accrued);
+  return write_statement(truth, example.language, config_.answer == "statement",
+                         shape_.with_accrued);
 }
 
 std::optional<std::string> Reconciliation::rule_answer(const Example& example) const {
   const auto truth = read_tables(example.prompt.back().content, shape_);
   if (!truth) return std::nullopt;
-  return write_statement(*truth, example.language, config_.answer == "statement", shape_.with_accrued);
+  return write_statement(*truth, example.language, config_.answer == "statement",
+                         shape_.with_accrued);
 }
 
 }  // namespace finstill::tasks::reconciliation

@@ -4,8 +4,18 @@ namespace finstill::tasks::sentiment {
 
 const Lexicon& chinese_lexicon() {
   static const Lexicon words = {
-      .metrics = {{"净利润", true}, {"营收", true}, {"订单", true}, {"毛利率", true}, {"销量", true}, {"存款", true},
-                  {"亏损", false}, {"成本", false}, {"负债", false}, {"坏账", false}, {"逾期", false}, {"费用", false}},
+      .metrics = {{"净利润", true},
+                  {"营收", true},
+                  {"订单", true},
+                  {"毛利率", true},
+                  {"销量", true},
+                  {"存款", true},
+                  {"亏损", false},
+                  {"成本", false},
+                  {"负债", false},
+                  {"坏账", false},
+                  {"逾期", false},
+                  {"费用", false}},
       .up_past = {"上升", "增长", "增加"},
       .down_past = {"下降", "减少", "回落"},
       .up_base = {"上升", "增长", "增加"},
@@ -56,13 +66,16 @@ const Frames& chinese_frames(Split split) {
 }
 
 const std::vector<Event>& chinese_events(Split split) {
-  static const std::vector<Event> train = {
-      {"中标大单", 1}, {"提高分红", 1}, {"评级上调", 1}, {"丢失大单", -1}, {"削减分红", -1}, {"评级下调", -1},
-      {"被罚款", -1}, {"提前还款", 1}, {"召开年会", 0}, {"搬迁总部", 0}, {"更换标志", 0}, {"任命秘书", 0}};
-  static const std::vector<Event> validation = {
-      {"胜诉", 1}, {"获得专利", 1}, {"败诉", -1}, {"账户被冻结", -1}, {"更新网站", 0}, {"参加展会", 0}};
-  static const std::vector<Event> test = {
-      {"签下大合同", 1}, {"获政府奖励", 1}, {"债券违约", -1}, {"被立案调查", -1}, {"更名部门", 0}, {"公布会议日期", 0}};
+  static const std::vector<Event> train = {{"中标大单", 1},  {"提高分红", 1},  {"评级上调", 1},
+                                           {"丢失大单", -1}, {"削减分红", -1}, {"评级下调", -1},
+                                           {"被罚款", -1},   {"提前还款", 1},  {"召开年会", 0},
+                                           {"搬迁总部", 0},  {"更换标志", 0},  {"任命秘书", 0}};
+  static const std::vector<Event> validation = {{"胜诉", 1},     {"获得专利", 1},
+                                                {"败诉", -1},    {"账户被冻结", -1},
+                                                {"更新网站", 0}, {"参加展会", 0}};
+  static const std::vector<Event> test = {{"签下大合同", 1}, {"获政府奖励", 1},
+                                          {"债券违约", -1},  {"被立案调查", -1},
+                                          {"更名部门", 0},   {"公布会议日期", 0}};
   return split == Split::train ? train : split == Split::validation ? validation : test;
 }
 

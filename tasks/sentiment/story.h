@@ -28,9 +28,9 @@ inline constexpr int pattern_count = 8;
 std::string_view pattern_name(Pattern pattern);
 
 struct Clause {
-  std::string metric;   ///< "" for an event
-  int welcome = 0;      ///< +1 when growth is good news, -1 when it is bad
-  int direction = 0;    ///< +1 up, -1 down, 0 none
+  std::string metric;  ///< "" for an event
+  int welcome = 0;     ///< +1 when growth is good news, -1 when it is bad
+  int direction = 0;   ///< +1 up, -1 down, 0 none
 };
 
 struct Story {
@@ -51,8 +51,9 @@ struct Headline {
   std::string text;
 };
 
-/// Draws a headline with the wanted label. Companies, events and sentence frames belong to one split.
-Headline make_headline(std::string_view language, Split split, std::string_view label, std::uint64_t seed,
-                       std::uint64_t index);
+/// Draws a headline with the wanted label. Companies, events and sentence frames belong to one
+/// split.
+Headline make_headline(std::string_view language, Split split, std::string_view label,
+                       std::uint64_t seed, std::uint64_t index);
 
 }  // namespace finstill::tasks::sentiment

@@ -1,9 +1,9 @@
 // Finance headlines and notices of our own grammar, in three balanced classes.
 
+#include "tasks/task.h"
 #include "tasks/generated.h"
 #include "tasks/labels.h"
 #include "tasks/sentiment/story.h"
-#include "tasks/task.h"
 
 #include "base/error.h"
 #include "base/random.h"
@@ -25,8 +25,10 @@ struct Config {
   static void fields(base::Fields<Config>& f) {
     f.add("name", &Config::name, "how examples and scores call this task");
     f.add("languages", &Config::languages, "en, zh or both");
-    f.add("chinese", &Config::chinese, "share of Chinese examples where both languages are on").range(0, 1);
-    f.add("instruction", &Config::instruction, "system turn: short, full (explains what decides), none")
+    f.add("chinese", &Config::chinese, "share of Chinese examples where both languages are on")
+        .range(0, 1);
+    f.add("instruction", &Config::instruction,
+          "system turn: short, full (explains what decides), none")
         .one_of({"short", "full", "none"});
   }
 };
@@ -47,21 +49,28 @@ std::string word_of(const std::string& label, std::string_view language) {
 
 class Sentiment : public Task {
  public:
-  explicit Sentiment(Config config) : config_(std::move(config)) { check_languages(config_.name, config_.languages); }
+  explicit Sentiment(Config config) : config_(std::move(config)) {
+    check_languages(config_.name, config_.languages);
+  }
 
   std::string name() const override { return config_.name; }
   std::vector<std::string> languages() const override { return config_.languages; }
-  base::Json settings() const override { return base::write_config(config_, base::Include::results); }
+  base::Json settings() const override {
+    return base::write_config(config_, base::Include::results);
+  }
 
-  std::vector<Example> examples(Split split, std::uint64_t seed, std::int64_t count) const override {
+  std::vector<Example> examples(Split split, std::uint64_t seed,
+                                std::int64_t count) const override {
     const std::string purpose = fmt::format("sentiment/{}", split_name(split));
     std::vector<Example> examples;
     std::set<std::string> seen;
     std::uint64_t draw = 0;
     for (std::int64_t number = 0; number < count; ++number) {
       const auto index = static_cast<std::uint64_t>(number);
-      // Labels come in shuffled threes: balanced in every stretch, in no order that could be learned.
-      const auto deck = base::permutation(label_names.size(), seed, purpose, index / label_names.size());
+      // Labels come in shuffled threes: balanced in every stretch, in no order that could be
+      // learned.
+      const auto deck =
+          base::permutation(label_names.size(), seed, purpose, index / label_names.size());
       const std::string& label = label_names[deck[index % label_names.size()]];
       Example example;
       example.id = example_id(config_.name, split, seed, index);
@@ -88,13 +97,15 @@ class Sentiment : public Task {
     return words;
   }
 
-  std::optional<std::string> answer_of_class(const Example& example, const std::string& label) const override {
+  std::optional<std::string> answer_of_class(const Example& example,
+                                             const std::string& label) const override {
     return word_of(label, example.language);
   }
 
   Grade grade(const Example& example, const Response& response) const override {
     try {
-      return grade_label(label_set(), label_of(story_from_json(example.truth, example.id)), response);
+      return grade_label(label_set(), label_of(story_from_json(example.truth, example.id)),
+                         response);
     } catch (const base::Error& error) {
       return {.outcome = Outcome::unjudgeable, .reason = error.what()};
     }
@@ -104,9 +115,11 @@ class Sentiment : public Task {
   std::string instruction(std::string_view language) const {
     const bool zh = language == "zh";
     if (config_.instruction == "none") return "";
-    if (config_.instruction == "short") return zh ? "利好、利空或中性？" : "Positive, negative or neutral?";
+    if (config_.instruction == "short")
+      return zh ? "利好、利空或中性？" : "Positive, negative or neutral?";
     return zh ? "判断消息对公司的影响，只答利好、利空或中性。转折句以后半句为准，相互抵消为中性。"
-              : "Is this news good or bad for the company? Answer positive, negative or neutral. In a contrast the main "
+              : "Is this news good or bad for the company? Answer positive, negative or neutral. "
+                "In a contrast the main "
                 "clause decides; effects that cancel out are neutral.";
   }
 

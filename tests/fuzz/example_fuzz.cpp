@@ -1,5 +1,6 @@
 // fuzz: links tasks
-// Lines of examples artifacts: what is read is written and read back to the same line, and its truth may be anything.
+// Lines of examples artifacts: what is read is written and read back to the same line, and its
+// truth may be anything.
 
 #include "tasks/example.h"
 #include "tasks/task.h"
@@ -13,7 +14,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   namespace tasks = finstill::tasks;
   tasks::Example example;
   try {
-    example = tasks::example_from_json(base::parse_json({reinterpret_cast<const char*>(data), size}, "line"), "line");
+    example = tasks::example_from_json(
+        base::parse_json({reinterpret_cast<const char*>(data), size}, "line"), "line");
   } catch (const base::Error&) {
     return 0;
   }

@@ -9,7 +9,8 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   try {
-    const auto records = finstill::tasks::parse_separated({reinterpret_cast<const char*>(data), size}, ',', "fuzz.csv");
+    const auto records = finstill::tasks::parse_separated(
+        {reinterpret_cast<const char*>(data), size}, ',', "fuzz.csv");
     for (const auto& record : records) {
       if (record.fields.size() != records[0].fields.size()) std::abort();
     }

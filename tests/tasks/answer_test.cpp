@@ -6,7 +6,8 @@ namespace finstill::tasks {
 namespace {
 
 TEST(Answer, TakesTheLastAnswerBlockBeforeAnythingElse) {
-  const auto answer = extract_answer("<answer>one</answer> Answer: two \\boxed{three} <answer> four </answer> tail");
+  const auto answer = extract_answer(
+      "<answer>one</answer> Answer: two \\boxed{three} <answer> four </answer> tail");
   EXPECT_EQ(answer.text, "four");
   EXPECT_EQ(answer.how, "answer_block");
   EXPECT_EQ(extract_answer("<answer>it is \\boxed{a{b}c}</answer>").text, "a{b}c");
@@ -28,7 +29,9 @@ TEST(Answer, NeverSearchesReasoning) {
   EXPECT_EQ(open.text, "");
 }
 
-TEST(Answer, AnUnclosedBoxIsNoBox) { EXPECT_EQ(extract_answer("\\boxed{1").how, "whole"); }
+TEST(Answer, AnUnclosedBoxIsNoBox) {
+  EXPECT_EQ(extract_answer("\\boxed{1").how, "whole");
+}
 
 TEST(Answer, NormalisesWideFormsAndEmphasis) {
   EXPECT_EQ(normalise_answer("　**Ｋ４７　＝**　"), "K47 =");
@@ -47,15 +50,20 @@ TEST(Answer, ReadsFigures) {
 }
 
 TEST(Answer, RefusesWhatIsNoFigure) {
-  for (const char* text : {"", "-", ".", "1.", ".5", "1.23456", "1,2", "40,45", "1e3", "0x1", "123456789012345", "12 3", "1-2",
-                           "99999999999999亿", "--1", "(5", "NaN"}) {
+  for (const char* text :
+       {"", "-", ".", "1.", ".5", "1.23456", "1,2", "40,45", "1e3", "0x1", "123456789012345",
+        "12 3", "1-2", "99999999999999亿", "--1", "(5", "NaN"}) {
     EXPECT_FALSE(parse_figure(text).has_value()) << text;
   }
 }
 
 TEST(Answer, WritesTheShortestDecimal) {
-  for (const auto& [value, text] : {std::pair<Figure, const char*>{0, "0"}, {125000, "12.5"}, {-30000, "-3"}, {1, "0.0001"},
-                                    {-5, "-0.0005"}, {123400, "12.34"}}) {
+  for (const auto& [value, text] : {std::pair<Figure, const char*>{0, "0"},
+                                    {125000, "12.5"},
+                                    {-30000, "-3"},
+                                    {1, "0.0001"},
+                                    {-5, "-0.0005"},
+                                    {123400, "12.34"}}) {
     EXPECT_EQ(write_figure(value), text);
     EXPECT_EQ(parse_figure(text), value);
   }

@@ -24,7 +24,8 @@ class TaskContract : public testing::TestWithParam<std::string> {
     std::string yaml = "{kind: " + GetParam() + "}";
     if (GetParam() == "labelled") {
       std::string csv = "text,label\n";
-      for (int row = 0; row < 400; ++row) csv += "remark number " + std::to_string(row) + (row % 3 == 0 ? ",bad\n" : ",good\n");
+      for (int row = 0; row < 400; ++row)
+        csv += "remark number " + std::to_string(row) + (row % 3 == 0 ? ",bad\n" : ",good\n");
       tests::write_text(folder_ / "remarks.csv", csv);
       yaml = "{kind: labelled, file: " + (folder_ / "remarks.csv").string() + "}";
     }
@@ -34,7 +35,8 @@ class TaskContract : public testing::TestWithParam<std::string> {
     task_ = task_from_record({{"kind", GetParam()}, {"settings", settings}}, "test");
   }
 
-  Grade grade(const Example& example, const std::string& text, FinishReason finish = FinishReason::stop) const {
+  Grade grade(const Example& example, const std::string& text,
+              FinishReason finish = FinishReason::stop) const {
     return task_->grade(example, {.text = text, .finish = finish});
   }
 
@@ -51,7 +53,9 @@ TEST_P(TaskContract, ReferenceAnswersAreRight) {
       EXPECT_EQ(grade.score, 1);
       EXPECT_EQ(grade.predicted, grade.gold);
       EXPECT_EQ(grade.gold_label, example.label);
-      EXPECT_EQ(this->grade(example, "<think>hm</think><answer>" + example.answer + "</answer>").outcome, Outcome::right);
+      EXPECT_EQ(
+          this->grade(example, "<think>hm</think><answer>" + example.answer + "</answer>").outcome,
+          Outcome::right);
     }
   }
 }
@@ -60,7 +64,9 @@ TEST_P(TaskContract, AnswersToOtherQuestionsAreNotRight) {
   const auto examples = task_->examples(Split::test, 3, 40);
   int differing = 0;
   for (std::size_t at = 1; at < examples.size(); ++at) {
-    if (examples[at].answer == examples[at - 1].answer || examples[at].label == examples[at - 1].label) continue;
+    if (examples[at].answer == examples[at - 1].answer ||
+        examples[at].label == examples[at - 1].label)
+      continue;
     ++differing;
     const Grade grade = this->grade(examples[at], examples[at - 1].answer);
     EXPECT_NE(grade.outcome, Outcome::right) << examples[at].id;
@@ -73,9 +79,12 @@ TEST_P(TaskContract, OutcomesOfUnreadableAnswersAreKeptApart) {
   for (const Example& example : task_->examples(Split::test, 5, 10)) {
     EXPECT_EQ(grade(example, "").outcome, Outcome::unanswered);
     EXPECT_EQ(grade(example, " \n\t").outcome, Outcome::unanswered);
-    EXPECT_EQ(grade(example, "<think>never ends", FinishReason::length).outcome, Outcome::truncated);
-    EXPECT_EQ(grade(example, example.answer + " and", FinishReason::length).outcome, Outcome::truncated);
-    EXPECT_EQ(grade(example, "I think that this is a difficult question.").outcome, Outcome::malformed);
+    EXPECT_EQ(grade(example, "<think>never ends", FinishReason::length).outcome,
+              Outcome::truncated);
+    EXPECT_EQ(grade(example, example.answer + " and", FinishReason::length).outcome,
+              Outcome::truncated);
+    EXPECT_EQ(grade(example, "I think that this is a difficult question.").outcome,
+              Outcome::malformed);
     EXPECT_EQ(grade(example, "\xff\xfe\x80").outcome, Outcome::malformed);
     EXPECT_EQ(grade(example, std::string(100000, '<')).outcome, Outcome::malformed);
     EXPECT_FALSE(grade(example, "?").reason.empty());
@@ -84,7 +93,8 @@ TEST_P(TaskContract, OutcomesOfUnreadableAnswersAreKeptApart) {
 
 TEST_P(TaskContract, ABrokenTruthIsUnjudgeable) {
   Example example = task_->examples(Split::test, 5, 1).at(0);
-  for (const char* truth : {"null", "3", "{}", "[]", R"({"pattern": 1, "label": 2, "custodian": 3, "manager": {}})"}) {
+  for (const char* truth :
+       {"null", "3", "{}", "[]", R"({"pattern": 1, "label": 2, "custodian": 3, "manager": {}})"}) {
     example.truth = base::parse_json(truth, "test");
     EXPECT_EQ(grade(example, example.answer).outcome, Outcome::unjudgeable) << truth;
   }
@@ -99,7 +109,8 @@ TEST_P(TaskContract, TheSameSeedGivesTheSameExamplesAndAnotherSeedOthers) {
   const base::Json first = json(task_->examples(Split::train, 11, 30));
   EXPECT_EQ(first, json(task_->examples(Split::train, 11, 30)));
   EXPECT_NE(first, json(task_->examples(Split::train, 12, 30)));
-  EXPECT_EQ(first[0], json(task_->examples(Split::train, 11, 60))[0]) << "a longer list begins with the shorter one";
+  EXPECT_EQ(first[0], json(task_->examples(Split::train, 11, 60))[0])
+      << "a longer list begins with the shorter one";
 }
 
 TEST_P(TaskContract, ExamplesComeBackFromJson) {
@@ -115,7 +126,8 @@ TEST_P(TaskContract, ExamplesComeBackFromJson) {
 TEST_P(TaskContract, IdsAreUniqueAndSplitsShareNoText) {
   std::set<std::string> ids, texts;
   std::size_t count = 0;
-  const auto train = task_->examples(Split::train, 1, 300), test = task_->examples(Split::test, 1, 100);
+  const auto train = task_->examples(Split::train, 1, 300),
+             test = task_->examples(Split::test, 1, 100);
   for (const auto* examples : {&train, &test}) {
     for (const Example& example : *examples) {
       ids.insert(example.id);
@@ -143,7 +155,8 @@ TEST_P(TaskContract, ChoicesHoldTheAnswer) {
 }
 
 TEST_P(TaskContract, SettingsRebuildTheTask) {
-  const auto again = task_from_record({{"kind", GetParam()}, {"settings", task_->settings()}}, "test");
+  const auto again =
+      task_from_record({{"kind", GetParam()}, {"settings", task_->settings()}}, "test");
   EXPECT_EQ(scorer_id(*again), scorer_id(*task_));
   for (const Example& example : task_->examples(Split::test, 4, 10)) {
     EXPECT_EQ(again->grade(example, {.text = example.answer}).outcome, Outcome::right);

@@ -30,13 +30,16 @@ Example plain_example(std::string input, std::string label) {
 }
 
 TEST(Words, CutsEnglishAndChinese) {
-  EXPECT_EQ(words_of("Q1: Net-profit 利润up"), (std::vector<std::string>{"q1", "net", "profit", "利", "润", "up"}));
+  EXPECT_EQ(words_of("Q1: Net-profit 利润up"),
+            (std::vector<std::string>{"q1", "net", "profit", "利", "润", "up"}));
   EXPECT_EQ(words_of("\xff\xe5"), (std::vector<std::string>{"\xff", "\xe5"}));
 }
 
 TEST(Overlap, CountsSharedRunsOfEightWords) {
   const std::vector<Example> train = {plain_example("a b c d e f g h i", "x")};
-  const std::vector<Example> test = {plain_example("z a b c d e f g h", "x"), plain_example("a b c d e f g h i", "x"), plain_example("a b", "x")};
+  const std::vector<Example> test = {plain_example("z a b c d e f g h", "x"),
+                                     plain_example("a b c d e f g h i", "x"),
+                                     plain_example("a b", "x")};
   const Overlap overlap = measure_overlap(train, test);
   EXPECT_EQ(overlap.test_grams, 3);
   EXPECT_EQ(overlap.shared_grams, 2);
@@ -45,8 +48,10 @@ TEST(Overlap, CountsSharedRunsOfEightWords) {
 }
 
 TEST(NaiveBayes, LearnsWordsAndCharacterPairs) {
-  const std::vector<Example> train = {plain_example("profit up", "good"), plain_example("profit up again", "good"),
-                                      plain_example("loss down", "bad"), plain_example("利润上升", "good"), plain_example("利润下降", "bad")};
+  const std::vector<Example> train = {
+      plain_example("profit up", "good"), plain_example("profit up again", "good"),
+      plain_example("loss down", "bad"), plain_example("利润上升", "good"),
+      plain_example("利润下降", "bad")};
   const NaiveBayes bayes(train);
   EXPECT_EQ(bayes.predict("profit"), "good");
   EXPECT_EQ(bayes.predict("loss"), "bad");
@@ -64,7 +69,8 @@ TEST(Labels, AreExactNeverByContainment) {
 }
 
 TEST(Shots, SystemFirstThenSolvedQuestionsThenTheQuestion) {
-  const std::vector<Example> shots = {plain_example("q", "a"), plain_example("one", "a"), plain_example("two", "a"), plain_example("three", "b")};
+  const std::vector<Example> shots = {plain_example("q", "a"), plain_example("one", "a"),
+                                      plain_example("two", "a"), plain_example("three", "b")};
   const auto messages = with_shots(plain_example("q", "b"), shots, 2);
   ASSERT_EQ(messages.size(), 6u);
   EXPECT_EQ(messages[0].role, "system");
@@ -79,11 +85,16 @@ TEST(Aggregate, KeepsOutcomesApartAndLeavesUnjudgeableOut) {
   const auto task = base::Registry<Task>::make("sentiment");
   const Example example = plain_example("x", "positive");
   const auto graded = [&](Outcome outcome, std::string predicted, std::string gold) {
-    return Graded{&example, {.outcome = outcome, .score = outcome == Outcome::right ? 1.0 : 0.0, .predicted_label = predicted, .gold_label = gold}};
+    return Graded{&example,
+                  {.outcome = outcome,
+                   .score = outcome == Outcome::right ? 1.0 : 0.0,
+                   .predicted_label = predicted,
+                   .gold_label = gold}};
   };
-  const std::vector<Graded> items = {graded(Outcome::right, "positive", "positive"), graded(Outcome::wrong, "positive", "negative"),
-                                     graded(Outcome::malformed, "", "negative"), graded(Outcome::truncated, "", "positive"),
-                                     graded(Outcome::unjudgeable, "", "")};
+  const std::vector<Graded> items = {
+      graded(Outcome::right, "positive", "positive"),
+      graded(Outcome::wrong, "positive", "negative"), graded(Outcome::malformed, "", "negative"),
+      graded(Outcome::truncated, "", "positive"), graded(Outcome::unjudgeable, "", "")};
   const Scores scores = task->aggregate(items);
   EXPECT_EQ(scores.count, 4);
   EXPECT_EQ(scores.accuracy, 0.25);
@@ -98,7 +109,8 @@ TEST(Aggregate, KeepsOutcomesApartAndLeavesUnjudgeableOut) {
 
 TEST(ScorerId, ChangesWithSettings) {
   const auto with = [](const char* settings) {
-    return scorer_id(*task_from_record({{"kind", "sentiment"}, {"settings", base::parse_json(settings, "test")}}, "test"));
+    return scorer_id(*task_from_record(
+        {{"kind", "sentiment"}, {"settings", base::parse_json(settings, "test")}}, "test"));
   };
   EXPECT_EQ(with("{}"), with("{}"));
   EXPECT_NE(with("{}"), with(R"({"chinese": 0.5})"));
@@ -119,7 +131,8 @@ class GradeLines : public testing::Test {
 TEST_F(GradeLines, MakesTheGoldAgainFromTheId) {
   std::string lines;
   const auto examples = task_->examples(Split::test, 9, 30);
-  for (const Example& example : examples) lines += base::dump_json({{"id", example.id}, {"answer", example.answer}}) + "\n";
+  for (const Example& example : examples)
+    lines += base::dump_json({{"id", example.id}, {"answer", example.answer}}) + "\n";
   const base::Json remade = grade(lines);
   EXPECT_EQ(remade["aggregate"]["accuracy"], 1.0);
   EXPECT_EQ(remade["scorer"], scorer_id(*task_));
@@ -130,10 +143,14 @@ TEST_F(GradeLines, MakesTheGoldAgainFromTheId) {
 }
 
 TEST_F(GradeLines, RefusesBrokenInputWithTheLine) {
-  for (const char* lines : {"", "\n", "{", "[]", R"({"id": "x"})", R"({"id": "x", "answer": "y"})", R"({"id": "sentiment-test-1-99999999999", "answer": ""})",
-                            R"({"id": "sentiment-never-1-00001", "answer": ""})", R"({"id": "sentiment-test-1-00001", "answer": 3})",
-                            "{\"id\": \"sentiment-test-1-00001\", \"answer\": \"\"}\n{\"id\": \"sentiment-test-1-00001\", \"answer\": \"\"}",
-                            R"({"id": "sentiment-test-1-00001", "answer": "", "finish": "tired"})"}) {
+  for (const char* lines :
+       {"", "\n", "{", "[]", R"({"id": "x"})", R"({"id": "x", "answer": "y"})",
+        R"({"id": "sentiment-test-1-99999999999", "answer": ""})",
+        R"({"id": "sentiment-never-1-00001", "answer": ""})",
+        R"({"id": "sentiment-test-1-00001", "answer": 3})",
+        "{\"id\": \"sentiment-test-1-00001\", \"answer\": \"\"}\n{\"id\": "
+        "\"sentiment-test-1-00001\", \"answer\": \"\"}",
+        R"({"id": "sentiment-test-1-00001", "answer": "", "finish": "tired"})"}) {
     EXPECT_THROW(grade(lines), base::Error) << lines;
   }
 }
@@ -157,7 +174,9 @@ class SynthesizeStage : public testing::Test {
 };
 
 TEST_F(SynthesizeStage, WritesExamplesThatReadBackAndGradeRight) {
-  run("{tasks: [sentiment, {kind: reconciliation, chinese: 0}], train: 60, validation: 5, test: 20}", folder_ / "a");
+  run("{tasks: [sentiment, {kind: reconciliation, chinese: 0}], train: 60, validation: 5, test: "
+      "20}",
+      folder_ / "a");
   const ExampleSet set = read_example_set(folder_ / "a");
   ASSERT_EQ(set.tasks.size(), 2u);
   EXPECT_EQ(set.splits.at(Split::train).size(), 120u);
@@ -185,7 +204,8 @@ TEST_F(SynthesizeStage, IsTheSameForTheSameSeed) {
 TEST_F(SynthesizeStage, RefusesTwoTasksOfOneName) {
   EXPECT_THROW(run("{tasks: [sentiment, sentiment]}", folder_ / "a"), base::Error);
   EXPECT_THROW(run("{tasks: []}", folder_ / "a"), base::Error);
-  EXPECT_NO_THROW(run("{tasks: [sentiment, {kind: sentiment, name: second}], train: 2, test: 2}", folder_ / "a"));
+  EXPECT_NO_THROW(run("{tasks: [sentiment, {kind: sentiment, name: second}], train: 2, test: 2}",
+                      folder_ / "a"));
 }
 
 TEST_F(SynthesizeStage, RefusesAFolderThatIsNoExamples) {

@@ -24,7 +24,8 @@ std::unique_ptr<Task> labelled(const std::string& settings) {
 }
 
 TEST(TableFile, ReadsQuotedFieldsLineEndsAndSeparatorsInThem) {
-  const auto records = parse_separated("\xef\xbb\xbftext,label\r\n\"a, \"\"b\"\"\nc\",1\r\n\r\nplain,2", ',', "x.csv");
+  const auto records = parse_separated(
+      "\xef\xbb\xbftext,label\r\n\"a, \"\"b\"\"\nc\",1\r\n\r\nplain,2", ',', "x.csv");
   ASSERT_EQ(records.size(), 2u);
   EXPECT_EQ(records[0].fields.at("text"), "a, \"b\"\nc");
   EXPECT_EQ(records[1].fields.at("label"), "2");
@@ -49,7 +50,8 @@ class LabelledFiles : public testing::Test {
     std::string lines;
     for (int row = 0; row < 1000; ++row) {
       const char* label = row % 10 == 0 ? "rare" : "usual";
-      lines += R"({"note": "text )" + std::to_string(row) + R"( https://x.y/z", "kind": ")" + label + "\"}\n";
+      lines += R"({"note": "text )" + std::to_string(row) + R"( https://x.y/z", "kind": ")" +
+               label + "\"}\n";
     }
     tests::write_text(folder_ / "notes.jsonl", lines);
     base_ = "file: " + (folder_ / "notes.jsonl").string() + ", text_field: note, label_field: kind";
@@ -63,9 +65,12 @@ TEST_F(LabelledFiles, SplitsAreFixedByTheTextWhateverTheSeed) {
   const auto task = labelled(base_ + ", validation_share: 0.1, test_share: 0.2");
   std::set<std::string> train, test, validation;
   for (const std::uint64_t seed : {1, 2}) {
-    for (const Example& example : task->examples(Split::train, seed, 100000)) train.insert(example.input);
-    for (const Example& example : task->examples(Split::test, seed, 100000)) test.insert(example.input);
-    for (const Example& example : task->examples(Split::validation, seed, 100000)) validation.insert(example.input);
+    for (const Example& example : task->examples(Split::train, seed, 100000))
+      train.insert(example.input);
+    for (const Example& example : task->examples(Split::test, seed, 100000))
+      test.insert(example.input);
+    for (const Example& example : task->examples(Split::validation, seed, 100000))
+      validation.insert(example.input);
   }
   EXPECT_EQ(train.size() + test.size() + validation.size(), 1000u);
   EXPECT_NEAR(static_cast<double>(test.size()), 200, 40);
@@ -76,7 +81,9 @@ TEST_F(LabelledFiles, SplitsAreFixedByTheTextWhateverTheSeed) {
 TEST_F(LabelledFiles, BalancesClassesOfTrainingAlone) {
   const auto counts = [&](const std::string& balance, Split split) {
     std::map<std::string, int> labels;
-    for (const Example& example : labelled(base_ + ", balance: " + balance)->examples(split, 1, 100)) ++labels[example.label];
+    for (const Example& example :
+         labelled(base_ + ", balance: " + balance)->examples(split, 1, 100))
+      ++labels[example.label];
     return labels;
   };
   EXPECT_EQ(counts("classes", Split::train)["rare"], 50);
@@ -92,24 +99,30 @@ TEST_F(LabelledFiles, ATestFileIsTakenWholeAndItsTextsLeaveTraining) {
   const auto task = labelled(base_ + ", test_file: " + (folder_ / "test.jsonl").string());
   EXPECT_EQ(task->examples(Split::test, 1, 50).size(), 2u);
   for (const Split split : {Split::train, Split::validation}) {
-    for (const Example& example : task->examples(split, 1, 100000)) EXPECT_NE(example.input, "text 5 https://x.y/z");
+    for (const Example& example : task->examples(split, 1, 100000))
+      EXPECT_NE(example.input, "text 5 https://x.y/z");
   }
 }
 
 TEST_F(LabelledFiles, LinksCanBeDropped) {
-  EXPECT_EQ(labelled(base_ + ", drop_links: true")->examples(Split::train, 1, 1).at(0).input.find("http"), std::string::npos);
+  EXPECT_EQ(
+      labelled(base_ + ", drop_links: true")->examples(Split::train, 1, 1).at(0).input.find("http"),
+      std::string::npos);
 }
 
 TEST_F(LabelledFiles, NumbersMayStandForListedLabels) {
-  tests::write_text(folder_ / "numbers.json", R"([{"text": "a", "label": 0}, {"text": "b", "label": 1}])");
-  const auto task = labelled("file: " + (folder_ / "numbers.json").string() + ", labels: [down, up], test_share: 0, validation_share: 0");
+  tests::write_text(folder_ / "numbers.json",
+                    R"([{"text": "a", "label": 0}, {"text": "b", "label": 1}])");
+  const auto task = labelled("file: " + (folder_ / "numbers.json").string() +
+                             ", labels: [down, up], test_share: 0, validation_share: 0");
   std::set<std::string> labels;
   for (const Example& example : task->examples(Split::train, 1, 2)) labels.insert(example.label);
   EXPECT_EQ(labels, (std::set<std::string>{"down", "up"}));
 }
 
 TEST_F(LabelledFiles, FaultsNameTheFileAndTheLine) {
-  tests::write_text(folder_ / "bad.jsonl", "{\"text\": \"a\", \"label\": \"x\"}\n{\"text\": \"b\"}\n");
+  tests::write_text(folder_ / "bad.jsonl",
+                    "{\"text\": \"a\", \"label\": \"x\"}\n{\"text\": \"b\"}\n");
   const auto message = [](const std::string& settings) -> std::string {
     try {
       labelled(settings)->examples(Split::train, 1, 1);
@@ -126,26 +139,29 @@ TEST_F(LabelledFiles, FaultsNameTheFileAndTheLine) {
   tests::write_text(folder_ / "empty.csv", "");
   EXPECT_NE(message("file: " + (folder_ / "empty.csv").string()), "");
   tests::write_text(folder_ / "x.bin", "a");
-  EXPECT_NE(message("file: " + (folder_ / "x.bin").string()).find("unknown kind of file"), std::string::npos);
+  EXPECT_NE(message("file: " + (folder_ / "x.bin").string()).find("unknown kind of file"),
+            std::string::npos);
   EXPECT_NE(message("prompt: no slot").find("{text}"), std::string::npos);
 }
 
 TEST(Labelled, FiveLinesServeTwitterFinancialNews) {
   FINSTILL_SHARED_OR_SKIP(folder, "data/tfns");
-  const auto task = labelled("name: tfns, file: " + (folder / "train.jsonl").string() + ", test_file: " +
-                             (folder / "dev.jsonl").string() + ", label_field: label_name, balance: classes");
+  const auto task = labelled("name: tfns, file: " + (folder / "train.jsonl").string() +
+                             ", test_file: " + (folder / "dev.jsonl").string() +
+                             ", label_field: label_name, balance: classes");
   EXPECT_EQ(task->examples(Split::test, 1, 100000).size(), 995u);
   const auto train = task->examples(Split::train, 1, 300);
   std::map<std::string, int> labels;
   for (const Example& example : train) ++labels[example.label];
-  EXPECT_EQ(labels, (std::map<std::string, int>{{"bearish", 100}, {"bullish", 100}, {"neutral", 100}}));
+  EXPECT_EQ(labels,
+            (std::map<std::string, int>{{"bearish", 100}, {"bullish", 100}, {"neutral", 100}}));
   EXPECT_EQ(train[0].prompt.front().content, "bearish, bullish or neutral?");
 }
 
 TEST(Labelled, Banking77HasSeventySevenClasses) {
   FINSTILL_SHARED_OR_SKIP(folder, "data/banking77");
-  const auto task = labelled("name: banking77, file: " + (folder / "train.jsonl").string() + ", test_file: " +
-                             (folder / "dev.jsonl").string());
+  const auto task = labelled("name: banking77, file: " + (folder / "train.jsonl").string() +
+                             ", test_file: " + (folder / "dev.jsonl").string());
   const auto test = task->examples(Split::test, 1, 100000);
   EXPECT_EQ(test.size(), 981u);
   EXPECT_EQ(task->choices(test[0]).size(), 77u);

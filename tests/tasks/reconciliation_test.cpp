@@ -17,7 +17,9 @@ namespace {
 
 using enum BreakType;
 
-constexpr Figure units(std::int64_t count) { return count * figure_one; }
+constexpr Figure units(std::int64_t count) {
+  return count * figure_one;
+}
 
 Truth two_equal_books() {
   Truth truth;
@@ -29,7 +31,9 @@ Truth two_equal_books() {
   return truth;
 }
 
-TEST(Breaks, EqualBooksHaveNone) { EXPECT_TRUE(find_breaks(two_equal_books()).empty()); }
+TEST(Breaks, EqualBooksHaveNone) {
+  EXPECT_TRUE(find_breaks(two_equal_books()).empty());
+}
 
 TEST(Breaks, EachTypeIsFoundWithItsFigures) {
   const auto only_break = [](auto change) {
@@ -40,15 +44,24 @@ TEST(Breaks, EachTypeIsFoundWithItsFigures) {
     return breaks.at(0);
   };
   using B = Break;
-  EXPECT_EQ(only_break([](Book& b) { b.positions.erase(b.positions.begin()); }), (B{missing, "K47", units(40), 0}));
-  EXPECT_EQ(only_break([](Book& b) { b.positions.push_back({"Z90", "Z90", units(8), units(2), 0, units(16)}); }),
+  EXPECT_EQ(only_break([](Book& b) { b.positions.erase(b.positions.begin()); }),
+            (B{missing, "K47", units(40), 0}));
+  EXPECT_EQ(only_break([](Book& b) {
+              b.positions.push_back({"Z90", "Z90", units(8), units(2), 0, units(16)});
+            }),
             (B{extra, "Z90", 0, units(8)}));
-  EXPECT_EQ(only_break([](Book& b) { b.positions[0].quantity = units(45); }), (B{quantity, "K47", units(40), units(45)}));
-  EXPECT_EQ(only_break([](Book& b) { b.positions[0].quantity = units(-40); }), (B{sign, "K47", units(40), units(-40)}));
-  EXPECT_EQ(only_break([](Book& b) { b.positions[1].price = units(33); }), (B{price, "B12", units(30), units(33)}));
-  EXPECT_EQ(only_break([](Book& b) { b.positions[1].price = units(31); }), (B{stale, "B12", units(30), units(31)}));
-  EXPECT_EQ(only_break([](Book& b) { b.positions[1].price = units(3000); }), (B{unit, "B12", units(30), units(3000)}));
-  EXPECT_EQ(only_break([](Book& b) { b.positions[1].value = units(151); }), (B{value, "B12", units(150), units(151)}));
+  EXPECT_EQ(only_break([](Book& b) { b.positions[0].quantity = units(45); }),
+            (B{quantity, "K47", units(40), units(45)}));
+  EXPECT_EQ(only_break([](Book& b) { b.positions[0].quantity = units(-40); }),
+            (B{sign, "K47", units(40), units(-40)}));
+  EXPECT_EQ(only_break([](Book& b) { b.positions[1].price = units(33); }),
+            (B{price, "B12", units(30), units(33)}));
+  EXPECT_EQ(only_break([](Book& b) { b.positions[1].price = units(31); }),
+            (B{stale, "B12", units(30), units(31)}));
+  EXPECT_EQ(only_break([](Book& b) { b.positions[1].price = units(3000); }),
+            (B{unit, "B12", units(30), units(3000)}));
+  EXPECT_EQ(only_break([](Book& b) { b.positions[1].value = units(151); }),
+            (B{value, "B12", units(150), units(151)}));
   EXPECT_EQ(only_break([](Book& b) { b.fee = units(15); }), (B{fee, "", units(12), units(15)}));
   EXPECT_EQ(only_break([](Book& b) { b.accrued = 0; }), (B{accrual, "", units(3), 0}));
 }
@@ -61,9 +74,12 @@ TEST(Breaks, NeitherOrderNorAliasesAreBreaks) {
 }
 
 TEST(Statement, IsReadInBothLanguagesAndSeveralLayouts) {
-  const std::vector<Break> expected = {{quantity, "K47", units(40), units(45)}, {fee, "", units(12), units(15)}};
-  for (const char* text : {"K47 quantity 40 45\nfee 12 15", "K47 数量 40 45\n费用 12 15", "k-47 | Quantity | 40 | 45 ; fee | 12 | 15",
-                           "B12 =\n47K,quantity,40,45\n\nfee 12 15\n", "**K47 数量 ４０ ４５**\n费用　12　15"}) {
+  const std::vector<Break> expected = {{quantity, "K47", units(40), units(45)},
+                                       {fee, "", units(12), units(15)}};
+  for (const char* text :
+       {"K47 quantity 40 45\nfee 12 15", "K47 数量 40 45\n费用 12 15",
+        "k-47 | Quantity | 40 | 45 ; fee | 12 | 15", "B12 =\n47K,quantity,40,45\n\nfee 12 15\n",
+        "**K47 数量 ４０ ４５**\n费用　12　15"}) {
     const Statement statement = parse_statement(text);
     EXPECT_EQ(statement.fault, "") << text;
     EXPECT_EQ(statement.breaks, expected) << text;
@@ -73,9 +89,11 @@ TEST(Statement, IsReadInBothLanguagesAndSeveralLayouts) {
 }
 
 TEST(Statement, WhatIsNoVerdictIsAFault) {
-  for (const char* text : {"", "=", "hello", "K47", "K47 quantity", "K47 quantity 40", "K47 quantity 40 45 5", "K47 colour 1 2",
-                           "fee", "fee 1", "fee quantity 1 2", "K47 fee 1 2", "matched\nK47 quantity 1 2", "K47 = =",
-                           "quantity K47 40 45", "K47 missing", "K47 missing 1 2", "47 quantity 1 2", "matched matched"}) {
+  for (const char* text :
+       {"", "=", "hello", "K47", "K47 quantity", "K47 quantity 40", "K47 quantity 40 45 5",
+        "K47 colour 1 2", "fee", "fee 1", "fee quantity 1 2", "K47 fee 1 2",
+        "matched\nK47 quantity 1 2", "K47 = =", "quantity K47 40 45", "K47 missing",
+        "K47 missing 1 2", "47 quantity 1 2", "matched matched"}) {
     EXPECT_NE(parse_statement(text).fault, "") << text;
   }
 }
@@ -84,7 +102,9 @@ TEST(Statement, RepeatingABreakDoesNotCountTwice) {
   EXPECT_EQ(parse_statement("K47 missing 4\nK47 missing 4").breaks.size(), 1u);
 }
 
-Config config_of(const std::string& yaml) { return base::read_config<Config>(base::parse_yaml(yaml, "test")); }
+Config config_of(const std::string& yaml) {
+  return base::read_config<Config>(base::parse_yaml(yaml, "test"));
+}
 
 TEST(Reconciliation, WrittenAnswersReadBackAsTheTrueBreaks) {
   for (const char* level : {"demo", "standard", "hard"}) {
@@ -94,10 +114,13 @@ TEST(Reconciliation, WrittenAnswersReadBackAsTheTrueBreaks) {
       const Truth truth = make_truth(config, shape, Split::train, 5, index);
       for (const char* language : {"en", "zh"}) {
         for (const bool every_row : {true, false}) {
-          const Statement statement = parse_statement(write_statement(truth, language, every_row, shape.with_accrued));
+          const Statement statement =
+              parse_statement(write_statement(truth, language, every_row, shape.with_accrued));
           EXPECT_EQ(statement.fault, "");
           auto sorted = [](std::vector<Break> breaks) {
-            std::sort(breaks.begin(), breaks.end(), [](const Break& a, const Break& b) { return std::tie(a.key, a.type) < std::tie(b.key, b.type); });
+            std::sort(breaks.begin(), breaks.end(), [](const Break& a, const Break& b) {
+              return std::tie(a.key, a.type) < std::tie(b.key, b.type);
+            });
             return breaks;
           };
           EXPECT_EQ(sorted(statement.breaks), sorted(find_breaks(truth)));
@@ -145,9 +168,11 @@ TEST(Reconciliation, TheTestSetIsNoToy) {
 
 TEST(Reconciliation, SplitsShareNeitherKeysNorHeadsNorEightGrams) {
   const Reconciliation task(config_of("{}"));
-  const auto train = task.examples(Split::train, 1, 1500), test = task.examples(Split::test, 1, 300);
+  const auto train = task.examples(Split::train, 1, 1500),
+             test = task.examples(Split::test, 1, 300);
   std::set<std::string> train_keys, test_keys, train_heads, test_heads;
-  const auto collect = [](const std::vector<Example>& examples, std::set<std::string>& keys, std::set<std::string>& heads) {
+  const auto collect = [](const std::vector<Example>& examples, std::set<std::string>& keys,
+                          std::set<std::string>& heads) {
     for (const Example& example : examples) {
       const Truth truth = truth_from_json(example.truth, "test");
       for (const auto* book : {&truth.custodian, &truth.manager}) {
@@ -161,7 +186,8 @@ TEST(Reconciliation, SplitsShareNeitherKeysNorHeadsNorEightGrams) {
   for (const auto& key : test_keys) EXPECT_FALSE(train_keys.contains(key)) << key;
   for (const auto& head : test_heads) EXPECT_FALSE(train_heads.contains(head)) << head;
   const Overlap overlap = measure_overlap(train, test);
-  std::printf("reconciliation: %ld of %ld test 8-grams in training\n", overlap.shared_grams, overlap.test_grams);
+  std::printf("reconciliation: %ld of %ld test 8-grams in training\n", overlap.shared_grams,
+              overlap.test_grams);
   EXPECT_GT(overlap.test_grams, 1000);
   EXPECT_EQ(overlap.shared_grams, 0);
 }
@@ -172,7 +198,8 @@ TEST(Reconciliation, AnExactJoinIsPerfectUntilKeysHaveAliases) {
     int right = 0;
     const auto examples = task.examples(Split::test, 2, 100);
     for (const Example& example : examples) {
-      right += task.grade(example, {.text = task.rule_answer(example).value_or("")}).outcome == Outcome::right;
+      right += task.grade(example, {.text = task.rule_answer(example).value_or("")}).outcome ==
+               Outcome::right;
     }
     return right;
   };
@@ -206,12 +233,13 @@ TEST(Reconciliation, AStatementMustJudgeEveryRow) {
   example.truth = truth_to_json(two_equal_books());
   EXPECT_EQ(task.grade(example, {.text = "K47 =\nB12 =\nfee ="}).outcome, Outcome::right);
   EXPECT_EQ(task.grade(example, {.text = "K47 =\nfee ="}).outcome, Outcome::malformed);
-  EXPECT_EQ(task.grade(example, {.text = "K47 =\nB12 =\nfee =\nQ99 extra 3"}).outcome, Outcome::wrong);
+  EXPECT_EQ(task.grade(example, {.text = "K47 =\nB12 =\nfee =\nQ99 extra 3"}).outcome,
+            Outcome::wrong);
 }
 
 TEST(Reconciliation, ImpossibleSettingsAreRefused) {
-  for (const char* yaml : {"{rows_min: 6, rows_max: 3}", "{types: [stale]}", "{types: [colour]}", "{types: []}", "{languages: [fr]}",
-                           "{languages: []}"}) {
+  for (const char* yaml : {"{rows_min: 6, rows_max: 3}", "{types: [stale]}", "{types: [colour]}",
+                           "{types: []}", "{languages: [fr]}", "{languages: []}"}) {
     EXPECT_THROW(Reconciliation(config_of(yaml)), base::Error) << yaml;
   }
 }
@@ -220,7 +248,8 @@ TEST(Reconciliation, AllTenTypesOccurAtTheHardestLevel) {
   const Reconciliation task(config_of("{level: hard}"));
   std::set<BreakType> found;
   for (const Example& example : task.examples(Split::train, 1, 60)) {
-    for (const Break& one : find_breaks(truth_from_json(example.truth, "test"))) found.insert(one.type);
+    for (const Break& one : find_breaks(truth_from_json(example.truth, "test")))
+      found.insert(one.type);
   }
   EXPECT_EQ(found.size(), static_cast<std::size_t>(break_type_count));
 }
