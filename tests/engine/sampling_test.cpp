@@ -2,12 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <vector>
 
 #include "base/error.h"
+#include "base/random.h"
 
 namespace finstill::engine {
 namespace {
@@ -36,6 +39,23 @@ TEST(Processors, TopPKeepsTheTokenThatCrossesTheShare) {
 
 TEST(Processors, TopPOfAlmostNothingKeepsTheLikeliest) {
   EXPECT_EQ(processed({1, 1, 2}, {.top_p = 1e-9}), (std::vector<double>{gone, gone, 2}));
+}
+
+TEST(Processors, TopPOfALargeVocabularyEqualsFullSorting) {
+  for (const double p : {0.1, 0.5, 0.9, 0.99, 0.9999}) {
+    std::vector<double> logits;
+    for (std::uint64_t id = 0; id < 3000; ++id) logits.push_back(6 * base::uniform(1, "logits", id));
+    double total = 0;
+    for (const double logit : logits) total += std::exp(logit);
+    std::vector<double> sorted = logits;
+    std::sort(sorted.begin(), sorted.end(), std::greater<>());
+    std::size_t kept = 0;
+    for (double before = 0; kept < sorted.size() && before < p * total; ++kept) before += std::exp(sorted[kept]);
+    const std::vector<double> result = processed(logits, {.top_p = p});
+    for (std::size_t id = 0; id < logits.size(); ++id) {
+      EXPECT_EQ(result[id], logits[id] >= sorted[kept - 1] ? logits[id] : gone) << p << " " << id;
+    }
+  }
 }
 
 TEST(Processors, MinPComparesWithTheLikeliest) {

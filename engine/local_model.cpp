@@ -1,0 +1,23 @@
+#include "engine/local.h"
+#include "ops/kernels.h"
+
+namespace finstill::engine {
+
+LocalModel::LocalModel(const std::filesystem::path& reference, const std::filesystem::path& adapter,
+                       const base::Runtime& runtime)
+    : opened_(model::open_model(reference, {.dtype = ops::choose_dtype(runtime.dtype).dtype,
+                                            .device = runtime.device,
+                                            .adapter = adapter})),
+      tokenizer_(text::load_tokenizer(opened_.folders.tokenizer)),
+      chat_template_(text::chat_template_of(*tokenizer_)) {}
+
+std::unique_ptr<Generator> LocalModel::generator(const LocalOptions& options) const {
+  return local_generator({.model = opened_.model,
+                          .weights = *opened_.weights,
+                          .adapters = opened_.adapters.get(),
+                          .tokenizer = *tokenizer_,
+                          .chat_template = chat_template_},
+                         options);
+}
+
+}  // namespace finstill::engine
