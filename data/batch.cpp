@@ -6,11 +6,12 @@
 namespace finstill::data {
 
 std::int64_t Batch::scored() const {
-  return std::count_if(targets.begin(), targets.end(), [](std::int64_t target) { return target != not_scored; });
+  return std::count_if(targets.begin(), targets.end(),
+                       [](std::int64_t target) { return target != not_scored; });
 }
 
-void Batch::append(std::span<const std::int32_t> span_ids, std::span<const std::uint8_t> trained, std::int64_t document,
-                   std::int64_t group) {
+void Batch::append(std::span<const std::int32_t> span_ids, std::span<const std::uint8_t> trained,
+                   std::int64_t document, std::int64_t group) {
   assert(trained.empty() || trained.size() == span_ids.size());
   if (span_ids.empty()) return;
   if (cu_seqlens.empty()) cu_seqlens.push_back(0);

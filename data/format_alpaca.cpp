@@ -1,4 +1,5 @@
-// {"instruction": "...", "input": "...", "output": "...", "system": "...", "history": [["question", "answer"], ...]}
+// {"instruction": "...", "input": "...", "output": "...", "system": "...", "history": [["question",
+// "answer"], ...]}
 
 #include "data/documents.h"
 
@@ -9,7 +10,9 @@ namespace {
 
 class AlpacaFormat : public RowFormat {
  public:
-  bool fits(const base::Json& row) const override { return row.contains("instruction") && row.contains("output"); }
+  bool fits(const base::Json& row) const override {
+    return row.contains("instruction") && row.contains("output");
+  }
 
   void read(const base::Json& row, const std::string& where, Record& record) const override {
     const std::string system = base::json_string(row, "system", where, "");
@@ -35,11 +38,13 @@ class AlpacaFormat : public RowFormat {
     const auto is_turn = [](const base::Json& turn) {
       return turn.is_array() && turn.size() == 2 && turn[0].is_string() && turn[1].is_string();
     };
-    if (!history->is_array()) base::fail(base::ExitCode::data, "{}: history must be a list of [question, answer]", where);
+    if (!history->is_array())
+      base::fail(base::ExitCode::data, "{}: history must be a list of [question, answer]", where);
     for (std::size_t i = 0; i < history->size(); ++i) {
       const base::Json& turn = (*history)[i];
       if (!is_turn(turn)) {
-        base::fail(base::ExitCode::data, "{}: history[{}] must be [question, answer], two strings", where, i);
+        base::fail(base::ExitCode::data, "{}: history[{}] must be [question, answer], two strings",
+                   where, i);
       }
       record.messages.push_back({"user", turn[0].get<std::string>()});
       record.messages.push_back({"assistant", turn[1].get<std::string>()});
@@ -48,7 +53,8 @@ class AlpacaFormat : public RowFormat {
 };
 
 const bool registered = base::Registry<RowFormat>::add<base::NoConfig>(
-    "alpaca", "{\"instruction\", \"input\", \"output\"}: one question and answer, the answer trained",
+    "alpaca",
+    "{\"instruction\", \"input\", \"output\"}: one question and answer, the answer trained",
     [](const base::NoConfig&) { return std::make_unique<AlpacaFormat>(); });
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Lines of an `examples` artifact: {"id", "task", "language", "messages", "answer", ...}. The messages end with the
-// reference answer as the assistant's turn.
+// Lines of an `examples` artifact: {"id", "task", "language", "messages", "answer", ...}. The
+// messages end with the reference answer as the assistant's turn.
 
 #include "data/documents.h"
 
@@ -10,13 +10,17 @@ namespace {
 
 class ExamplesFormat : public RowFormat {
  public:
-  bool fits(const base::Json& row) const override { return row.contains("task") && row.contains("messages"); }
+  bool fits(const base::Json& row) const override {
+    return row.contains("task") && row.contains("messages");
+  }
 
   void read(const base::Json& row, const std::string& where, Record& record) const override {
     const auto messages = row.find("messages");
-    record.messages = text::messages_from_json(messages == row.end() ? base::Json() : *messages, where);
+    record.messages =
+        text::messages_from_json(messages == row.end() ? base::Json() : *messages, where);
     if (record.messages.back().role != "assistant") {
-      base::fail(base::ExitCode::data, "{}: messages: an example must end with the reference answer (role assistant)",
+      base::fail(base::ExitCode::data,
+                 "{}: messages: an example must end with the reference answer (role assistant)",
                  where);
     }
     // Few-shot turns in a prompt are part of the question: the reference answer alone is trained.
@@ -24,13 +28,14 @@ class ExamplesFormat : public RowFormat {
   }
 
   base::Json example() const override {
-    return {{"id", "sentiment-train-7-00001"},
-            {"task", "sentiment"},
-            {"language", "en"},
-            {"messages",
-             {{{"role", "user"}, {"content", "Profit warning issued. positive, negative or neutral?"}},
-              {{"role", "assistant"}, {"content", "negative"}}}},
-            {"answer", "negative"}};
+    return {
+        {"id", "sentiment-train-7-00001"},
+        {"task", "sentiment"},
+        {"language", "en"},
+        {"messages",
+         {{{"role", "user"}, {"content", "Profit warning issued. positive, negative or neutral?"}},
+          {{"role", "assistant"}, {"content", "negative"}}}},
+        {"answer", "negative"}};
   }
 };
 

@@ -8,11 +8,14 @@ namespace {
 
 class MessagesFormat : public RowFormat {
  public:
-  bool fits(const base::Json& row) const override { return row.contains("messages") && !row.contains("task"); }
+  bool fits(const base::Json& row) const override {
+    return row.contains("messages") && !row.contains("task");
+  }
 
   void read(const base::Json& row, const std::string& where, Record& record) const override {
     const auto messages = row.find("messages");
-    record.messages = text::messages_from_json(messages == row.end() ? base::Json() : *messages, where);
+    record.messages =
+        text::messages_from_json(messages == row.end() ? base::Json() : *messages, where);
     record.tools = read_tools(row, where);
   }
 

@@ -1,4 +1,5 @@
-// {"conversations": [{"from": "human", "value": "..."}, {"from": "gpt", ...}], "system": "...", "tools": ...}
+// {"conversations": [{"from": "human", "value": "..."}, {"from": "gpt", ...}], "system": "...",
+// "tools": ...}
 
 #include <map>
 
@@ -10,16 +11,21 @@
 namespace finstill::data {
 namespace {
 
-/// Roles by the names that data sets give them; "function_call" is an assistant's turn that calls a tool.
+/// Roles by the names that data sets give them; "function_call" is an assistant's turn that calls a
+/// tool.
 std::string role_of(const std::string& from, const std::string& where) {
   static const std::map<std::string, std::string> roles = {
-      {"human", "user"},       {"user", "user"},     {"gpt", "assistant"}, {"chatgpt", "assistant"},
-      {"assistant", "assistant"}, {"model", "assistant"}, {"system", "system"}, {"observation", "tool"},
-      {"tool", "tool"},        {"function_call", "assistant"}};
+      {"human", "user"},          {"user", "user"},
+      {"gpt", "assistant"},       {"chatgpt", "assistant"},
+      {"assistant", "assistant"}, {"model", "assistant"},
+      {"system", "system"},       {"observation", "tool"},
+      {"tool", "tool"},           {"function_call", "assistant"}};
   const auto found = roles.find(from);
   if (found == roles.end()) {
-    base::fail(base::ExitCode::data,
-               "{}: from: unknown speaker '{}'; known: human, gpt, system, observation, function_call", where, from);
+    base::fail(
+        base::ExitCode::data,
+        "{}: from: unknown speaker '{}'; known: human, gpt, system, observation, function_call",
+        where, from);
   }
   return found->second;
 }
@@ -40,7 +46,8 @@ class ShareGptFormat : public RowFormat {
     const base::Json& turns = required_array(row, "conversations", where);
     for (std::size_t i = 0; i < turns.size(); ++i) {
       const std::string place = fmt::format("{}: conversations[{}]", where, i);
-      if (!turns[i].is_object()) base::fail(base::ExitCode::data, "{}: must be an object with from and value", place);
+      if (!turns[i].is_object())
+        base::fail(base::ExitCode::data, "{}: must be an object with from and value", place);
       const std::string from = base::json_string(turns[i], "from", place);
       text::Message message;
       message.role = role_of(from, place);

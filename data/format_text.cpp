@@ -17,7 +17,9 @@ class TextFormat : public RowFormat {
     record.text = base::json_string(row, "text", where);
   }
 
-  base::Json example() const override { return {{"text", "Net interest income rose by 3 % in 2024."}}; }
+  base::Json example() const override {
+    return {{"text", "Net interest income rose by 3 % in 2024."}};
+  }
 };
 
 const bool registered = base::Registry<RowFormat>::add<base::NoConfig>(

@@ -16,11 +16,14 @@ namespace {
 
 /// Places one window: `members` are places in the order, longest first.
 void pack_window(const std::vector<std::int64_t>& lengths, const std::vector<std::int64_t>& order,
-                 std::vector<std::size_t> members, std::int64_t row_tokens, std::vector<std::vector<std::size_t>>& rows) {
+                 std::vector<std::size_t> members, std::int64_t row_tokens,
+                 std::vector<std::vector<std::size_t>>& rows) {
   std::stable_sort(members.begin(), members.end(), [&](std::size_t a, std::size_t b) {
-    return lengths[static_cast<std::size_t>(order[a])] > lengths[static_cast<std::size_t>(order[b])];
+    return lengths[static_cast<std::size_t>(order[a])] >
+           lengths[static_cast<std::size_t>(order[b])];
   });
-  std::set<std::pair<std::int64_t, std::size_t>> room;  // (tokens left, row); the best fit is the first that is enough
+  std::set<std::pair<std::int64_t, std::size_t>>
+      room;  // (tokens left, row); the best fit is the first that is enough
   for (const std::size_t member : members) {
     const std::int64_t length = lengths[static_cast<std::size_t>(order[member])];
     assert(length <= row_tokens);
@@ -49,7 +52,8 @@ std::vector<std::int64_t> document_order(const std::vector<Document>& documents)
 
 std::vector<std::int64_t> lengths_of(const std::vector<Document>& documents) {
   std::vector<std::int64_t> lengths;
-  for (const Document& document : documents) lengths.push_back(static_cast<std::int64_t>(document.ids.size()));
+  for (const Document& document : documents)
+    lengths.push_back(static_cast<std::int64_t>(document.ids.size()));
   return lengths;
 }
 
@@ -58,13 +62,15 @@ std::vector<Row> make_rows(const std::vector<Document>& documents, const Packing
   const std::vector<std::int64_t> lengths = lengths_of(documents);
   if (config.kind == "concatenate") {
     std::vector<bool> has_eos;
-    for (const Document& document : documents) has_eos.push_back(eos < 0 || (!document.ids.empty() && document.ids.back() == eos));
+    for (const Document& document : documents)
+      has_eos.push_back(eos < 0 || (!document.ids.empty() && document.ids.back() == eos));
     return pack_concatenated(lengths, has_eos, order, config.row_tokens);
   }
   for (const Document& document : documents) {
     if (static_cast<std::int64_t>(document.ids.size()) > config.row_tokens) {
       base::fail(base::ExitCode::data,
-                 "document {}: {} tokens do not fit into a row of {}; lower max_length or raise the tokens a row",
+                 "document {}: {} tokens do not fit into a row of {}; lower max_length or raise "
+                 "the tokens a row",
                  document.id, document.ids.size(), config.row_tokens);
     }
   }
@@ -78,7 +84,8 @@ struct TokenSpan {
   std::int64_t document = -1;
 };
 
-void add_piece(TokenSpan& span, const Piece& piece, const std::vector<Document>& documents, std::int32_t eos) {
+void add_piece(TokenSpan& span, const Piece& piece, const std::vector<Document>& documents,
+               std::int32_t eos) {
   if (piece.document < 0) {
     // A joint that no document ends with by itself is nothing to learn from.
     span.ids.push_back(eos);
@@ -86,15 +93,18 @@ void add_piece(TokenSpan& span, const Piece& piece, const std::vector<Document>&
     return;
   }
   const Document& document = documents[static_cast<std::size_t>(piece.document)];
-  span.ids.insert(span.ids.end(), document.ids.begin() + piece.begin, document.ids.begin() + piece.end);
-  span.trained.insert(span.trained.end(), document.trained.begin() + piece.begin, document.trained.begin() + piece.end);
+  span.ids.insert(span.ids.end(), document.ids.begin() + piece.begin,
+                  document.ids.begin() + piece.end);
+  span.trained.insert(span.trained.end(), document.trained.begin() + piece.begin,
+                      document.trained.begin() + piece.end);
   if (span.document < 0) span.document = piece.document;
 }
 
 /// Fills batches span by span; a span that would exceed the budget opens the next batch.
 class BatchBuilder {
  public:
-  BatchBuilder(const std::vector<Document>& documents, const PackingConfig& config, std::int32_t eos, std::int64_t budget)
+  BatchBuilder(const std::vector<Document>& documents, const PackingConfig& config,
+               std::int32_t eos, std::int64_t budget)
       : documents_(documents), joined_(config.kind == "concatenate"), eos_(eos), budget_(budget) {}
 
   void add(const Row& row) {
@@ -111,7 +121,8 @@ class BatchBuilder {
  private:
   void flush(TokenSpan span) {
     const auto length = static_cast<std::int64_t>(span.ids.size());
-    if (batches_.empty() || (budget_ > 0 && batches_.back().tokens() + length > budget_)) batches_.emplace_back();
+    if (batches_.empty() || (budget_ > 0 && batches_.back().tokens() + length > budget_))
+      batches_.emplace_back();
     batches_.back().append(span.ids, span.trained, span.document);
   }
 
@@ -124,11 +135,12 @@ class BatchBuilder {
 
 class PackedSource : public BatchSource {
  public:
-  PackedSource(std::vector<Document> documents, const PackingConfig& config, std::uint64_t seed, std::int64_t epochs,
-               std::int32_t eos)
+  PackedSource(std::vector<Document> documents, const PackingConfig& config, std::uint64_t seed,
+               std::int64_t epochs, std::int32_t eos)
       : documents_(std::move(documents)), config_(config), seed_(seed), epochs_(epochs), eos_(eos) {
     std::vector<std::int64_t> order = document_order(documents_);
-    if (order.empty()) base::fail(base::ExitCode::data, "the data set is empty: there is no document to train on");
+    if (order.empty())
+      base::fail(base::ExitCode::data, "the data set is empty: there is no document to train on");
     if (config_.shuffle) base::Random(seed_, "documents").shuffle(order);
     rows_ = make_rows(documents_, config_, order, eos_);
   }
@@ -148,15 +160,16 @@ class PackedSource : public BatchSource {
   }
 
   double epoch_after(std::int64_t step) const override {
-    const double passes = static_cast<double>(step * config_.rows_per_step) / static_cast<double>(row_count());
+    const double passes =
+        static_cast<double>(step * config_.rows_per_step) / static_cast<double>(row_count());
     return epochs_ == 0 ? passes : std::min(passes, static_cast<double>(epochs_));
   }
 
  private:
   std::int64_t row_count() const { return static_cast<std::int64_t>(rows_.size()); }
 
-  /// The row at a place of the endless sequence of epochs. The permutation of the epoch last asked for is kept; it is a
-  /// function of seed and epoch, not a state.
+  /// The row at a place of the endless sequence of epochs. The permutation of the epoch last asked
+  /// for is kept; it is a function of seed and epoch, not a state.
   std::size_t row_at(std::int64_t at) const {
     const std::int64_t epoch = at / row_count();
     const auto place = static_cast<std::size_t>(at % row_count());
@@ -182,8 +195,9 @@ class PackedSource : public BatchSource {
 
 }  // namespace
 
-std::vector<Row> pack_best_fit(const std::vector<std::int64_t>& lengths, const std::vector<std::int64_t>& order,
-                               std::int64_t row_tokens, std::int64_t window) {
+std::vector<Row> pack_best_fit(const std::vector<std::int64_t>& lengths,
+                               const std::vector<std::int64_t>& order, std::int64_t row_tokens,
+                               std::int64_t window) {
   std::vector<Row> result;
   for (std::size_t begin = 0; begin < order.size(); begin += static_cast<std::size_t>(window)) {
     const std::size_t end = std::min(order.size(), begin + static_cast<std::size_t>(window));
@@ -191,7 +205,8 @@ std::vector<Row> pack_best_fit(const std::vector<std::int64_t>& lengths, const s
     std::iota(members.begin(), members.end(), begin);
     std::vector<std::vector<std::size_t>> rows;
     pack_window(lengths, order, std::move(members), row_tokens, rows);
-    // Back into the order that was asked for: of the documents in a row, and of the rows by their first document.
+    // Back into the order that was asked for: of the documents in a row, and of the rows by their
+    // first document.
     for (auto& row : rows) std::sort(row.begin(), row.end());
     std::sort(rows.begin(), rows.end());
     for (const auto& row : rows) {
@@ -204,8 +219,10 @@ std::vector<Row> pack_best_fit(const std::vector<std::int64_t>& lengths, const s
   return result;
 }
 
-std::vector<Row> pack_concatenated(const std::vector<std::int64_t>& lengths, const std::vector<bool>& has_eos,
-                                   const std::vector<std::int64_t>& order, std::int64_t row_tokens) {
+std::vector<Row> pack_concatenated(const std::vector<std::int64_t>& lengths,
+                                   const std::vector<bool>& has_eos,
+                                   const std::vector<std::int64_t>& order,
+                                   std::int64_t row_tokens) {
   std::vector<Row> rows;
   std::int64_t room = 0;
   const auto add = [&](std::int64_t document, std::int64_t length) {
@@ -227,16 +244,18 @@ std::vector<Row> pack_concatenated(const std::vector<std::int64_t>& lengths, con
   return rows;
 }
 
-std::unique_ptr<BatchSource> make_batch_source(std::vector<Document> documents, const PackingConfig& config,
-                                               std::uint64_t seed, std::int64_t epochs, std::int32_t eos) {
+std::unique_ptr<BatchSource> make_batch_source(std::vector<Document> documents,
+                                               const PackingConfig& config, std::uint64_t seed,
+                                               std::int64_t epochs, std::int32_t eos) {
   return std::make_unique<PackedSource>(std::move(documents), config, seed, epochs, eos);
 }
 
-std::vector<Batch> make_evaluation_batches(const std::vector<Document>& documents, const PackingConfig& config,
-                                           std::int32_t eos) {
+std::vector<Batch> make_evaluation_batches(const std::vector<Document>& documents,
+                                           const PackingConfig& config, std::int32_t eos) {
   const std::vector<std::int64_t> order = document_order(documents);
-  const std::int64_t budget =
-      config.micro_batch_tokens > 0 ? config.micro_batch_tokens : config.row_tokens * config.rows_per_step;
+  const std::int64_t budget = config.micro_batch_tokens > 0
+                                  ? config.micro_batch_tokens
+                                  : config.row_tokens * config.rows_per_step;
   BatchBuilder builder(documents, config, eos, budget);
   if (config.kind == "concatenate") {
     for (const Row& row : make_rows(documents, config, order, eos)) builder.add(row);

@@ -11,7 +11,8 @@ namespace finstill::data {
 
 namespace {
 
-const bool listed = base::list_registry<RowFormat>("format", "rows of data sets that training reads");
+const bool listed =
+    base::list_registry<RowFormat>("format", "rows of data sets that training reads");
 
 /// The file that a path means: itself, or the one inside a folder that holds the split.
 std::filesystem::path file_of(const std::filesystem::path& path, const std::string& split) {
@@ -22,10 +23,12 @@ std::filesystem::path file_of(const std::filesystem::path& path, const std::stri
     }
     return path;
   }
-  for (const std::string& name : {split + ".jsonl", split + ".json", std::string("examples.jsonl")}) {
+  for (const std::string& name :
+       {split + ".jsonl", split + ".json", std::string("examples.jsonl")}) {
     if (std::filesystem::exists(path / name, error)) return path / name;
   }
-  base::fail(base::ExitCode::data, "{}: the folder holds neither {}.jsonl, {}.json nor examples.jsonl", path.string(),
+  base::fail(base::ExitCode::data,
+             "{}: the folder holds neither {}.jsonl, {}.json nor examples.jsonl", path.string(),
              split, split);
 }
 
@@ -43,11 +46,13 @@ bool holds_array(const std::filesystem::path& file) {
 class RecordReader {
  public:
   explicit RecordReader(const ReadOptions& options) : options_(options) {
-    if (options.format != "auto") format_ = base::Registry<RowFormat>::make(options.format, "format");
+    if (options.format != "auto")
+      format_ = base::Registry<RowFormat>::make(options.format, "format");
   }
 
   bool full() const {
-    return options_.max_records > 0 && static_cast<std::int64_t>(records.size()) >= options_.max_records;
+    return options_.max_records > 0 &&
+           static_cast<std::int64_t>(records.size()) >= options_.max_records;
   }
 
   void add(const base::Json& row, const std::string& where) {
@@ -94,7 +99,8 @@ class RecordReader {
       if (keys.size() < 200) keys += (keys.empty() ? "" : ", ") + key.substr(0, 40);
     }
     base::fail(base::ExitCode::data,
-               "{}: no known format has the keys {}; known: text, messages, sharegpt (conversations), alpaca "
+               "{}: no known format has the keys {}; known: text, messages, sharegpt "
+               "(conversations), alpaca "
                "(instruction, input, output), examples",
                where, keys.empty() ? "(none)" : keys);
   }
@@ -118,7 +124,8 @@ void read_array(const std::filesystem::path& file, RecordReader& reader) {
   }
 }
 
-void read_lines(const std::filesystem::path& file, const ReadOptions& options, RecordReader& reader) {
+void read_lines(const std::filesystem::path& file, const ReadOptions& options,
+                RecordReader& reader) {
   base::JsonlReader lines(file);
   while (!reader.full()) {
     try {
@@ -143,8 +150,10 @@ std::vector<Record> read_records(const std::filesystem::path& path, const ReadOp
     read_lines(file, options, reader);
   }
   if (reader.records.empty() && options.faults == nullptr) {
-    base::fail(base::ExitCode::data, "{}: the data set is empty: {}; give a file with at least one row", file.string(),
-               reader.of_other_splits > 0 ? fmt::format("none of its {} rows belongs to split '{}'", reader.of_other_splits, options.split)
+    base::fail(base::ExitCode::data,
+               "{}: the data set is empty: {}; give a file with at least one row", file.string(),
+               reader.of_other_splits > 0 ? fmt::format("none of its {} rows belongs to split '{}'",
+                                                        reader.of_other_splits, options.split)
                                           : std::string("it holds no row"));
   }
   return std::move(reader.records);
@@ -154,7 +163,8 @@ Split split_records(std::vector<Record> records, double share, std::uint64_t see
   Split split;
   for (Record& record : records) {
     // The first 52 bits of a hash, as a fraction: uniform, and a function of seed and id alone.
-    const std::string digest = base::sha256(fmt::format("validation {} {}", seed, record.id)).substr(0, 13);
+    const std::string digest =
+        base::sha256(fmt::format("validation {} {}", seed, record.id)).substr(0, 13);
     const double place = static_cast<double>(std::stoull(digest, nullptr, 16)) / 4503599627370496.0;
     (place < share ? split.validation : split.train).push_back(std::move(record));
   }

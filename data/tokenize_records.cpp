@@ -13,17 +13,20 @@ namespace finstill::data {
 
 namespace {
 
-Document tokenize_text(const Record& record, const text::Tokenizer& tokenizer, const TokenizeOptions& options) {
+Document tokenize_text(const Record& record, const text::Tokenizer& tokenizer,
+                       const TokenizeOptions& options) {
   Document document;
-  document.ids = tokenizer.encode(record.text, {.add_special_tokens = true, .parse_special = false});
+  document.ids =
+      tokenizer.encode(record.text, {.add_special_tokens = true, .parse_special = false});
   const auto eos = tokenizer.special().eos;
-  if (options.append_eos && eos && (document.ids.empty() || document.ids.back() != *eos)) document.ids.push_back(*eos);
+  if (options.append_eos && eos && (document.ids.empty() || document.ids.back() != *eos))
+    document.ids.push_back(*eos);
   document.trained.assign(document.ids.size(), 1);
   return document;
 }
 
-Document tokenize_chat(const Record& record, const text::Tokenizer& tokenizer, const text::ChatTemplate& chat_template,
-                       const TokenizeOptions& options) {
+Document tokenize_chat(const Record& record, const text::Tokenizer& tokenizer,
+                       const text::ChatTemplate& chat_template, const TokenizeOptions& options) {
   text::RenderOptions render = options.render;
   render.tools = record.tools;
   Document document;
@@ -38,11 +41,12 @@ Document tokenize_chat(const Record& record, const text::Tokenizer& tokenizer, c
   return document;
 }
 
-/// Calls work(i) for 0..count-1 on several threads. Of several exceptions that of the smallest index comes out, as it
-/// would on one thread.
+/// Calls work(i) for 0..count-1 on several threads. Of several exceptions that of the smallest
+/// index comes out, as it would on one thread.
 template <typename Work>
 void for_each_index(std::size_t count, int threads, Work work) {
-  std::size_t workers = threads > 0 ? static_cast<std::size_t>(threads) : std::thread::hardware_concurrency();
+  std::size_t workers =
+      threads > 0 ? static_cast<std::size_t>(threads) : std::thread::hardware_concurrency();
   workers = std::clamp<std::size_t>(workers, 1, std::max<std::size_t>(1, count / 64));
   std::vector<std::exception_ptr> failures(workers);
   std::vector<std::size_t> failed_at(workers, count);
@@ -63,18 +67,22 @@ void for_each_index(std::size_t count, int threads, Work work) {
   run(0);
   for (std::thread& thread : others) thread.join();
   const auto first = std::min_element(failed_at.begin(), failed_at.end());
-  if (*first < count) std::rethrow_exception(failures[static_cast<std::size_t>(first - failed_at.begin())]);
+  if (*first < count)
+    std::rethrow_exception(failures[static_cast<std::size_t>(first - failed_at.begin())]);
 }
 
-/// Applies the length limit to one document; false = leave it out.
-bool fit_length(Document& document, const Record& record, const TokenizeOptions& options, DocumentSummary& summary) {
+/// False = leave the document out.
+bool fit_length(Document& document, const Record& record, const TokenizeOptions& options,
+                DocumentSummary& summary) {
   const auto length = static_cast<std::int64_t>(document.ids.size());
   summary.longest = std::max(summary.longest, length);
   if (length <= options.max_length) return true;
   if (options.truncation == "error") {
     base::fail(base::ExitCode::data,
-               "{}: the document has {} tokens, more than max_length {}; raise max_length, or set truncation to cut or "
-               "drop", record.where, length, options.max_length);
+               "{}: the document has {} tokens, more than max_length {}; raise max_length, or set "
+               "truncation to cut or "
+               "drop",
+               record.where, length, options.max_length);
   }
   if (options.truncation == "drop") {
     ++summary.dropped;
@@ -87,33 +95,21 @@ bool fit_length(Document& document, const Record& record, const TokenizeOptions&
   return true;
 }
 
-void check_set(const DocumentSummary& summary, const TokenizeOptions& options, const std::string& source) {
+void check_set(const DocumentSummary& summary, const TokenizeOptions& options,
+               const std::string& source) {
   if (summary.documents == 0) {
     base::fail(base::ExitCode::data,
-               "{}: the data set is empty: {} rows read, {} without a token, {} longer than max_length {} and dropped; give "
-               "more data or raise max_length", source, summary.records, summary.empty, summary.dropped, options.max_length);
+               "{}: the data set is empty: {} rows read, {} without a token, {} longer than "
+               "max_length {} and dropped; give "
+               "more data or raise max_length",
+               source, summary.records, summary.empty, summary.dropped, options.max_length);
   }
   if (summary.scored == 0) {
     base::fail(base::ExitCode::data,
-               "{}: all labels are masked: none of the {} documents has a trained token ({} were cut at max_length {}); "
-               "chats need assistant turns with content, inside the length", source, summary.documents, summary.cut,
-               options.max_length);
-  }
-}
-
-void add_warnings(const text::Tokenizer& tokenizer, const text::ChatTemplate& chat_template, bool chats,
-                  DocumentSummary& summary) {
-  if (chats) summary.warnings = chat_template.warnings();
-  if (summary.unscored > 0) {
-    summary.warnings.push_back(fmt::format("{} of {} documents have no trained token: they cost time and teach nothing",
-                                           summary.unscored, summary.documents));
-  }
-  const text::EncodeCounters counters = tokenizer.counters();
-  if (counters.dropped_bytes > 0) {
-    summary.warnings.push_back(fmt::format("{} bytes have no token and are lost", counters.dropped_bytes));
-  }
-  if (counters.invalid_utf8_bytes > 0) {
-    summary.warnings.push_back(fmt::format("{} bytes are not valid UTF-8 and are read as U+FFFD", counters.invalid_utf8_bytes));
+               "{}: all labels are masked: none of the {} documents has a trained token ({} were "
+               "cut at max_length {}); "
+               "chats need assistant turns with content, inside the length",
+               source, summary.documents, summary.cut, options.max_length);
   }
 }
 
@@ -126,9 +122,12 @@ std::int64_t Document::scored() const {
 }
 
 base::Json DocumentSummary::to_json() const {
-  return {{"records", records}, {"documents", documents}, {"tokens", tokens},     {"trained_tokens", scored},
-          {"cut", cut},         {"cut_tokens", cut_tokens}, {"dropped", dropped}, {"untrained_documents", unscored},
-          {"empty", empty},     {"longest", longest},       {"warnings", warnings}};
+  return {{"records", records},  {"documents", documents},
+          {"tokens", tokens},    {"trained_tokens", scored},
+          {"cut", cut},          {"cut_tokens", cut_tokens},
+          {"dropped", dropped},  {"untrained_documents", unscored},
+          {"empty", empty},      {"longest", longest},
+          {"warnings", warnings}};
 }
 
 std::string DocumentSummary::line() const {
@@ -143,36 +142,65 @@ std::string DocumentSummary::line() const {
   return text;
 }
 
+Document tokenize_record(const Record& record, const text::Tokenizer& tokenizer,
+                         const text::ChatTemplate& chat_template, const TokenizeOptions& options) {
+  Document document = record.is_chat() ? tokenize_chat(record, tokenizer, chat_template, options)
+                                       : tokenize_text(record, tokenizer, options);
+  document.id = record.id;
+  return document;
+}
+
+void add_document(DocumentSet& set, Document document, const Record& record,
+                  const TokenizeOptions& options) {
+  DocumentSummary& summary = set.summary;
+  ++summary.records;
+  if (document.ids.empty()) {
+    ++summary.empty;
+    return;
+  }
+  if (!fit_length(document, record, options, summary)) return;
+  const std::int64_t scored = document.scored();
+  ++summary.documents;
+  summary.tokens += static_cast<std::int64_t>(document.ids.size());
+  summary.scored += scored;
+  summary.unscored += scored == 0 ? 1 : 0;
+  set.documents.push_back(std::move(document));
+}
+
+std::vector<std::string> warnings_about(const DocumentSet& set, const text::Tokenizer& tokenizer,
+                                        const text::ChatTemplate& chat_template) {
+  std::vector<std::string> warnings;
+  const bool chats = std::any_of(set.documents.begin(), set.documents.end(),
+                                 [](const Document& d) { return d.is_chat; });
+  if (chats) warnings = chat_template.warnings();
+  if (set.summary.unscored > 0) {
+    warnings.push_back(
+        fmt::format("{} of {} documents have no trained token: they cost time and teach nothing",
+                    set.summary.unscored, set.summary.documents));
+  }
+  const text::EncodeCounters counters = tokenizer.counters();
+  if (counters.dropped_bytes > 0) {
+    warnings.push_back(fmt::format("{} bytes have no token and are lost", counters.dropped_bytes));
+  }
+  if (counters.invalid_utf8_bytes > 0) {
+    warnings.push_back(fmt::format("{} bytes are not valid UTF-8 and are read as U+FFFD",
+                                   counters.invalid_utf8_bytes));
+  }
+  return warnings;
+}
+
 DocumentSet tokenize_records(const std::vector<Record>& records, const text::Tokenizer& tokenizer,
-                             const text::ChatTemplate& chat_template, const TokenizeOptions& options,
-                             const std::string& source) {
+                             const text::ChatTemplate& chat_template,
+                             const TokenizeOptions& options, const std::string& source) {
   std::vector<Document> documents(records.size());
   for_each_index(records.size(), options.threads, [&](std::size_t i) {
-    const Record& record = records[i];
-    documents[i] = record.is_chat() ? tokenize_chat(record, tokenizer, chat_template, options)
-                                    : tokenize_text(record, tokenizer, options);
-    documents[i].id = record.id;
+    documents[i] = tokenize_record(records[i], tokenizer, chat_template, options);
   });
   DocumentSet set;
-  DocumentSummary& summary = set.summary;
-  summary.records = static_cast<std::int64_t>(records.size());
-  bool chats = false;
-  for (std::size_t i = 0; i < documents.size(); ++i) {
-    chats = chats || documents[i].is_chat;
-    if (documents[i].ids.empty()) {
-      ++summary.empty;
-      continue;
-    }
-    if (!fit_length(documents[i], records[i], options, summary)) continue;
-    const std::int64_t scored = documents[i].scored();
-    ++summary.documents;
-    summary.tokens += static_cast<std::int64_t>(documents[i].ids.size());
-    summary.scored += scored;
-    summary.unscored += scored == 0 ? 1 : 0;
-    set.documents.push_back(std::move(documents[i]));
-  }
-  check_set(summary, options, source);
-  add_warnings(tokenizer, chat_template, chats, summary);
+  for (std::size_t i = 0; i < documents.size(); ++i)
+    add_document(set, std::move(documents[i]), records[i], options);
+  check_set(set.summary, options, source);
+  set.summary.warnings = warnings_about(set, tokenizer, chat_template);
   return set;
 }
 

@@ -12,11 +12,13 @@ base::Json read_tools(const base::Json& row, const std::string& where) {
     if (tools.get_ref<const std::string&>().empty()) return nullptr;
     tools = base::parse_json(tools.get_ref<const std::string&>(), where + ": tools");
   }
-  if (!tools.is_array()) base::fail(base::ExitCode::data, "{}: tools must be a list of tool definitions", where);
+  if (!tools.is_array())
+    base::fail(base::ExitCode::data, "{}: tools must be a list of tool definitions", where);
   return tools.empty() ? base::Json(nullptr) : tools;
 }
 
-const base::Json& required_array(const base::Json& row, const std::string& key, const std::string& where) {
+const base::Json& required_array(const base::Json& row, const std::string& key,
+                                 const std::string& where) {
   const auto found = row.find(key);
   if (found == row.end() || !found->is_array()) {
     base::fail(base::ExitCode::data, "{}: {} must be a list", where, key);

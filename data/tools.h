@@ -6,11 +6,12 @@
 
 namespace finstill::data {
 
-/// The "tools" of a row: null where there are none, else an array; a string that holds the array's JSON is accepted, as
-/// data sets in columns have it. Throws Error(data) with `where`.
+/// The "tools" of a row: null where there are none, else an array; a string that holds the array's
+/// JSON is accepted, as data sets in columns have it. Throws Error(data) with `where`.
 base::Json read_tools(const base::Json& row, const std::string& where);
 
 /// The members of a row that must be an array under this key. Throws Error(data) with `where`.
-const base::Json& required_array(const base::Json& row, const std::string& key, const std::string& where);
+const base::Json& required_array(const base::Json& row, const std::string& key,
+                                 const std::string& where);
 
 }  // namespace finstill::data

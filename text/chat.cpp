@@ -16,25 +16,32 @@ namespace {
 using jinja::Value;
 
 constexpr std::string_view chatml =
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + "
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] "
+    "+ '<|im_end|>' + "
     "'\\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
-/// Token texts by which the known model families end a turn: a template may end a turn with tool calls by another one
-/// than a turn without.
-constexpr std::string_view known_endings[] = {"<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|end|>", "<end_of_turn>",
-                                              "<|END_OF_TURN_TOKEN|>", "<|endoftext|>", "</s>",
-                                              "<｜end▁of▁sentence｜>"};
+/// Token texts by which the known model families end a turn: a template may end a turn with tool
+/// calls by another one than a turn without.
+constexpr std::string_view known_endings[] = {
+    "<|im_end|>",    "<|eot_id|>",    "<|eom_id|>",
+    "<|end|>",       "<end_of_turn>", "<|END_OF_TURN_TOKEN|>",
+    "<|endoftext|>", "</s>",          "<｜end▁of▁sentence｜>"};
 
 Value message_value(const Message& message, std::size_t index) {
-  const jinja::Origin label = message_origin(index, MessagePart::label), body = message_origin(index, MessagePart::body);
+  const jinja::Origin label = message_origin(index, MessagePart::label),
+                      body = message_origin(index, MessagePart::body);
   std::vector<std::pair<Value, Value>> members;
-  const auto add = [&members](const char* key, Value value) { members.emplace_back(Value::string(key), std::move(value)); };
+  const auto add = [&members](const char* key, Value value) {
+    members.emplace_back(Value::string(key), std::move(value));
+  };
   add("role", Value::string(message.role, label));
   add("content", message.content_is_null ? Value::none() : Value::string(message.content, body));
-  if (message.reasoning_content) add("reasoning_content", Value::string(*message.reasoning_content, body));
+  if (message.reasoning_content)
+    add("reasoning_content", Value::string(*message.reasoning_content, body));
   if (!message.tool_calls.is_null()) add("tool_calls", Value::from_json(message.tool_calls, body));
   if (!message.name.empty()) add("name", Value::string(message.name, label));
-  if (!message.tool_call_id.empty()) add("tool_call_id", Value::string(message.tool_call_id, label));
+  if (!message.tool_call_id.empty())
+    add("tool_call_id", Value::string(message.tool_call_id, label));
   if (message.extra.is_object()) {
     for (const auto& [key, value] : message.extra.items()) {
       members.emplace_back(Value::string(key, body), Value::from_json(value, body));
@@ -43,16 +50,34 @@ Value message_value(const Message& message, std::size_t index) {
   return Value::dict(std::move(members));
 }
 
-/// Templates tell absent tools in two ways: by `tools is defined`, or by comparing with none, which would take an
-/// undefined variable for a list.
+/// Templates tell absent tools in two ways: by `tools is defined`, or by comparing with none, which
+/// would take an undefined variable for a list.
 bool asks_for_none(std::string_view source) {
-  const auto has = [source](std::string_view text) { return source.find(text) != std::string_view::npos; };
-  return (has("tools is not none") || has("tools is none") || has("tools != none")) && !has("tools is defined") &&
-         !has("tools is not defined");
+  const auto has = [source](std::string_view text) {
+    return source.find(text) != std::string_view::npos;
+  };
+  return (has("tools is not none") || has("tools is none") || has("tools != none")) &&
+         !has("tools is defined") && !has("tools is not defined");
 }
 
-std::string without_trailing_space(std::string_view text) {
-  return std::string(text.substr(0, jinja::stripped(text, nullptr, false, true).end));
+/// JSON with the blanks that json.dumps writes, as models know it.
+std::string python_json(const base::Json& json) {
+  jinja::Budget budget(jinja::max_steps);
+  try {
+    return jinja::to_json_text(Value::from_json(json, jinja::template_origin), {}, budget).bytes();
+  } catch (const jinja::Failure& failure) {
+    base::fail(base::ExitCode::data, "messages: tool_calls: {}", failure.what());
+  }
+}
+
+/// The object that a string of JSON holds, or the string itself.
+base::Json parsed_object(const base::Json& text) {
+  try {
+    base::Json parsed = base::parse_json(text.get_ref<const std::string&>(), "arguments");
+    return parsed.is_object() ? parsed : text;
+  } catch (const base::Error&) {
+    return text;
+  }
 }
 
 }  // namespace
@@ -70,12 +95,28 @@ struct ChatTemplate::Impl {
   bool compares_tools_with_none;
   bool fallback = false;
   std::string end_of_turn;
-  std::string opening;  ///< the generation prompt without further variables
+  TurnMarks marks;  ///< without further variables
+  ToolArguments tool_arguments = ToolArguments::as_given;
   std::vector<std::string> warnings;
 
-  jinja::TrackedText run(std::span<const Message> messages, const RenderOptions& options, bool open_turn) const {
+  jinja::TrackedText run(std::span<const Message> messages, const RenderOptions& options,
+                         bool open_turn) const {
+    const jinja::DateTime now =
+        options.date.empty() ? jinja::DateTime{} : jinja::parse_date(options.date);
+    try {
+      return program.render(variables_of(messages, options, open_turn), now);
+    } catch (const jinja::Failure& failure) {
+      // A message too long or too deep to be a value at all.
+      base::fail(base::ExitCode::data, "messages: {}", failure.what());
+    }
+  }
+
+  std::vector<std::pair<std::string, Value>> variables_of(std::span<const Message> messages,
+                                                          const RenderOptions& options,
+                                                          bool open_turn) const {
     std::vector<std::pair<std::string, Value>> variables;
-    for (const auto& [name, text] : special_tokens) variables.emplace_back(name, Value::string(text));
+    for (const auto& [name, text] : special_tokens)
+      variables.emplace_back(name, Value::string(text));
     std::vector<Value> list;
     list.reserve(messages.size());
     for (std::size_t i = 0; i < messages.size(); ++i) list.push_back(message_value(messages[i], i));
@@ -89,56 +130,110 @@ struct ChatTemplate::Impl {
         variables.emplace_back(name, Value::from_json(value, input_origin));
       }
     }
-    const jinja::DateTime now = options.date.empty() ? jinja::DateTime{} : jinja::parse_date(options.date);
-    return program.render(std::move(variables), now);
+    return variables;
   }
 
-  /// What the template adds for add_generation_prompt; "" when it refuses a lone user turn.
-  std::string find_opening(const RenderOptions& options) const {
+  /// What stands behind the last byte that message `index` says.
+  static std::string text_behind(const jinja::TrackedText& text, int index) {
+    std::size_t begin = text.size();
+    for (const auto& run : text.runs()) {
+      if (is_body(run.origin) && message_of(run.origin) == index) begin = run.end;
+    }
+    return text.bytes().substr(begin);
+  }
+
+  /// Finds the marks by rendering a question with and without the opening of an answer. A template
+  /// that refuses a lone user turn leaves them unknown.
+  void find_opening(const RenderOptions& options, TurnMarks& marks) const {
     const Message question[] = {{"user", "question"}};
     try {
-      const std::string closed = run(question, options, false).bytes(), open = run(question, options, true).bytes();
-      return open.starts_with(closed) ? open.substr(closed.size()) : "";
+      const jinja::TrackedText closed = run(question, options, false),
+                               open = run(question, options, true);
+      marks.after_question = text_behind(open, 0);
+      if (open.size() > closed.size() && open.view().starts_with(closed.view())) {
+        marks.opening = open.bytes().substr(closed.size());
+        return;
+      }
     } catch (const base::Error&) {
-      return "";
+      return;
     }
+    // The template always opens a turn, or ends the text otherwise: the opening follows the end of
+    // the user's turn.
+    const std::size_t ending = find_ending(marks.after_question, marks.endings).first;
+    if (ending == std::string::npos) return;
+    const std::string_view rest = std::string_view(marks.after_question).substr(ending);
+    marks.opening = rest.substr(jinja::stripped(rest, nullptr, true, false).begin);
   }
 
-  /// What stands behind the last byte of an answer that ends a conversation, without white space at its end.
-  std::string find_end_of_turn() const {
+  /// The first ending behind an answer that ends a conversation, or all that stands there when none
+  /// is known.
+  std::string find_end_of_turn(const TurnMarks& marks) const {
     const Message turns[] = {{"user", "question"}, {"assistant", "answer"}};
     try {
-      const jinja::TrackedText text = run(turns, {}, false);
-      std::size_t begin = std::string::npos, end = 0;
-      for (const auto& run : text.runs()) {
-        if (is_body(run.origin) && message_of(run.origin) == 1) begin = run.end;
-        end = run.end;
-      }
-      return begin < end ? without_trailing_space(text.view().substr(begin)) : "";
+      const std::string behind = text_behind(run(turns, {}, false), 1);
+      const std::string ending = find_ending(behind, marks.endings).second;
+      const jinja::Range trimmed = jinja::stripped(behind, nullptr, true, true);
+      return ending.empty() ? behind.substr(trimmed.begin, trimmed.end - trimmed.begin) : ending;
     } catch (const base::Error&) {
       return "";
     }
   }
 
-  TurnMarks marks(const RenderOptions& options) const {
-    TurnMarks result;
-    result.opening = options.variables.is_null() || options.variables.empty() ? opening : find_opening(options);
-    result.endings.push_back(end_of_turn);
+  /// Writes one call with these arguments; "" when the template refuses.
+  std::string try_call(const base::Json& arguments) const {
+    Message turns[] = {{"user", "question"}, {"assistant", ""}};
+    turns[1].tool_calls = {{{"id", "call00000"},
+                            {"type", "function"},
+                            {"function", {{"name", "tool"}, {"arguments", arguments}}}}};
+    try {
+      std::string text = run(turns, {}, false).bytes();
+      turns[1].content_is_null = true;
+      return text.find("probe") != std::string::npos ? text : run(turns, {}, false).bytes();
+    } catch (const base::Error&) {
+      return "";
+    }
+  }
+
+  /// A form is taken when the arguments come out as JSON, neither quoted twice nor as a Python
+  /// dict.
+  ToolArguments find_tool_arguments() const {
+    const base::Json object = {{"probe", 1}};
+    const auto writes = [this](const base::Json& arguments) {
+      const std::string text = try_call(arguments);
+      return text.find("\"probe\":") != std::string::npos;
+    };
+    const bool takes_object = writes(object), takes_text = writes(base::dump_json(object));
+    if (takes_object == takes_text) return ToolArguments::as_given;
+    return takes_object ? ToolArguments::object : ToolArguments::text;
+  }
+
+  void probe() {
+    marks.endings.assign(std::begin(known_endings), std::end(known_endings));
     const auto eos = special_tokens.find("eos_token");
-    if (eos != special_tokens.end()) result.endings.push_back(eos->second);
-    for (const std::string_view ending : known_endings) result.endings.emplace_back(ending);
+    if (eos != special_tokens.end()) marks.endings.push_back(eos->second);
+    end_of_turn = find_end_of_turn(marks);
+    marks.endings.push_back(end_of_turn);
+    find_opening({}, marks);
+    tool_arguments = find_tool_arguments();
+  }
+
+  TurnMarks marks_for(const RenderOptions& options) const {
+    TurnMarks result = marks;
+    if (!options.variables.is_null() && !options.variables.empty()) find_opening(options, result);
     return result;
   }
 };
 
-ChatTemplate::ChatTemplate(std::string_view source, std::map<std::string, std::string> special_tokens,
+ChatTemplate::ChatTemplate(std::string_view source,
+                           std::map<std::string, std::string> special_tokens,
                            const std::string& name)
     : impl_(std::make_unique<Impl>(source, std::move(special_tokens), name)) {
-  impl_->opening = impl_->find_opening({});
-  impl_->end_of_turn = impl_->find_end_of_turn();
+  impl_->probe();
   if (impl_->end_of_turn.empty() && !impl_->program.has_generation()) {
-    impl_->warnings.push_back(fmt::format(
-        "{}: nothing ends an assistant's turn: a model trained with this template does not learn to stop", name));
+    impl_->warnings.push_back(
+        fmt::format("{}: nothing ends an assistant's turn: a model trained with this template does "
+                    "not learn to stop",
+                    name));
   }
 }
 
@@ -146,17 +241,32 @@ ChatTemplate::~ChatTemplate() = default;
 ChatTemplate::ChatTemplate(ChatTemplate&&) noexcept = default;
 ChatTemplate& ChatTemplate::operator=(ChatTemplate&&) noexcept = default;
 
-RenderedChat ChatTemplate::render(std::span<const Message> messages, const RenderOptions& options) const {
+RenderedChat ChatTemplate::render(std::span<const Message> messages,
+                                  const RenderOptions& options) const {
   const jinja::TrackedText text = impl_->run(messages, options, options.add_generation_prompt);
   const bool by_blocks = impl_->program.has_generation();
-  return {text.bytes(), mark_spans(text, messages, by_blocks, by_blocks ? TurnMarks{} : impl_->marks(options))};
+  return {text.bytes(), mark_spans(text, messages, by_blocks,
+                                   by_blocks ? TurnMarks{} : impl_->marks_for(options))};
 }
 
-std::string ChatTemplate::generation_prompt(const RenderOptions& options) const { return impl_->find_opening(options); }
-std::string ChatTemplate::end_of_turn() const { return impl_->end_of_turn; }
-const std::string& ChatTemplate::source() const { return impl_->source; }
-bool ChatTemplate::is_fallback() const { return impl_->fallback; }
-std::vector<std::string> ChatTemplate::warnings() const { return impl_->warnings; }
+std::string ChatTemplate::generation_prompt(const RenderOptions& options) const {
+  return impl_->marks_for(options).opening;
+}
+std::string ChatTemplate::end_of_turn() const {
+  return impl_->end_of_turn;
+}
+ChatTemplate::ToolArguments ChatTemplate::tool_arguments() const {
+  return impl_->tool_arguments;
+}
+const std::string& ChatTemplate::source() const {
+  return impl_->source;
+}
+bool ChatTemplate::is_fallback() const {
+  return impl_->fallback;
+}
+std::vector<std::string> ChatTemplate::warnings() const {
+  return impl_->warnings;
+}
 
 ChatTemplate ChatTemplate::fallback(std::map<std::string, std::string> special_tokens) {
   ChatTemplate result(chatml, std::move(special_tokens), "ChatML");
@@ -173,7 +283,30 @@ ChatTemplate chat_template_of(const Tokenizer& tokenizer, const std::string& nam
 }
 
 ChatTemplate read_chat_template(const std::filesystem::path& file, const Tokenizer& tokenizer) {
-  return ChatTemplate(base::read_file(file, std::uint64_t{1} << 20), tokenizer.special().names, file.string());
+  return ChatTemplate(base::read_file(file, std::uint64_t{1} << 20), tokenizer.special().names,
+                      file.string());
+}
+
+std::vector<Message> fit_tool_arguments(const ChatTemplate& chat_template,
+                                        std::span<const Message> messages) {
+  std::vector<Message> result(messages.begin(), messages.end());
+  const ChatTemplate::ToolArguments form = chat_template.tool_arguments();
+  if (form == ChatTemplate::ToolArguments::as_given) return result;
+  for (Message& message : result) {
+    if (!message.tool_calls.is_array()) continue;
+    for (base::Json& call : message.tool_calls) {
+      const auto function = call.is_object() ? call.find("function") : call.end();
+      if (!call.is_object() || function == call.end() || !function->is_object()) continue;
+      const auto arguments = function->find("arguments");
+      if (arguments == function->end()) continue;
+      if (form == ChatTemplate::ToolArguments::text && !arguments->is_string()) {
+        *arguments = python_json(*arguments);
+      } else if (form == ChatTemplate::ToolArguments::object && arguments->is_string()) {
+        *arguments = parsed_object(*arguments);
+      }
+    }
+  }
+  return result;
 }
 
 }  // namespace finstill::text

@@ -2,13 +2,16 @@
 
 // Chat templates: messages -> text -> token ids with a mask of what is trained.
 //
-// A template is a program in a sandboxed subset of Jinja (jinja.h). Every byte of the rendered text knows where it came
-// from, and from that follow the two promises of this file:
-//   * special tokens are honoured in the template's own text and in bos_token / eos_token; in message contents, tool
+// A template is a program in a sandboxed subset of Jinja (jinja.h). Every byte of the rendered text
+// knows where it came from, and from that follow the two promises of this file:
+//   * special tokens are honoured in the template's own text and in bos_token / eos_token; in
+//   message contents, tool
 //     results and tool definitions the same characters are plain text;
-//   * the trained part is exactly what a model generates: an assistant turn from the end of the generation prompt
-//     (reasoning, content, tool calls and the template's text around them) through the end-of-turn token that directly
-//     follows it, and no byte more. Where a template has {% generation %} blocks, these alone say what is trained.
+//   * the trained part is exactly what a model generates: an assistant turn from the end of the
+//   generation prompt
+//     (reasoning, content, tool calls and the template's text around them) through the end-of-turn
+//     token that directly follows it, and no byte more. Where a template has {% generation %}
+//     blocks, these alone say what is trained.
 
 #include <cstddef>
 #include <cstdint>
@@ -50,15 +53,18 @@ struct RenderedChat {
 struct RenderOptions {
   bool add_generation_prompt = false;  ///< end with the opening of an assistant turn
   base::Json tools = nullptr;          ///< null or an array of tool definitions
-  base::Json variables = nullptr;      ///< null or an object of further variables, such as {"enable_thinking": false}
-  /// What strftime_now sees as now: ISO 8601 date or date and time ("2025-01-15", "2025-01-15T09:30:00"). "" = 2025-01-01:
-  /// a template that prints today's date must not make the same run differ tomorrow.
+  base::Json variables =
+      nullptr;  ///< null or an object of further variables, such as {"enable_thinking": false}
+  /// What strftime_now sees as now: ISO 8601 date or date and time ("2025-01-15",
+  /// "2025-01-15T09:30:00"). "" = 2025-01-01: a template that prints today's date must not make the
+  /// same run differ tomorrow.
   std::string date = {};
 };
 
 class ChatTemplate {
  public:
-  /// Parses a template. `special_tokens` are variables such as "bos_token" and "eos_token"; `name` begins messages
+  /// Parses a template. `special_tokens` are variables such as "bos_token" and "eos_token"; `name`
+  /// begins messages
   /// ("chat_template.jinja"). Throws Error(data) with name:line for syntax that we do not know.
   ChatTemplate(std::string_view source, std::map<std::string, std::string> special_tokens,
                const std::string& name = "chat template");
@@ -66,19 +72,25 @@ class ChatTemplate {
   ChatTemplate(ChatTemplate&&) noexcept;
   ChatTemplate& operator=(ChatTemplate&&) noexcept;
 
-  /// Renders; trained spans are marked. Throws Error(data): what the template raised, a type error inside it with its
-  /// line, or a limit (1,000,000 steps, 64 nested calls, 8 MiB of output).
+  /// Renders; trained spans are marked. Throws Error(data): what the template raised, a type error
+  /// inside it with its line, or a limit (1,000,000 steps, 64 nested calls, 8 MiB of output).
   RenderedChat render(std::span<const Message> messages, const RenderOptions& options = {}) const;
 
-  /// The text that opens an assistant's turn, as the template writes it with these options; "" when it has none.
+  /// The text that opens an assistant's turn, as the template writes it with these options; "" when
+  /// it has none.
   std::string generation_prompt(const RenderOptions& options = {}) const;
-  /// The token text that ends an assistant's turn ("<|im_end|>"); "" when the template ends it with nothing, and then a
-  /// model trained with it never learns to stop.
+  /// The token text that ends an assistant's turn ("<|im_end|>"); "" when the template ends it with
+  /// nothing, and then a model trained with it never learns to stop.
   std::string end_of_turn() const;
+
+  /// How this template takes the arguments of tool calls, found by trying.
+  enum class ToolArguments { as_given, object, text };
+  ToolArguments tool_arguments() const;
 
   const std::string& source() const;
   bool is_fallback() const;  ///< made by fallback(), not by a model's own template
-  /// What a user should hear before training with it, one line each: the fallback is used, no end of turn, ...
+  /// What a user should hear before training with it, one line each: the fallback is used, no end
+  /// of turn, ...
   std::vector<std::string> warnings() const;
 
   /// ChatML (`<|im_start|>role\ncontent<|im_end|>\n`), for a tokenizer that brings no template.
@@ -89,8 +101,8 @@ class ChatTemplate {
   std::unique_ptr<Impl> impl_;
 };
 
-/// The template that a tokenizer brings ("default", or the one of another name), with its special tokens; the fallback
-/// where it brings none.
+/// The template that a tokenizer brings ("default", or the one of another name), with its special
+/// tokens; the fallback where it brings none.
 ChatTemplate chat_template_of(const Tokenizer& tokenizer, const std::string& name = "default");
 /// A template from a file, with the tokenizer's special tokens. Throws Error(io|data).
 ChatTemplate read_chat_template(const std::filesystem::path& file, const Tokenizer& tokenizer);
@@ -100,13 +112,20 @@ struct EncodedChat {
   std::vector<std::uint8_t> mask;  ///< 1 = this token is trained (predicted); as long as ids
 };
 
-/// Renders and tokenises. The ids are those of the whole text; a token is trained when any of its bytes is. BOS comes
-/// from the template alone, never a second time from the tokenizer.
+/// The same messages with the arguments of tool calls in the form that the template takes: data
+/// sets hold them as an object or as a string of JSON, and many templates can write only one of the
+/// two.
+std::vector<Message> fit_tool_arguments(const ChatTemplate& chat_template,
+                                        std::span<const Message> messages);
+
+/// Renders fit_tool_arguments(messages) and tokenises: what training and generation read. The ids
+/// are those of the whole text; a token is trained when any of its bytes is. BOS comes from the
+/// template alone, never a second time from the tokenizer.
 EncodedChat encode_chat(const Tokenizer& tokenizer, const ChatTemplate& chat_template,
                         std::span<const Message> messages, const RenderOptions& options = {});
 
-/// The rendered text with the trained part in colour (ANSI; green on the terminal's own background) and the characters
-/// of special tokens inside messages shown as plain text.
+/// The rendered text with the trained part in colour (ANSI; green on the terminal's own background)
+/// and the characters of special tokens inside messages shown as plain text.
 std::string preview_chat(const RenderedChat& chat);
 
 /// One line of the `render` verb: {"text", "ids"} and, when `with_mask`, "mask".

@@ -22,7 +22,8 @@ EncodedChat encode_rendered(const Tokenizer& tokenizer, const RenderedChat& chat
   // begin never decreases, so one walk over the spans serves all tokens.
   std::size_t first = 0;
   for (std::size_t i = 0; i < result.ids.size(); ++i) {
-    const auto begin = static_cast<std::size_t>(encoding.begin[i]), end = static_cast<std::size_t>(encoding.end[i]);
+    const auto begin = static_cast<std::size_t>(encoding.begin[i]),
+               end = static_cast<std::size_t>(encoding.end[i]);
     while (first < chat.spans.size() && chat.spans[first].end <= begin) ++first;
     for (std::size_t k = first; k < chat.spans.size() && chat.spans[k].begin < end; ++k) {
       if (chat.spans[k].trained) result.mask[i] = 1;
@@ -33,7 +34,8 @@ EncodedChat encode_rendered(const Tokenizer& tokenizer, const RenderedChat& chat
 
 EncodedChat encode_chat(const Tokenizer& tokenizer, const ChatTemplate& chat_template,
                         std::span<const Message> messages, const RenderOptions& options) {
-  return encode_rendered(tokenizer, chat_template.render(messages, options));
+  return encode_rendered(
+      tokenizer, chat_template.render(fit_tool_arguments(chat_template, messages), options));
 }
 
 std::string preview_chat(const RenderedChat& chat) {
@@ -42,7 +44,8 @@ std::string preview_chat(const RenderedChat& chat) {
     const bool plain = span.origin != ChatSpan::Origin::from_template;
     result += span.trained ? "\x1b[32m" : plain ? "" : "\x1b[2m";
     for (const char c : std::string_view(chat.text).substr(span.begin, span.end - span.begin)) {
-      // A control character of a document must not reach the terminal: its picture does (U+2400 ...).
+      // A control character of a document must not reach the terminal: its picture does (U+2400
+      // ...).
       const auto code = static_cast<unsigned char>(c);
       if ((code < 0x20 && c != '\n' && c != '\t') || code == 0x7f) {
         result += {'\xe2', '\x90', static_cast<char>(0x80 + (code == 0x7f ? 0x21 : code))};

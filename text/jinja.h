@@ -1,7 +1,8 @@
 #pragma once
 
-// The sandboxed Jinja subset of chat templates: what transformers' environment gives them, without anything that reaches
-// outside. A template can compute; it cannot import, change values, loop for ever, or fill memory.
+// The sandboxed Jinja subset of chat templates: what transformers' environment gives them, without
+// anything that reaches outside. A template can compute; it cannot import, change values, loop for
+// ever, or fill memory.
 
 #include <memory>
 #include <string>
@@ -20,10 +21,12 @@ inline constexpr std::int64_t max_steps = 1000000;
 class Template {
  public:
   /// Throws Error(data) with name:line.
-  Template(std::string_view source, const std::string& name) : program_(parse_template(source, name)) {}
+  Template(std::string_view source, const std::string& name)
+      : program_(parse_template(source, name)) {}
 
   /// Thread-safe. Throws Error(data) with name:line.
-  TrackedText render(std::vector<std::pair<std::string, Value>> variables, DateTime now = {}) const {
+  TrackedText render(std::vector<std::pair<std::string, Value>> variables,
+                     DateTime now = {}) const {
     return Interpreter(*program_, max_steps, now).run(std::move(variables));
   }
 

@@ -1,7 +1,7 @@
 #pragma once
 
-// The parsed template. Nodes live in one list of the program and point at each other, so that deep nesting never means
-// deep destruction.
+// The parsed template. Nodes live in one list of the program and point at each other, so that deep
+// nesting never means deep destruction.
 
 #include <deque>
 #include <string>
@@ -14,19 +14,22 @@ namespace finstill::text::jinja {
 
 struct Expression {
   enum class Kind {
-    literal,      ///< value
-    name,         ///< text
-    list,         ///< children
-    tuple,        ///< children
-    dict,         ///< children: key, value, key, value, ...
-    attribute,    ///< children[0].text
-    item,         ///< children[0][children[1]]
-    slice,        ///< children[0][children[1] : children[2] : children[3]], null where left out
-    call,         ///< children[0](arguments)
-    filter,       ///< children[0] | text(arguments); children[0] is null for the body of a block
-    test,         ///< children[0] is text(arguments)
-    negate, plus, logical_not,  ///< children[0]
-    logical_and, logical_or,    ///< children[0], children[1]
+    literal,    ///< value
+    name,       ///< text
+    list,       ///< children
+    tuple,      ///< children
+    dict,       ///< children: key, value, key, value, ...
+    attribute,  ///< children[0].text
+    item,       ///< children[0][children[1]]
+    slice,      ///< children[0][children[1] : children[2] : children[3]], null where left out
+    call,       ///< children[0](arguments)
+    filter,     ///< children[0] | text(arguments); children[0] is null for the body of a block
+    test,       ///< children[0] is text(arguments)
+    negate,
+    plus,
+    logical_not,  ///< children[0]
+    logical_and,
+    logical_or,   ///< children[0], children[1]
     binary,       ///< children[0] text children[1]
     concat,       ///< all children ~ each other
     compare,      ///< children[0] operators[0] children[1] operators[1] children[2] ...
@@ -37,8 +40,8 @@ struct Expression {
   Value value;
   std::string text;
   std::vector<const Expression*> children;
-  std::vector<const Expression*> positional;                       ///< arguments
-  std::vector<std::pair<std::string, const Expression*>> named;    ///< keyword arguments
+  std::vector<const Expression*> positional;                     ///< arguments
+  std::vector<std::pair<std::string, const Expression*>> named;  ///< keyword arguments
   std::vector<std::string> operators;
 };
 
@@ -68,13 +71,14 @@ struct Statement {
     filter_block,  ///< body through the filters of expression
     with,          ///< assignments, body
     generation,    ///< body is what the assistant generates
-    leave, next,   ///< break, continue
+    leave,
+    next,  ///< break, continue
   };
   Kind kind = Kind::data;
   int line = 0;
   std::string name;
-  Value text;                              ///< of data
-  const Expression* target = nullptr;      ///< a name, a tuple of targets, or an attribute of a name
+  Value text;                          ///< of data
+  const Expression* target = nullptr;  ///< a name, a tuple of targets, or an attribute of a name
   const Expression* expression = nullptr;
   const Expression* condition = nullptr;
   bool recursive = false;

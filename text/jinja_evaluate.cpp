@@ -24,26 +24,39 @@ Value Interpreter::evaluate(const Expression& expression) {
 }
 
 Value Interpreter::evaluate_here(const Expression& expression) {
-  const auto child = [this, &expression](std::size_t index) { return evaluate(*expression.children[index]); };
+  const auto child = [this, &expression](std::size_t index) {
+    return evaluate(*expression.children[index]);
+  };
   using Type = Expression::Kind;
   switch (expression.kind) {
-    case Type::literal: return expression.value;
-    case Type::name: return evaluate_name(expression);
+    case Type::literal:
+      return expression.value;
+    case Type::name:
+      return evaluate_name(expression);
     case Type::list:
-    case Type::tuple: return evaluate_items(expression);
-    case Type::dict: return evaluate_dict(expression);
-    case Type::attribute: return get_attribute(child(0), expression.text);
+    case Type::tuple:
+      return evaluate_items(expression);
+    case Type::dict:
+      return evaluate_dict(expression);
+    case Type::attribute:
+      return get_attribute(child(0), expression.text);
     case Type::item: {
       const Value value = child(0);
       return get_item(value, child(1));
     }
-    case Type::slice: return evaluate_slice(expression);
-    case Type::call: return evaluate_call(expression);
-    case Type::filter: return evaluate_filter(expression, nullptr);
-    case Type::test: return evaluate_test(expression);
+    case Type::slice:
+      return evaluate_slice(expression);
+    case Type::call:
+      return evaluate_call(expression);
+    case Type::filter:
+      return evaluate_filter(expression, nullptr);
+    case Type::test:
+      return evaluate_test(expression);
     case Type::negate:
-    case Type::plus: return evaluate_negate(expression);
-    case Type::logical_not: return Value::boolean(!child(0).truthy());
+    case Type::plus:
+      return evaluate_negate(expression);
+    case Type::logical_not:
+      return Value::boolean(!child(0).truthy());
     case Type::logical_and: {
       Value left = child(0);
       return left.truthy() ? child(1) : left;
@@ -58,8 +71,10 @@ Value Interpreter::evaluate_here(const Expression& expression) {
       line_ = expression.line;
       return binary_operation(expression.text, left, right, budget_);
     }
-    case Type::concat: return evaluate_concat(expression);
-    case Type::compare: return evaluate_compare(expression);
+    case Type::concat:
+      return evaluate_concat(expression);
+    case Type::compare:
+      return evaluate_compare(expression);
     case Type::conditional:
       if (child(0).truthy()) return child(1);
       if (expression.children[2] != nullptr) return child(2);
@@ -78,7 +93,8 @@ Value Interpreter::evaluate_name(const Expression& expression) {
 Value Interpreter::evaluate_items(const Expression& expression) {
   std::vector<Value> items;
   for (const Expression* child : expression.children) items.push_back(evaluate(*child));
-  return expression.kind == Expression::Kind::tuple ? Value::tuple(std::move(items)) : Value::list(std::move(items));
+  return expression.kind == Expression::Kind::tuple ? Value::tuple(std::move(items))
+                                                    : Value::list(std::move(items));
 }
 
 Value Interpreter::evaluate_dict(const Expression& expression) {
@@ -112,8 +128,10 @@ Value Interpreter::evaluate_slice(const Expression& expression) {
 
 Arguments Interpreter::evaluate_arguments(const Expression& expression) {
   Arguments arguments;
-  for (const Expression* argument : expression.positional) arguments.positional.push_back(evaluate(*argument));
-  for (const auto& [name, argument] : expression.named) arguments.named.emplace_back(name, evaluate(*argument));
+  for (const Expression* argument : expression.positional)
+    arguments.positional.push_back(evaluate(*argument));
+  for (const auto& [name, argument] : expression.named)
+    arguments.named.emplace_back(name, evaluate(*argument));
   return arguments;
 }
 
@@ -147,7 +165,8 @@ Value Interpreter::evaluate_negate(const Expression& expression) {
   const bool negates = expression.kind == Expression::Kind::negate;
   if (value.is(Kind::undefined)) throw Failure(value.undefined_name());
   if (!value.is_number()) {
-    throw Failure(fmt::format("TypeError: bad operand type for unary {}: '{}'", negates ? '-' : '+', value.type_name()));
+    throw Failure(fmt::format("TypeError: bad operand type for unary {}: '{}'", negates ? '-' : '+',
+                              value.type_name()));
   }
   if (!negates) return value.is(Kind::boolean) ? Value::integer(value.as_boolean()) : value;
   if (value.is(Kind::real)) return Value::real(-value.number());
@@ -155,16 +174,14 @@ Value Interpreter::evaluate_negate(const Expression& expression) {
 }
 
 Value Interpreter::evaluate_concat(const Expression& expression) {
-  std::vector<Value> parts;
-  for (const Expression* child : expression.children) parts.push_back(evaluate(*child));
-  const bool markup = std::any_of(parts.begin(), parts.end(), [](const Value& part) { return part.is_markup(); });
   TrackedText text;
-  for (const Value& part : parts) {
-    const TrackedText piece = to_text(part, budget_);
+  for (const Expression* child : expression.children) {
+    const TrackedText piece = to_text(evaluate(*child), budget_);
     budget_.charge_text(piece);
-    text.append(markup && !part.is_markup() ? escape_html(piece) : piece);
+    if (text.size() + piece.size() > max_text) throw Failure("a string is longer than 8 MiB");
+    text.append(piece);
   }
-  return Value::string(std::move(text), markup);
+  return Value::string(std::move(text));
 }
 
 Value Interpreter::evaluate_compare(const Expression& expression) {
@@ -208,7 +225,9 @@ Value Interpreter::evaluate_filter(const Expression& expression, const Value* bo
   return apply_filter(*this, expression.text, value, arguments);
 }
 
-Value Interpreter::filter_body(const Expression& filters, const Value& body) { return evaluate_filter(filters, &body); }
+Value Interpreter::filter_body(const Expression& filters, const Value& body) {
+  return evaluate_filter(filters, &body);
+}
 
 Value Interpreter::evaluate_test(const Expression& expression) {
   const Value value = evaluate(*expression.children[0]);

@@ -16,21 +16,25 @@ std::int64_t to_integer(const Value& value, std::string_view what) {
   throw Failure(fmt::format("TypeError: {} must be an integer, not {}", what, value.type_name()));
 }
 
-std::string text_argument(const Arguments& arguments, std::size_t index, std::string_view name, std::string_view fallback) {
+std::string text_argument(const Arguments& arguments, std::size_t index, std::string_view name,
+                          std::string_view fallback) {
   const Value* value = arguments.find(index, name);
   if (value == nullptr || value->is(Value::Kind::none)) return std::string(fallback);
   if (!value->is(Value::Kind::string)) {
-    throw Failure(fmt::format("TypeError: argument '{}' must be str, not {}", name, value->type_name()));
+    throw Failure(
+        fmt::format("TypeError: argument '{}' must be str, not {}", name, value->type_name()));
   }
   return value->text().bytes();
 }
 
-std::int64_t integer_argument(const Arguments& arguments, std::size_t index, std::string_view name, std::int64_t fallback) {
+std::int64_t integer_argument(const Arguments& arguments, std::size_t index, std::string_view name,
+                              std::int64_t fallback) {
   const Value* value = arguments.find(index, name);
   return value == nullptr || value->is(Value::Kind::none) ? fallback : to_integer(*value, name);
 }
 
-bool flag_argument(const Arguments& arguments, std::size_t index, std::string_view name, bool fallback) {
+bool flag_argument(const Arguments& arguments, std::size_t index, std::string_view name,
+                   bool fallback) {
   const Value* value = arguments.find(index, name);
   return value == nullptr ? fallback : value->truthy();
 }
@@ -44,7 +48,8 @@ Value as_string(Interpreter& interpreter, const Value& value) {
   return value.is(Kind::string) ? value : Value::string(to_text(value, interpreter.budget()));
 }
 
-Value call_method(Interpreter& interpreter, const Value& value, const char* name, const Arguments& arguments) {
+Value call_method(Interpreter& interpreter, const Value& value, const char* name,
+                  const Arguments& arguments) {
   return interpreter.call(find_method(interpreter, as_string(interpreter, value), name), arguments);
 }
 
@@ -66,7 +71,9 @@ Value filter_tojson(Interpreter& interpreter, const Value& value, const Argument
     if (indent->is(Kind::string)) {
       style.indent = indent->text().bytes();
     } else {
-      style.indent.assign(static_cast<std::size_t>(std::clamp<std::int64_t>(to_integer(*indent, "indent"), 0, 64)), ' ');
+      style.indent.assign(
+          static_cast<std::size_t>(std::clamp<std::int64_t>(to_integer(*indent, "indent"), 0, 64)),
+          ' ');
     }
   }
   const Value* separators = arguments.find(2, "separators");
@@ -83,7 +90,8 @@ Value filter_tojson(Interpreter& interpreter, const Value& value, const Argument
 
 Value filter_int(Interpreter&, const Value& value, const Arguments& arguments) {
   const std::int64_t fallback = integer_argument(arguments, 0, "default", 0);
-  if (value.is(Kind::integer) || value.is(Kind::boolean)) return Value::integer(to_integer(value, "int"));
+  if (value.is(Kind::integer) || value.is(Kind::boolean))
+    return Value::integer(to_integer(value, "int"));
   if (value.is(Kind::real)) {
     const double number = value.number();
     return Value::integer(std::abs(number) < 9e18 ? static_cast<std::int64_t>(number) : fallback);
@@ -93,10 +101,13 @@ Value filter_int(Interpreter&, const Value& value, const Arguments& arguments) {
   const std::string text(value.text().view().substr(range.begin, range.end - range.begin));
   char* end = nullptr;
   errno = 0;
-  const long long number = std::strtoll(text.c_str(), &end, static_cast<int>(std::clamp<std::int64_t>(integer_argument(arguments, 1, "base", 10), 2, 36)));
+  const long long number = std::strtoll(text.c_str(), &end,
+                                        static_cast<int>(std::clamp<std::int64_t>(
+                                            integer_argument(arguments, 1, "base", 10), 2, 36)));
   if (!text.empty() && *end == '\0' && errno == 0) return Value::integer(number);
   const double real = std::strtod(text.c_str(), &end);
-  if (!text.empty() && *end == '\0' && std::abs(real) < 9e18) return Value::integer(static_cast<std::int64_t>(real));
+  if (!text.empty() && *end == '\0' && std::abs(real) < 9e18)
+    return Value::integer(static_cast<std::int64_t>(real));
   return Value::integer(fallback);
 }
 
@@ -114,22 +125,26 @@ Value filter_float(Interpreter&, const Value& value, const Arguments& arguments)
 }
 
 Value filter_abs(Interpreter& interpreter, const Value& value, const Arguments&) {
-  if (!value.is_number()) throw Failure(fmt::format("TypeError: bad operand type for abs(): '{}'", value.type_name()));
+  if (!value.is_number())
+    throw Failure(fmt::format("TypeError: bad operand type for abs(): '{}'", value.type_name()));
   if (value.is(Kind::real)) return Value::real(std::abs(value.number()));
   if (value.number() >= 0) return Value::integer(to_integer(value, "abs"));
   return binary_operation("-", Value::integer(0), value, interpreter.budget());
 }
 
 Value filter_round(Interpreter&, const Value& value, const Arguments& arguments) {
-  if (!value.is_number()) throw Failure(fmt::format("TypeError: type {} has no round()", value.type_name()));
-  const std::int64_t digits = std::clamp<std::int64_t>(integer_argument(arguments, 0, "precision", 0), -300, 300);
+  if (!value.is_number())
+    throw Failure(fmt::format("TypeError: type {} has no round()", value.type_name()));
+  const std::int64_t digits =
+      std::clamp<std::int64_t>(integer_argument(arguments, 0, "precision", 0), -300, 300);
   const std::string method = text_argument(arguments, 1, "method", "common");
   const double scale = std::pow(10.0, static_cast<double>(digits));
   if (method == "ceil") return Value::real(std::ceil(value.number() * scale) / scale);
   if (method == "floor") return Value::real(std::floor(value.number() * scale) / scale);
   // Python rounds the decimal expansion of the number itself: printing it does just that.
   if (method == "common" && digits >= 0) {
-    return Value::real(std::strtod(fmt::format("{:.{}f}", value.number(), static_cast<int>(digits)).c_str(), nullptr));
+    return Value::real(std::strtod(
+        fmt::format("{:.{}f}", value.number(), static_cast<int>(digits)).c_str(), nullptr));
   }
   if (method == "common") return Value::real(std::nearbyint(value.number() * scale) / scale);
   throw Failure("round: method must be common, ceil or floor");
@@ -139,9 +154,14 @@ Value filter_indent(Interpreter& interpreter, const Value& value, const Argument
   const Value string = as_string(interpreter, value);
   const Value* width = arguments.find(0, "width");
   std::string indent(4, ' ');
-  if (width != nullptr && width->is(Kind::string)) indent = width->text().bytes();
-  else if (width != nullptr) indent.assign(static_cast<std::size_t>(std::clamp<std::int64_t>(to_integer(*width, "width"), 0, 4096)), ' ');
-  const bool first = flag_argument(arguments, 1, "first", false), blank = flag_argument(arguments, 2, "blank", false);
+  if (width != nullptr && width->is(Kind::string))
+    indent = width->text().bytes();
+  else if (width != nullptr)
+    indent.assign(
+        static_cast<std::size_t>(std::clamp<std::int64_t>(to_integer(*width, "width"), 0, 4096)),
+        ' ');
+  const bool first = flag_argument(arguments, 1, "first", false),
+             blank = flag_argument(arguments, 2, "blank", false);
   const TrackedText& text = string.text();
   TrackedText result;
   for (std::size_t begin = 0; begin <= text.size();) {
@@ -165,7 +185,8 @@ Value filter_truncate(Interpreter& interpreter, const Value& value, const Argume
   const std::string end = text_argument(arguments, 2, "end", "...");
   const std::int64_t leeway = integer_argument(arguments, 3, "leeway", 5);
   const auto end_length = static_cast<std::int64_t>(count_characters(end));
-  if (limit < end_length || leeway < 0) throw Failure("truncate: the length must not be shorter than its end");
+  if (limit < end_length || leeway < 0)
+    throw Failure("truncate: the length must not be shorter than its end");
   if (length(string, interpreter.budget()) - leeway <= limit) return string;
   const Value stop = Value::integer(limit - end_length);
   TrackedText kept = slice_value(string, nullptr, &stop, nullptr, interpreter.budget()).text();
@@ -181,14 +202,17 @@ Value filter_urlencode(Interpreter& interpreter, const Value& value, const Argum
   TrackedText result;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text.view()[i];
-    const bool kept = std::isalnum(static_cast<unsigned char>(c)) != 0 || std::string_view("_.-~/").find(c) != std::string_view::npos;
-    result.append(kept ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c)), text.origin_at(i));
+    const bool kept = std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+                      std::string_view("_.-~/").find(c) != std::string_view::npos;
+    result.append(kept ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c)),
+                  text.origin_at(i));
   }
   return Value::string(std::move(result));
 }
 
 Value filter_format(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
-  return percent_format(as_string(interpreter, value).text(), arguments.positional, interpreter.budget());
+  return percent_format(as_string(interpreter, value).text(), arguments.positional,
+                        interpreter.budget());
 }
 
 Value filter_replace(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
@@ -216,27 +240,37 @@ const Filters& text_filters() {
       {"format", filter_format},
       {"replace", filter_replace},
       {"string", [](Interpreter& i, const Value& v, const Arguments&) { return as_string(i, v); }},
-      {"trim", [](Interpreter& i, const Value& v, const Arguments& a) { return call_method(i, v, "strip", a); }},
-      {"upper", [](Interpreter& i, const Value& v, const Arguments&) { return call_method(i, v, "upper", {}); }},
-      {"lower", [](Interpreter& i, const Value& v, const Arguments&) { return call_method(i, v, "lower", {}); }},
-      {"title", [](Interpreter& i, const Value& v, const Arguments&) { return call_method(i, v, "title", {}); }},
-      {"capitalize", [](Interpreter& i, const Value& v, const Arguments&) { return call_method(i, v, "capitalize", {}); }},
-      {"center", [](Interpreter& i, const Value& v, const Arguments& a) {
+      {"trim", [](Interpreter& i, const Value& v,
+                  const Arguments& a) { return call_method(i, v, "strip", a); }},
+      {"upper", [](Interpreter& i, const Value& v,
+                   const Arguments&) { return call_method(i, v, "upper", {}); }},
+      {"lower", [](Interpreter& i, const Value& v,
+                   const Arguments&) { return call_method(i, v, "lower", {}); }},
+      {"title", [](Interpreter& i, const Value& v,
+                   const Arguments&) { return call_method(i, v, "title", {}); }},
+      {"capitalize", [](Interpreter& i, const Value& v,
+                        const Arguments&) { return call_method(i, v, "capitalize", {}); }},
+      {"center",
+       [](Interpreter& i, const Value& v, const Arguments& a) {
          Arguments width;
          width.positional.push_back(Value::integer(integer_argument(a, 0, "width", 80)));
          return call_method(i, v, "center", width);
        }},
-      {"wordcount", [](Interpreter& i, const Value& v, const Arguments&) {
+      {"wordcount",
+       [](Interpreter& i, const Value& v, const Arguments&) {
          return Value::integer(length(call_method(i, v, "split", {}), i.budget()));
        }},
-      {"safe", [](Interpreter& i, const Value& v, const Arguments&) { return Value::string(to_text(v, i.budget()), true); }},
-      {"escape", [](Interpreter& i, const Value& v, const Arguments&) {
+      {"safe", [](Interpreter& i, const Value& v,
+                  const Arguments&) { return Value::string(to_text(v, i.budget()), true); }},
+      {"escape",
+       [](Interpreter& i, const Value& v, const Arguments&) {
          if (v.is_markup()) return v;
          const TrackedText text = to_text(v, i.budget());
          i.budget().charge_text(text);
          return Value::string(escape_html(text), true);
        }},
-      {"forceescape", [](Interpreter& i, const Value& v, const Arguments&) {
+      {"forceescape",
+       [](Interpreter& i, const Value& v, const Arguments&) {
          return Value::string(escape_html(to_text(v, i.budget())), true);
        }},
   };
@@ -251,7 +285,8 @@ Filter find_text_filter(std::string_view name) {
   return found == text_filters().end() ? nullptr : found->second;
 }
 
-Value apply_filter(Interpreter& interpreter, const std::string& name, const Value& value, const Arguments& arguments) {
+Value apply_filter(Interpreter& interpreter, const std::string& name, const Value& value,
+                   const Arguments& arguments) {
   Filter filter = find_text_filter(name);
   if (filter == nullptr) filter = find_sequence_filter(name);
   if (filter == nullptr) filter = find_selection_filter(name);
@@ -262,11 +297,14 @@ Value apply_filter(Interpreter& interpreter, const std::string& name, const Valu
 Value percent_format(const TrackedText& format, const std::vector<Value>& values, Budget& budget) {
   TrackedText result;
   std::size_t next = 0, kept = 0;
-  for (std::size_t at = format.view().find('%'); at != std::string_view::npos; at = format.view().find('%', kept)) {
+  for (std::size_t at = format.view().find('%'); at != std::string_view::npos;
+       at = format.view().find('%', kept)) {
     budget.charge();
     result.append(format.slice(kept, at));
     std::size_t end = at + 1;
-    while (end < format.size() && std::string_view("0123456789.-+ ").find(format.view()[end]) != std::string_view::npos) ++end;
+    while (end < format.size() &&
+           std::string_view("0123456789.-+ ").find(format.view()[end]) != std::string_view::npos)
+      ++end;
     if (end >= format.size() || end - at > 12) throw Failure("ValueError: incomplete format");
     const std::string flags(format.view().substr(at + 1, end - at - 1));
     const char type = format.view()[end];
@@ -280,25 +318,35 @@ Value percent_format(const TrackedText& format, const std::vector<Value>& values
     if (type == 's' || type == 'r') {
       if (!flags.empty()) throw Failure("a width for %s is not supported");
       result.append(type == 's' ? to_text(value, budget) : to_repr(value, budget));
-    } else if (std::string_view("dixXfeEgG").find(type) != std::string_view::npos && value.is_number()) {
-      if (flags.find_first_not_of("0123456789.-+ ") != std::string::npos || std::atoi(flags.c_str()) > 4096) throw Failure("ValueError: unsupported format");
+    } else if (std::string_view("dixXfeEgG").find(type) != std::string_view::npos &&
+               value.is_number()) {
+      if (flags.find_first_not_of("0123456789.-+ ") != std::string::npos ||
+          std::atoi(flags.c_str()) > 4096)
+        throw Failure("ValueError: unsupported format");
       const bool integral = std::string_view("dixX").find(type) != std::string_view::npos;
       char buffer[8192];
       int written = 0;
       if (integral) {
-        const auto number = value.is(Kind::real) ? static_cast<long long>(std::clamp(value.number(), -9e18, 9e18)) : to_integer(value, "a number");
-        written = std::snprintf(buffer, sizeof buffer, ("%" + flags + "ll" + type).c_str(), static_cast<long long>(number));
+        const auto number = value.is(Kind::real)
+                                ? static_cast<long long>(std::clamp(value.number(), -9e18, 9e18))
+                                : to_integer(value, "a number");
+        written = std::snprintf(buffer, sizeof buffer, ("%" + flags + "ll" + type).c_str(),
+                                static_cast<long long>(number));
       } else {
-        written = std::snprintf(buffer, sizeof buffer, ("%" + flags + type).c_str(), value.number());
+        written =
+            std::snprintf(buffer, sizeof buffer, ("%" + flags + type).c_str(), value.number());
       }
-      if (written < 0 || written >= static_cast<int>(sizeof buffer)) throw Failure("ValueError: unsupported format");
+      if (written < 0 || written >= static_cast<int>(sizeof buffer))
+        throw Failure("ValueError: unsupported format");
       result.append(std::string_view(buffer, static_cast<std::size_t>(written)));
     } else {
-      throw Failure(fmt::format("TypeError: unsupported format %{} for {}", type, value.type_name()));
+      throw Failure(
+          fmt::format("TypeError: unsupported format %{} for {}", type, value.type_name()));
     }
     if (result.size() > max_text) throw Failure("a string is longer than 8 MiB");
   }
-  if (next < values.size()) throw Failure("TypeError: not all arguments converted during string formatting");
+  if (next < values.size())
+    throw Failure("TypeError: not all arguments converted during string formatting");
   result.append(format.slice(kept, format.size()));
   return Value::string(std::move(result));
 }

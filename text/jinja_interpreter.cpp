@@ -60,7 +60,8 @@ Interpreter::Interpreter(const Program& program, std::int64_t steps, DateTime no
     : program_(program), budget_(steps), now_(now), scope_(std::make_shared<Scope>()) {}
 
 Interpreter::~Interpreter() {
-  // Everything is held here while it is emptied, so that no chain of references is released recursively.
+  // Everything is held here while it is emptied, so that no chain of references is released
+  // recursively.
   for (const auto& scope : captured_) scope->variables.clear();
   for (const auto& name_space : namespaces_) name_space->members.clear();
 }
@@ -112,38 +113,55 @@ Interpreter::Flow Interpreter::execute(const Statement& statement) {
   line_ = statement.line;
   using Kind = Statement::Kind;
   switch (statement.kind) {
-    case Kind::data: write(statement.text.text()); break;
-    case Kind::output: write(to_text(evaluate(*statement.expression), budget_)); break;
-    case Kind::branches: return execute_branches(statement);
+    case Kind::data:
+      write(statement.text.text());
+      break;
+    case Kind::output:
+      write(to_text(evaluate(*statement.expression), budget_));
+      break;
+    case Kind::branches:
+      return execute_branches(statement);
     case Kind::loop: {
       const Value iterable = evaluate(*statement.expression);
       return execute_loop(statement, iterable, 0);
     }
     case Kind::set:
-    case Kind::set_block: execute_set(statement); break;
-    case Kind::macro: define_macro(statement); break;
-    case Kind::call_block: execute_call_block(statement); break;
+    case Kind::set_block:
+      execute_set(statement);
+      break;
+    case Kind::macro:
+      define_macro(statement);
+      break;
+    case Kind::call_block:
+      execute_call_block(statement);
+      break;
     case Kind::filter_block: {
       const Value body = Value::string(capture(statement.body));
       write(to_text(filter_body(*statement.expression, body), budget_));
       break;
     }
-    case Kind::with: return execute_with(statement);
-    case Kind::generation: return execute_generation(statement);
-    case Kind::leave: return Flow::leave;
-    case Kind::next: return Flow::next;
+    case Kind::with:
+      return execute_with(statement);
+    case Kind::generation:
+      return execute_generation(statement);
+    case Kind::leave:
+      return Flow::leave;
+    case Kind::next:
+      return Flow::next;
   }
   return Flow::normal;
 }
 
 Interpreter::Flow Interpreter::execute_branches(const Statement& statement) {
   for (const Branch& branch : statement.branches) {
-    if (branch.condition == nullptr || evaluate(*branch.condition).truthy()) return execute(branch.body);
+    if (branch.condition == nullptr || evaluate(*branch.condition).truthy())
+      return execute(branch.body);
   }
   return Flow::normal;
 }
 
-Interpreter::Flow Interpreter::execute_loop(const Statement& statement, const Value& iterable, int level) {
+Interpreter::Flow Interpreter::execute_loop(const Statement& statement, const Value& iterable,
+                                            int level) {
   auto state = std::make_shared<LoopState>();
   state->items = iterate(iterable, budget_);
   state->level = level;
@@ -159,7 +177,8 @@ Interpreter::Flow Interpreter::execute_loop(const Statement& statement, const Va
   if (state->items.empty()) return execute(statement.otherwise);
   const Value loop = Value::loop(state);
   if (statement.recursive) {
-    state->recurse = [this, &statement, scope = std::weak_ptr<Scope>(scope_), level](const Value& inner) {
+    state->recurse = [this, &statement, scope = std::weak_ptr<Scope>(scope_),
+                      level](const Value& inner) {
       const DepthGuard guard(calls_, max_calls, "recursive loops");
       const std::shared_ptr<Scope> outer = scope.lock();
       if (outer == nullptr) throw Failure("loop() is called after its loop ended");
@@ -198,9 +217,11 @@ void Interpreter::execute_set(const Statement& statement) {
 
 Interpreter::Flow Interpreter::execute_with(const Statement& statement) {
   std::vector<Value> values;
-  for (const auto& [target, expression] : statement.assignments) values.push_back(evaluate(*expression));
+  for (const auto& [target, expression] : statement.assignments)
+    values.push_back(evaluate(*expression));
   const ScopeGuard scope(*this, scope_);
-  for (std::size_t i = 0; i < values.size(); ++i) assign(*statement.assignments[i].first, values[i]);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    assign(*statement.assignments[i].first, values[i]);
   return execute(statement.body);
 }
 
@@ -218,7 +239,9 @@ Interpreter::Flow Interpreter::execute_generation(const Statement& statement) {
   return flow;
 }
 
-void Interpreter::define_macro(const Statement& statement) { scope_->set(statement.name, make_macro(statement)); }
+void Interpreter::define_macro(const Statement& statement) {
+  scope_->set(statement.name, make_macro(statement));
+}
 
 Value Interpreter::make_macro(const Statement& statement) {
   budget_.charge(10);
@@ -288,7 +311,8 @@ void Interpreter::assign(const Expression& target, const Value& value) {
   } else if (target.kind == Expression::Kind::attribute) {
     const Value owner = evaluate(*target.children[0]);
     if (!owner.is(Value::Kind::name_space)) {
-      throw Failure(fmt::format("cannot assign attribute '{}' on something that is no namespace()", target.text));
+      throw Failure(fmt::format("cannot assign attribute '{}' on something that is no namespace()",
+                                target.text));
     }
     if (Value* member = owner.as_namespace().find(target.text)) {
       *member = value;
@@ -299,7 +323,8 @@ void Interpreter::assign(const Expression& target, const Value& value) {
   } else {
     const std::vector<Value> items = iterate(value, budget_);
     if (items.size() != target.children.size()) {
-      throw Failure(fmt::format("ValueError: {} values to unpack into {} names", items.size(), target.children.size()));
+      throw Failure(fmt::format("ValueError: {} values to unpack into {} names", items.size(),
+                                target.children.size()));
     }
     for (std::size_t i = 0; i < items.size(); ++i) assign(*target.children[i], items[i]);
   }

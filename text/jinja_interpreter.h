@@ -1,7 +1,8 @@
 #pragma once
 
-// Runs a program. One Interpreter renders once; jinja_interpreter.cpp has the statements, jinja_evaluate.cpp the
-// expressions, jinja_methods.cpp / jinja_filters.cpp / jinja_tests.cpp what can be applied to values.
+// Runs a program. One Interpreter renders once; jinja_interpreter.cpp has the statements,
+// jinja_evaluate.cpp the expressions, jinja_methods.cpp / jinja_filters.cpp / jinja_tests.cpp what
+// can be applied to values.
 
 #include <cstdint>
 #include <memory>
@@ -62,7 +63,8 @@ class Interpreter {
   Flow execute_generation(const Statement& statement);
   void define_macro(const Statement& statement);
   Value make_macro(const Statement& statement);
-  Value call_macro(const Statement& statement, const std::shared_ptr<Scope>& scope, const Arguments& arguments);
+  Value call_macro(const Statement& statement, const std::shared_ptr<Scope>& scope,
+                   const Arguments& arguments);
   void bind_parameters(const Statement& statement, const Arguments& arguments);
   void assign(const Expression& target, const Value& value);
   void write(const TrackedText& text);
@@ -98,32 +100,38 @@ class Interpreter {
   std::shared_ptr<Scope> scope_;
   TrackedText* out_ = nullptr;
   int line_ = 0;
-  int depth_ = 0;        ///< of nested evaluations
-  int calls_ = 0;        ///< of nested macros
-  int generation_ = 0;   ///< of nested {% generation %}
-  // Namespaces and the scopes of macros can refer to each other in circles: they are emptied at the end.
+  int depth_ = 0;       ///< of nested evaluations
+  int calls_ = 0;       ///< of nested macros
+  int generation_ = 0;  ///< of nested {% generation %}
+  // Namespaces and the scopes of macros can refer to each other in circles: they are emptied at the
+  // end.
   std::vector<std::shared_ptr<NamespaceData>> namespaces_;
   std::vector<std::shared_ptr<Scope>> captured_;
 };
 
 // What can be applied to values. Unknown names throw Failure.
 
-Value apply_filter(Interpreter& interpreter, const std::string& name, const Value& value, const Arguments& arguments);
-bool apply_test(Interpreter& interpreter, const std::string& name, const Value& value, const Arguments& arguments);
+Value apply_filter(Interpreter& interpreter, const std::string& name, const Value& value,
+                   const Arguments& arguments);
+bool apply_test(Interpreter& interpreter, const std::string& name, const Value& value,
+                const Arguments& arguments);
 bool is_test(std::string_view name);
 
-/// The method of a string, list or dict as something that can be called; undefined when there is none. A method that
-/// would change its object throws when called: values are immutable.
+/// The method of a string, list or dict as something that can be called; undefined when there is
+/// none. A method that would change its object throws when called: values are immutable.
 Value find_method(Interpreter& interpreter, const Value& self, const std::string& name);
 using Method = Value (*)(Interpreter&, const Value& self, const Arguments&);
 /// A method of strings, or null (jinja_string_methods.cpp).
 Method find_string_method(std::string_view name);
 
-/// a + b, a - b, ... as Python computes them; throws Failure for kinds that do not fit and for results over 64 bits.
-Value binary_operation(const std::string& operation, const Value& left, const Value& right, Budget& budget);
+/// a + b, a - b, ... as Python computes them; throws Failure for kinds that do not fit and for
+/// results over 64 bits.
+Value binary_operation(const std::string& operation, const Value& left, const Value& right,
+                       Budget& budget);
 
 /// str[begin:end:step] and the same of lists; a null pointer is a part left out.
-Value slice_value(const Value& value, const Value* begin, const Value* end, const Value* step, Budget& budget);
+Value slice_value(const Value& value, const Value* begin, const Value* end, const Value* step,
+                  Budget& budget);
 
 /// `format % values` for strings.
 Value percent_format(const TrackedText& format, const std::vector<Value>& values, Budget& budget);
@@ -144,9 +152,12 @@ Filter find_selection_filter(std::string_view name);
 /// The argument at `index` or of that name; throws Failure when it is missing.
 const Value& required(const Arguments& arguments, std::size_t index, std::string_view name);
 /// The text of an argument, or `fallback`; throws Failure for another kind.
-std::string text_argument(const Arguments& arguments, std::size_t index, std::string_view name, std::string_view fallback);
-std::int64_t integer_argument(const Arguments& arguments, std::size_t index, std::string_view name, std::int64_t fallback);
-bool flag_argument(const Arguments& arguments, std::size_t index, std::string_view name, bool fallback);
+std::string text_argument(const Arguments& arguments, std::size_t index, std::string_view name,
+                          std::string_view fallback);
+std::int64_t integer_argument(const Arguments& arguments, std::size_t index, std::string_view name,
+                              std::int64_t fallback);
+bool flag_argument(const Arguments& arguments, std::size_t index, std::string_view name,
+                   bool fallback);
 /// int() of a number; throws Failure otherwise.
 std::int64_t to_integer(const Value& value, std::string_view what);
 /// "a.b.0" of a value, as filters read `attribute`.

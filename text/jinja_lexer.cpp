@@ -29,9 +29,15 @@ std::string with_unix_lines(std::string_view source) {
   return result;
 }
 
-bool is_name_start(char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0 || c == '_'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\v' || c == '\f'; }
+bool is_name_start(char c) {
+  return std::isalpha(static_cast<unsigned char>(c)) != 0 || c == '_';
+}
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool is_blank(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\v' || c == '\f';
+}
 
 class Lexer {
  public:
@@ -48,9 +54,13 @@ class Lexer {
     base::fail(base::ExitCode::data, "{}:{}: {}", name_, line_, what);
   }
 
-  void push(Token::Kind kind, std::string text) { tokens_.push_back({kind, std::move(text), line_}); }
+  void push(Token::Kind kind, std::string text) {
+    tokens_.push_back({kind, std::move(text), line_});
+  }
 
-  bool starts(std::string_view what) const { return std::string_view(source_).substr(at_).starts_with(what); }
+  bool starts(std::string_view what) const {
+    return std::string_view(source_).substr(at_).starts_with(what);
+  }
 
   void advance(std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) line_ += source_[at_ + i] == '\n' ? 1 : 0;
@@ -69,8 +79,9 @@ class Lexer {
   /// Text up to the next tag, then that tag.
   void lex_data() {
     std::size_t tag = source_.find('{', at_);
-    while (tag != std::string::npos && (tag + 1 >= source_.size() ||
-                                        std::string_view("{%#").find(source_[tag + 1]) == std::string_view::npos)) {
+    while (tag != std::string::npos &&
+           (tag + 1 >= source_.size() ||
+            std::string_view("{%#").find(source_[tag + 1]) == std::string_view::npos)) {
       tag = source_.find('{', tag + 1);
     }
     if (tag == std::string::npos) tag = source_.size();
@@ -98,8 +109,8 @@ class Lexer {
     if (!text.empty()) push(Token::Kind::data, std::string(text));
   }
 
-  /// What is left of the text before a tag: `-` takes all white space, lstrip_blocks the indentation of a tag that is
-  /// the first thing on its line.
+  /// What is left of the text before a tag: `-` takes all white space, lstrip_blocks the
+  /// indentation of a tag that is the first thing on its line.
   std::string_view without_indent(std::string_view text, char sign, bool output) const {
     if (sign == '-') return text.substr(0, stripped(text, nullptr, false, true).end);
     if (sign == '+' || output) return text;
@@ -111,7 +122,8 @@ class Lexer {
     return rest.begin == indent.size() ? text.substr(0, line_start) : text;
   }
 
-  /// Behind the end of a tag: `-` takes white space, and trim_blocks the newline behind blocks and comments.
+  /// Behind the end of a tag: `-` takes white space, and trim_blocks the newline behind blocks and
+  /// comments.
   void close(char sign, bool trims) {
     const std::size_t before = at_;
     if (sign == '-') {
@@ -130,10 +142,13 @@ class Lexer {
     close(sign, true);
   }
 
-  /// {% raw %} ... {% endraw %}; at_ stands behind the {% and its sign. False when it is another tag.
+  /// {% raw %} ... {% endraw %}; at_ stands behind the {% and its sign. False when it is another
+  /// tag.
   bool lex_raw() {
     std::size_t at = at_;
-    const auto skip = [this, &at] { while (at < source_.size() && is_blank(source_[at])) ++at; };
+    const auto skip = [this, &at] {
+      while (at < source_.size() && is_blank(source_[at])) ++at;
+    };
     const auto word = [this, &at](std::string_view what) {
       if (!std::string_view(source_).substr(at).starts_with(what)) return false;
       at += what.size();
@@ -147,7 +162,8 @@ class Lexer {
     advance(at - at_);
     close(strips ? '-' : '+', true);
     const std::size_t begin = at_;
-    for (std::size_t tag = source_.find("{%", begin); tag != std::string::npos; tag = source_.find("{%", tag + 2)) {
+    for (std::size_t tag = source_.find("{%", begin); tag != std::string::npos;
+         tag = source_.find("{%", tag + 2)) {
       at = tag + 2;
       const char sign = at < source_.size() ? source_[at] : ' ';
       if (sign == '-' || sign == '+') ++at;
@@ -177,7 +193,8 @@ class Lexer {
       }
       if (brackets.empty()) {
         const char sign = source_[at_];
-        const bool has_sign = (sign == '-' || (sign == '+' && closing == "%}")) && at_ + 1 < source_.size();
+        const bool has_sign =
+            (sign == '-' || (sign == '+' && closing == "%}")) && at_ + 1 < source_.size();
         if (std::string_view(source_).substr(at_ + (has_sign ? 1 : 0)).starts_with(closing)) {
           push(end, "");
           advance(closing.size() + (has_sign ? 1 : 0));
@@ -208,7 +225,10 @@ class Lexer {
   void lex_number() {
     std::size_t end = at_;
     const auto digits = [this, &end] {
-      while (end < source_.size() && (is_digit(source_[end]) || (source_[end] == '_' && end + 1 < source_.size() && is_digit(source_[end + 1])))) ++end;
+      while (end < source_.size() &&
+             (is_digit(source_[end]) ||
+              (source_[end] == '_' && end + 1 < source_.size() && is_digit(source_[end + 1]))))
+        ++end;
     };
     digits();
     bool real = false;
@@ -219,7 +239,8 @@ class Lexer {
     }
     if (end < source_.size() && (source_[end] == 'e' || source_[end] == 'E')) {
       std::size_t exponent = end + 1;
-      if (exponent < source_.size() && (source_[exponent] == '+' || source_[exponent] == '-')) ++exponent;
+      if (exponent < source_.size() && (source_[exponent] == '+' || source_[exponent] == '-'))
+        ++exponent;
       if (exponent < source_.size() && is_digit(source_[exponent])) {
         real = true;
         end = exponent;
@@ -256,7 +277,8 @@ class Lexer {
       } else if (c >= '0' && c <= '7') {
         std::int32_t code = 0;
         std::size_t digits = 0;
-        while (digits < 3 && i + digits < text.size() && text[i + digits] >= '0' && text[i + digits] <= '7') {
+        while (digits < 3 && i + digits < text.size() && text[i + digits] >= '0' &&
+               text[i + digits] <= '7') {
           code = code * 8 + (text[i + digits++] - '0');
         }
         append_character(result, code);
@@ -280,7 +302,8 @@ class Lexer {
       if (std::isxdigit(static_cast<unsigned char>(c)) == 0) refuse("a string has a broken escape");
       code = code * 16 + (is_digit(c) ? c - '0' : (c | 0x20) - 'a' + 10);
     }
-    if (code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) refuse("a string has an escape outside Unicode");
+    if (code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
+      refuse("a string has an escape outside Unicode");
     return static_cast<std::int32_t>(code);
   }
 
@@ -295,7 +318,8 @@ class Lexer {
     }
     const char c = source_[at_];
     if (std::string_view("+-/*%~[](){}><=.:|,;").find(c) == std::string_view::npos) {
-      refuse(fmt::format("unexpected character '{}' in a tag", c >= ' ' && c < 0x7f ? std::string(1, c) : "?"));
+      refuse(fmt::format("unexpected character '{}' in a tag",
+                         c >= ' ' && c < 0x7f ? std::string(1, c) : "?"));
     }
     if (c == '(' || c == '[' || c == '{') {
       brackets += c;
@@ -319,7 +343,8 @@ class Lexer {
 }  // namespace
 
 std::vector<Token> tokenize_template(std::string_view source, const std::string& name) {
-  if (source.size() > max_source) base::fail(base::ExitCode::data, "{}: a template is longer than 1 MiB", name);
+  if (source.size() > max_source)
+    base::fail(base::ExitCode::data, "{}: a template is longer than 1 MiB", name);
   return Lexer(with_unix_lines(source), name).run();
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
-// Template source -> tokens, with the whitespace rules that transformers sets: trim_blocks, lstrip_blocks, one newline
-// at the end of the source dropped, line ends read as \n.
+// Template source -> tokens, with the whitespace rules that transformers sets: trim_blocks,
+// lstrip_blocks, one newline at the end of the source dropped, line ends read as \n.
 
 #include <string>
 #include <string_view>
@@ -10,7 +10,19 @@
 namespace finstill::text::jinja {
 
 struct Token {
-  enum class Kind { data, output_begin, output_end, block_begin, block_end, name, integer, real, string, symbol, end };
+  enum class Kind {
+    data,
+    output_begin,
+    output_end,
+    block_begin,
+    block_end,
+    name,
+    integer,
+    real,
+    string,
+    symbol,
+    end
+  };
   Kind kind = Kind::end;
   std::string text;  ///< of a string: its value; of data: the text to write
   int line = 0;

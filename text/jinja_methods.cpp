@@ -68,37 +68,56 @@ Value has_case(const Value& self, bool upper) {
 
 const Methods& case_methods() {
   static const Methods methods = {
-      {"upper", [](Interpreter& i, const Value& s, const Arguments&) {
+      {"upper",
+       [](Interpreter& i, const Value& s, const Arguments&) {
          return change_case(i, s, [](std::int32_t c, bool, bool) { return u_toupper(c); });
        }},
-      {"lower", [](Interpreter& i, const Value& s, const Arguments&) {
+      {"lower",
+       [](Interpreter& i, const Value& s, const Arguments&) {
          return change_case(i, s, [](std::int32_t c, bool, bool) { return u_tolower(c); });
        }},
-      {"title", [](Interpreter& i, const Value& s, const Arguments&) {
-         return change_case(i, s, [](std::int32_t c, bool word, bool) { return word ? u_totitle(c) : u_tolower(c); });
+      {"title",
+       [](Interpreter& i, const Value& s, const Arguments&) {
+         return change_case(i, s, [](std::int32_t c, bool word, bool) {
+           return word ? u_totitle(c) : u_tolower(c);
+         });
        }},
-      {"capitalize", [](Interpreter& i, const Value& s, const Arguments&) {
-         return change_case(i, s, [](std::int32_t c, bool, bool first) { return first ? u_totitle(c) : u_tolower(c); });
+      {"capitalize",
+       [](Interpreter& i, const Value& s, const Arguments&) {
+         return change_case(i, s, [](std::int32_t c, bool, bool first) {
+           return first ? u_totitle(c) : u_tolower(c);
+         });
        }},
-      {"swapcase", [](Interpreter& i, const Value& s, const Arguments&) {
-         return change_case(i, s, [](std::int32_t c, bool, bool) { return u_isupper(c) ? u_tolower(c) : u_toupper(c); });
+      {"swapcase",
+       [](Interpreter& i, const Value& s, const Arguments&) {
+         return change_case(i, s, [](std::int32_t c, bool, bool) {
+           return u_isupper(c) ? u_tolower(c) : u_toupper(c);
+         });
        }},
-      {"islower", [](Interpreter&, const Value& s, const Arguments&) { return has_case(s, false); }},
+      {"islower",
+       [](Interpreter&, const Value& s, const Arguments&) { return has_case(s, false); }},
       {"isupper", [](Interpreter&, const Value& s, const Arguments&) { return has_case(s, true); }},
-      {"isspace", [](Interpreter&, const Value& s, const Arguments&) { return all_characters(s, is_space); }},
-      {"isalpha", [](Interpreter&, const Value& s, const Arguments&) {
+      {"isspace",
+       [](Interpreter&, const Value& s, const Arguments&) { return all_characters(s, is_space); }},
+      {"isalpha",
+       [](Interpreter&, const Value& s, const Arguments&) {
          return all_characters(s, [](std::int32_t c) { return u_isalpha(c) != 0; });
        }},
-      {"isdigit", [](Interpreter&, const Value& s, const Arguments&) {
+      {"isdigit",
+       [](Interpreter&, const Value& s, const Arguments&) {
          return all_characters(s, [](std::int32_t c) { return u_isdigit(c) != 0; });
        }},
-      {"isdecimal", [](Interpreter&, const Value& s, const Arguments&) {
+      {"isdecimal",
+       [](Interpreter&, const Value& s, const Arguments&) {
          return all_characters(s, [](std::int32_t c) { return u_isdigit(c) != 0; });
        }},
-      {"isnumeric", [](Interpreter&, const Value& s, const Arguments&) {
-         return all_characters(s, [](std::int32_t c) { return u_getNumericValue(c) != U_NO_NUMERIC_VALUE; });
+      {"isnumeric",
+       [](Interpreter&, const Value& s, const Arguments&) {
+         return all_characters(
+             s, [](std::int32_t c) { return u_getNumericValue(c) != U_NO_NUMERIC_VALUE; });
        }},
-      {"isalnum", [](Interpreter&, const Value& s, const Arguments&) {
+      {"isalnum",
+       [](Interpreter&, const Value& s, const Arguments&) {
          return all_characters(s, [](std::int32_t c) { return u_isalnum(c) != 0; });
        }},
   };
@@ -113,7 +132,8 @@ Value dict_pairs(const Value& self) {
 
 const Methods& dict_methods() {
   static const Methods methods = {
-      {"get", [](Interpreter& i, const Value& s, const Arguments& a) {
+      {"get",
+       [](Interpreter& i, const Value& s, const Arguments& a) {
          const Value& key = required(a, 0, "key");
          i.budget().charge_items(s.as_dict().items.size());
          for (const auto& [name, value] : s.as_dict().items) {
@@ -122,12 +142,15 @@ const Methods& dict_methods() {
          const Value* fallback = a.find(1, "default");
          return fallback != nullptr ? *fallback : Value::none();
        }},
-      {"items", [](Interpreter& i, const Value& s, const Arguments&) {
+      {"items",
+       [](Interpreter& i, const Value& s, const Arguments&) {
          i.budget().charge(1 + s.as_dict().items.size());
          return dict_pairs(s);
        }},
-      {"keys", [](Interpreter& i, const Value& s, const Arguments&) { return Value::view(iterate(s, i.budget())); }},
-      {"values", [](Interpreter& i, const Value& s, const Arguments&) {
+      {"keys", [](Interpreter& i, const Value& s,
+                  const Arguments&) { return Value::view(iterate(s, i.budget())); }},
+      {"values",
+       [](Interpreter& i, const Value& s, const Arguments&) {
          i.budget().charge_items(s.as_dict().items.size());
          std::vector<Value> values;
          for (const auto& [key, value] : s.as_dict().items) values.push_back(value);
@@ -140,17 +163,21 @@ const Methods& dict_methods() {
 
 const Methods& list_methods() {
   static const Methods methods = {
-      {"count", [](Interpreter& i, const Value& s, const Arguments& a) {
+      {"count",
+       [](Interpreter& i, const Value& s, const Arguments& a) {
          const Value& wanted = required(a, 0, "value");
          const std::vector<Value>& items = s.as_list().items;
-         return Value::integer(std::count_if(items.begin(), items.end(),
-                                             [&](const Value& item) { return equal(item, wanted, i.budget()); }));
+         return Value::integer(std::count_if(items.begin(), items.end(), [&](const Value& item) {
+           return equal(item, wanted, i.budget());
+         }));
        }},
-      {"index", [](Interpreter& i, const Value& s, const Arguments& a) {
+      {"index",
+       [](Interpreter& i, const Value& s, const Arguments& a) {
          const Value& wanted = required(a, 0, "value");
          const std::vector<Value>& items = s.as_list().items;
          for (std::size_t at = 0; at < items.size(); ++at) {
-           if (equal(items[at], wanted, i.budget())) return Value::integer(static_cast<std::int64_t>(at));
+           if (equal(items[at], wanted, i.budget()))
+             return Value::integer(static_cast<std::int64_t>(at));
          }
          throw Failure("ValueError: value is not in list");
        }},
@@ -160,10 +187,13 @@ const Methods& list_methods() {
 }
 
 bool changes(const Value& self, std::string_view name) {
-  static constexpr std::string_view of_list[] = {"append", "extend", "insert", "pop", "remove", "reverse", "sort", "clear"};
+  static constexpr std::string_view of_list[] = {"append", "extend",  "insert", "pop",
+                                                 "remove", "reverse", "sort",   "clear"};
   static constexpr std::string_view of_dict[] = {"update", "pop", "popitem", "setdefault", "clear"};
-  if (self.is(Kind::list)) return std::find(std::begin(of_list), std::end(of_list), name) != std::end(of_list);
-  return self.is(Kind::dict) && std::find(std::begin(of_dict), std::end(of_dict), name) != std::end(of_dict);
+  if (self.is(Kind::list))
+    return std::find(std::begin(of_list), std::end(of_list), name) != std::end(of_list);
+  return self.is(Kind::dict) &&
+         std::find(std::begin(of_dict), std::end(of_dict), name) != std::end(of_dict);
 }
 
 }  // namespace
@@ -184,10 +214,13 @@ Value find_method(Interpreter& interpreter, const Value& self, const std::string
   bound.name = name;
   bound.depth = self.depth();
   if (method != nullptr) {
-    bound.call = [method, self, &interpreter](const Arguments& arguments) { return method(interpreter, self, arguments); };
+    bound.call = [method, self, &interpreter](const Arguments& arguments) {
+      return method(interpreter, self, arguments);
+    };
   } else if (changes(self, name)) {
     bound.call = [name](const Arguments&) -> Value {
-      throw Failure(fmt::format("SecurityError: '{}' would change a value; chat templates cannot", name));
+      throw Failure(
+          fmt::format("SecurityError: '{}' would change a value; chat templates cannot", name));
     };
   } else {
     return Value::undefined(name);

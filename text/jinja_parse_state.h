@@ -1,26 +1,36 @@
 #pragma once
 
-// What the two halves of the parser share: the tokens, the place in them, and the program being made.
+// What the two halves of the parser share: the tokens, the place in them, and the program being
+// made.
 
+#include "text/jinja_ast.h"
+#include "text/jinja_lexer.h"
+
+#include "base/error.h"
+
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "base/error.h"
-#include "text/jinja_ast.h"
-#include "text/jinja_lexer.h"
 
 namespace finstill::text::jinja {
 
 class ParseState {
  public:
-  ParseState(std::vector<Token> tokens, Program& program) : tokens_(std::move(tokens)), program_(program) {}
+  ParseState(std::vector<Token> tokens, Program& program)
+      : tokens_(std::move(tokens)), program_(program) {}
 
-  const Token& peek(std::size_t ahead = 0) const { return tokens_[std::min(at_ + ahead, tokens_.size() - 1)]; }
+  const Token& peek(std::size_t ahead = 0) const {
+    return tokens_[std::min(at_ + ahead, tokens_.size() - 1)];
+  }
   Token take() { return at_ + 1 < tokens_.size() ? tokens_[at_++] : tokens_.back(); }
 
-  bool at_symbol(std::string_view text) const { return peek().kind == Token::Kind::symbol && peek().text == text; }
-  bool at_name(std::string_view text) const { return peek().kind == Token::Kind::name && peek().text == text; }
+  bool at_symbol(std::string_view text) const {
+    return peek().kind == Token::Kind::symbol && peek().text == text;
+  }
+  bool at_name(std::string_view text) const {
+    return peek().kind == Token::Kind::name && peek().text == text;
+  }
   bool take_symbol(std::string_view text) {
     if (!at_symbol(text)) return false;
     take();
@@ -39,7 +49,8 @@ class ParseState {
     take();
   }
   std::string expect_name(std::string_view what) {
-    if (peek().kind != Token::Kind::name) refuse(fmt::format("expected {}, not {}", what, describe(peek())));
+    if (peek().kind != Token::Kind::name)
+      refuse(fmt::format("expected {}, not {}", what, describe(peek())));
     return take().text;
   }
 
@@ -49,18 +60,24 @@ class ParseState {
 
   static std::string describe(const Token& token) {
     switch (token.kind) {
-      case Token::Kind::end: return "the end of the template";
+      case Token::Kind::end:
+        return "the end of the template";
       case Token::Kind::output_end:
-      case Token::Kind::block_end: return "the end of the tag";
-      case Token::Kind::string: return "a string";
-      case Token::Kind::data: return "text";
-      default: return "'" + token.text + "'";
+      case Token::Kind::block_end:
+        return "the end of the tag";
+      case Token::Kind::string:
+        return "a string";
+      case Token::Kind::data:
+        return "text";
+      default:
+        return "'" + token.text + "'";
     }
   }
 
-  Expression& expression(Expression::Kind kind) {
+  Expression& expression(Expression::Kind kind, std::vector<const Expression*> children = {}) {
     Expression& node = program_.expressions.emplace_back();
     node.kind = kind;
+    node.children = std::move(children);
     node.line = peek().line;
     return node;
   }
@@ -93,17 +110,21 @@ class ParseState {
   Program& program_;
 };
 
-// Expressions (jinja_parse_expression.cpp).
+// Expressions (jinja_parse_expression.cpp, jinja_parse_operand.cpp).
 
 /// `a if b else c`, the widest expression without commas.
 const Expression* parse_expression(ParseState& state);
+/// An operand with its sign and what follows it; with its filters and tests unless a sign stands in
+/// front.
+const Expression* parse_unary(ParseState& state, bool with_filters);
 /// An expression, or a tuple when commas follow; what `set`, `for ... in` and `{{ }}` take.
 const Expression* parse_tuple(ParseState& state);
 /// An expression without `if`: in a `for` the word begins the condition.
 const Expression* parse_loop_iterable(ParseState& state);
 /// A name, an attribute of a name (when `with_attribute`) or a tuple of targets.
 const Expression* parse_target(ParseState& state, bool with_attribute);
-/// The filters behind `inner`, which is null for the body of a block: `| trim | upper`, the first bar optional.
+/// The filters behind `inner`, which is null for the body of a block: `| trim | upper`, the first
+/// bar optional.
 const Expression* parse_filters(ParseState& state, const Expression* inner);
 /// A call such as `name(arguments)`.
 const Expression* parse_call(ParseState& state);

@@ -14,7 +14,8 @@ class Parser {
 
   void run() {
     parse_body(state_.program().body, {});
-    if (state_.peek().kind != Token::Kind::end) state_.refuse("unexpected text behind the template");
+    if (state_.peek().kind != Token::Kind::end)
+      state_.refuse("unexpected text behind the template");
   }
 
  private:
@@ -22,13 +23,15 @@ class Parser {
 
   void end_tag() { state_.expect(Token::Kind::block_end, "the end of the tag"); }
 
-  /// Statements up to a tag whose name is in `ends`, which stays (behind its {%); "" = up to the end of the template.
+  /// Statements up to a tag whose name is in `ends`, which stays (behind its {%); "" = up to the
+  /// end of the template.
   void parse_body(Body& body, const std::vector<std::string>& ends) {
     const ParseState::Nesting nesting(state_);
     while (true) {
       const Token& token = state_.peek();
       if (token.kind == Token::Kind::end) {
-        if (!ends.empty()) state_.refuse(fmt::format("the template ends before {{% {} %}}", ends.back()));
+        if (!ends.empty())
+          state_.refuse(fmt::format("the template ends before {{% {} %}}", ends.back()));
         return;
       }
       if (token.kind == Token::Kind::data) {
@@ -71,7 +74,8 @@ class Parser {
     if (tag == "filter") return parse_filter_block();
     if (tag == "with") return parse_with();
     if (tag == "generation") return parse_generation();
-    if (tag == "break" || tag == "continue") return parse_jump(tag == "break" ? Kind::leave : Kind::next);
+    if (tag == "break" || tag == "continue")
+      return parse_jump(tag == "break" ? Kind::leave : Kind::next);
     state_.refuse(fmt::format("the tag {{% {} %}} is not supported in chat templates", tag));
   }
 
@@ -84,8 +88,9 @@ class Parser {
       end_tag();
       Branch branch;
       branch.condition = condition;
-      parse_body(branch.body, condition == nullptr ? std::vector<std::string>{"endif"}
-                                                   : std::vector<std::string>{"elif", "else", "endif"});
+      parse_body(branch.body, condition == nullptr
+                                  ? std::vector<std::string>{"endif"}
+                                  : std::vector<std::string>{"elif", "else", "endif"});
       result.branches.push_back(std::move(branch));
       const std::string tag = state_.take().text;
       if (tag == "elif") {

@@ -1,4 +1,5 @@
-// Values as text: Python's str() and repr(), json.dumps(), HTML escapes. Every byte keeps its origin.
+// Values as text: Python's str() and repr(), json.dumps(), HTML escapes. Every byte keeps its
+// origin.
 
 #include <unicode/uchar.h>
 
@@ -20,7 +21,8 @@ void check_size(const TrackedText& text) {
   if (text.size() > max_text) throw Failure("a string is longer than 8 MiB");
 }
 
-/// Appends `text` to `out`, each character through `escape`, which returns false for a character that stays.
+/// Appends `text` to `out`, each character through `escape`, which returns false for a character
+/// that stays.
 template <typename Escape>
 void append_escaped(TrackedText& out, const TrackedText& text, Escape escape) {
   std::size_t kept = 0;
@@ -62,7 +64,9 @@ void append_string_repr(TrackedText& out, const TrackedText& text) {
   const bool has_double = text.view().find('"') != std::string_view::npos;
   const char quote = has_single && !has_double ? '"' : '\'';
   out.append(std::string_view(&quote, 1));
-  append_escaped(out, text, [quote](std::int32_t c, std::string& to) { return escape_for_repr(c, quote, to); });
+  append_escaped(out, text, [quote](std::int32_t c, std::string& to) {
+    return escape_for_repr(c, quote, to);
+  });
   out.append(std::string_view(&quote, 1));
 }
 
@@ -87,13 +91,28 @@ void append_repr(TrackedText& out, const Value& value, Budget& budget) {
   budget.charge();
   check_size(out);
   switch (value.kind()) {
-    case Kind::string: budget.charge_text(value.text()); append_string_repr(out, value.text()); break;
-    case Kind::undefined: out.append("Undefined"); break;
-    case Kind::none: out.append("None"); break;
-    case Kind::boolean: out.append(value.as_boolean() ? "True" : "False"); break;
-    case Kind::integer: out.append(fmt::to_string(value.as_integer())); break;
-    case Kind::real: out.append(real_repr(value.number())); break;
-    case Kind::list: append_list_repr(out, value.as_list(), budget); break;
+    case Kind::string:
+      budget.charge_text(value.text());
+      append_string_repr(out, value.text());
+      break;
+    case Kind::undefined:
+      out.append("Undefined");
+      break;
+    case Kind::none:
+      out.append("None");
+      break;
+    case Kind::boolean:
+      out.append(value.as_boolean() ? "True" : "False");
+      break;
+    case Kind::integer:
+      out.append(fmt::to_string(value.as_integer()));
+      break;
+    case Kind::real:
+      out.append(real_repr(value.number()));
+      break;
+    case Kind::list:
+      append_list_repr(out, value.as_list(), budget);
+      break;
     case Kind::dict: {
       out.append("{");
       bool first = true;
@@ -107,29 +126,51 @@ void append_repr(TrackedText& out, const Value& value, Budget& budget) {
       out.append("}");
       break;
     }
-    case Kind::name_space: out.append("<Namespace>"); break;
-    case Kind::callable: out.append("<function " + value.as_callable().name + ">"); break;
-    case Kind::loop: out.append("<LoopContext>"); break;
+    case Kind::name_space:
+      out.append("<Namespace>");
+      break;
+    case Kind::callable:
+      out.append("<function " + value.as_callable().name + ">");
+      break;
+    case Kind::loop:
+      out.append("<LoopContext>");
+      break;
   }
 }
 
 bool escape_for_json(std::int32_t c, bool ensure_ascii, std::string& out) {
   switch (c) {
-    case '"': out = "\\\""; return true;
-    case '\\': out = "\\\\"; return true;
-    case '\n': out = "\\n"; return true;
-    case '\r': out = "\\r"; return true;
-    case '\t': out = "\\t"; return true;
-    case '\b': out = "\\b"; return true;
-    case '\f': out = "\\f"; return true;
-    default: break;
+    case '"':
+      out = "\\\"";
+      return true;
+    case '\\':
+      out = "\\\\";
+      return true;
+    case '\n':
+      out = "\\n";
+      return true;
+    case '\r':
+      out = "\\r";
+      return true;
+    case '\t':
+      out = "\\t";
+      return true;
+    case '\b':
+      out = "\\b";
+      return true;
+    case '\f':
+      out = "\\f";
+      return true;
+    default:
+      break;
   }
   if (c >= 0 && c < 0x20) {
     out = fmt::format("\\u{:04x}", c);
   } else if (ensure_ascii && (c < 0 || c > 0x7e)) {
     const std::int32_t code = c < 0 ? 0xfffd : c;
-    out = code > 0xffff ? fmt::format("\\u{:04x}\\u{:04x}", 0xd7c0 + (code >> 10), 0xdc00 + (code & 0x3ff))
-                        : fmt::format("\\u{:04x}", code);
+    out = code > 0xffff
+              ? fmt::format("\\u{:04x}\\u{:04x}", 0xd7c0 + (code >> 10), 0xdc00 + (code & 0x3ff))
+              : fmt::format("\\u{:04x}", code);
   } else {
     return false;
   }
@@ -145,14 +186,29 @@ class JsonWriter {
     budget_.charge();
     check_size(out);
     switch (value.kind()) {
-      case Kind::none: out.append("null"); break;
-      case Kind::boolean: out.append(value.as_boolean() ? "true" : "false"); break;
-      case Kind::integer: out.append(fmt::to_string(value.as_integer())); break;
-      case Kind::real: out.append(number(value.number())); break;
-      case Kind::string: write_string(value.text()); break;
-      case Kind::list: write_list(value, level); break;
-      case Kind::dict: write_dict(value.as_dict(), level); break;
-      default: refuse(value);
+      case Kind::none:
+        out.append("null");
+        break;
+      case Kind::boolean:
+        out.append(value.as_boolean() ? "true" : "false");
+        break;
+      case Kind::integer:
+        out.append(fmt::to_string(value.as_integer()));
+        break;
+      case Kind::real:
+        out.append(number(value.number()));
+        break;
+      case Kind::string:
+        write_string(value.text());
+        break;
+      case Kind::list:
+        write_list(value, level);
+        break;
+      case Kind::dict:
+        write_dict(value.as_dict(), level);
+        break;
+      default:
+        refuse(value);
     }
   }
 
@@ -160,7 +216,8 @@ class JsonWriter {
 
  private:
   [[noreturn]] static void refuse(const Value& value) {
-    throw Failure(fmt::format("TypeError: Object of type {} is not JSON serializable", value.type_name()));
+    throw Failure(
+        fmt::format("TypeError: Object of type {} is not JSON serializable", value.type_name()));
   }
 
   static std::string number(double value) {
@@ -172,7 +229,9 @@ class JsonWriter {
   void write_string(const TrackedText& text) {
     budget_.charge_text(text);
     out.append("\"");
-    append_escaped(out, text, [this](std::int32_t c, std::string& to) { return escape_for_json(c, style_.ensure_ascii, to); });
+    append_escaped(out, text, [this](std::int32_t c, std::string& to) {
+      return escape_for_json(c, style_.ensure_ascii, to);
+    });
     out.append("\"");
   }
 
@@ -200,8 +259,9 @@ class JsonWriter {
     for (const auto& item : dict.items) items.push_back(&item);
     if (style_.sort_keys) {
       budget_.charge_items(items.size() * 8);
-      std::stable_sort(items.begin(), items.end(),
-                       [this](const auto* a, const auto* b) { return less(a->first, b->first, budget_); });
+      std::stable_sort(items.begin(), items.end(), [this](const auto* a, const auto* b) {
+        return less(a->first, b->first, budget_);
+      });
     }
     out.append("{");
     bool first = true;
@@ -225,7 +285,8 @@ class JsonWriter {
       write(key, 0);
       out.append("\"");
     } else {
-      throw Failure(fmt::format("TypeError: keys must be str, int, float, bool or None, not {}", key.type_name()));
+      throw Failure(fmt::format("TypeError: keys must be str, int, float, bool or None, not {}",
+                                key.type_name()));
     }
   }
 
@@ -239,15 +300,18 @@ std::string real_repr(double value) {
   if (std::isnan(value)) return "nan";
   if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
   char buffer[64];
-  const auto end = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific).ptr;
+  const auto end =
+      std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific).ptr;
   const std::string scientific(buffer, end);
   const std::size_t e = scientific.find('e');
   const int exponent = std::stoi(scientific.substr(e + 1));
   // Python writes an exponent below 1e-4 and from 1e16 on, and a fraction otherwise.
   if (exponent < -4 || exponent >= 16) {
-    return fmt::format("{}e{}{:02d}", scientific.substr(0, e), exponent < 0 ? '-' : '+', std::abs(exponent));
+    return fmt::format("{}e{}{:02d}", scientific.substr(0, e), exponent < 0 ? '-' : '+',
+                       std::abs(exponent));
   }
-  const auto fixed_end = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::fixed).ptr;
+  const auto fixed_end =
+      std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::fixed).ptr;
   std::string fixed(buffer, fixed_end);
   if (fixed.find('.') == std::string::npos) fixed += ".0";
   return fixed;
@@ -277,12 +341,23 @@ TrackedText escape_html(const TrackedText& text) {
   TrackedText out;
   append_escaped(out, text, [](std::int32_t c, std::string& to) {
     switch (c) {
-      case '&': to = "&amp;"; return true;
-      case '<': to = "&lt;"; return true;
-      case '>': to = "&gt;"; return true;
-      case '"': to = "&#34;"; return true;
-      case '\'': to = "&#39;"; return true;
-      default: return false;
+      case '&':
+        to = "&amp;";
+        return true;
+      case '<':
+        to = "&lt;";
+        return true;
+      case '>':
+        to = "&gt;";
+        return true;
+      case '"':
+        to = "&#34;";
+        return true;
+      case '\'':
+        to = "&#39;";
+        return true;
+      default:
+        return false;
     }
   });
   return out;

@@ -15,8 +15,10 @@ Value attribute_path(Interpreter& interpreter, const Value& value, const Value& 
   while (true) {
     const std::size_t dot = rest.find('.');
     const std::string part(rest.substr(0, dot));
-    const bool number = !part.empty() && part.size() < 10 && part.find_first_not_of("0123456789") == std::string::npos;
-    result = interpreter.get_item(result, number ? Value::integer(std::stoll(part)) : Value::string(part));
+    const bool number = !part.empty() && part.size() < 10 &&
+                        part.find_first_not_of("0123456789") == std::string::npos;
+    result = interpreter.get_item(result,
+                                  number ? Value::integer(std::stoll(part)) : Value::string(part));
     if (dot == std::string_view::npos) return result;
     rest.remove_prefix(dot + 1);
   }
@@ -26,9 +28,13 @@ namespace {
 
 using Kind = Value::Kind;
 
-/// The key by which sort, unique, min, max and groupby compare: an attribute, and without case unless asked.
-Value comparison_key(Interpreter& interpreter, const Value& item, const Value* attribute, bool case_sensitive) {
-  Value key = attribute == nullptr || attribute->is(Kind::none) ? item : attribute_path(interpreter, item, *attribute);
+/// The key by which sort, unique, min, max and groupby compare: an attribute, and without case
+/// unless asked.
+Value comparison_key(Interpreter& interpreter, const Value& item, const Value* attribute,
+                     bool case_sensitive) {
+  Value key = attribute == nullptr || attribute->is(Kind::none)
+                  ? item
+                  : attribute_path(interpreter, item, *attribute);
   if (!case_sensitive && key.is(Kind::string)) {
     key = interpreter.call(interpreter.get_attribute(key, "lower"), {});
   }
@@ -39,7 +45,8 @@ struct Keyed {
   Value key, value;
 };
 
-std::vector<Keyed> with_keys(Interpreter& interpreter, const Value& value, const Value* attribute, bool case_sensitive) {
+std::vector<Keyed> with_keys(Interpreter& interpreter, const Value& value, const Value* attribute,
+                             bool case_sensitive) {
   std::vector<Keyed> result;
   for (const Value& item : iterate(value, interpreter.budget())) {
     result.push_back({comparison_key(interpreter, item, attribute, case_sensitive), item});
@@ -47,7 +54,8 @@ std::vector<Keyed> with_keys(Interpreter& interpreter, const Value& value, const
   return result;
 }
 
-/// Stable. std::stable_sort would misbehave if a comparison threw half way, so keys are checked against each other first.
+/// Stable. std::stable_sort would misbehave if a comparison threw half way, so keys are checked
+/// against each other first.
 void sort_keyed(Interpreter& interpreter, std::vector<Keyed>& items, bool reverse) {
   Budget& budget = interpreter.budget();
   for (std::size_t i = 1; i < items.size(); ++i) less(items[0].key, items[i].key, budget);
@@ -85,7 +93,8 @@ Value filter_join(Interpreter& interpreter, const Value& value, const Arguments&
   TrackedText result;
   bool first = true;
   for (const Value& item : iterate(value, budget)) {
-    const TrackedText text = to_text(attribute == nullptr ? item : attribute_path(interpreter, item, *attribute), budget);
+    const TrackedText text = to_text(
+        attribute == nullptr ? item : attribute_path(interpreter, item, *attribute), budget);
     budget.charge_text(text);
     budget.charge_text(between);
     if (!first) result.append(between);
@@ -113,12 +122,14 @@ Value filter_sort(Interpreter& interpreter, const Value& value, const Arguments&
 }
 
 Value filter_dictsort(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
-  if (!value.is(Kind::dict)) throw Failure(fmt::format("TypeError: dictsort needs a dict, not {}", value.type_name()));
+  if (!value.is(Kind::dict))
+    throw Failure(fmt::format("TypeError: dictsort needs a dict, not {}", value.type_name()));
   const bool case_sensitive = flag_argument(arguments, 0, "case_sensitive", false);
   const bool by_value = text_argument(arguments, 1, "by", "key") == "value";
   std::vector<Keyed> items;
   for (const auto& [key, item] : value.as_dict().items) {
-    items.push_back({comparison_key(interpreter, by_value ? item : key, nullptr, case_sensitive), Value::tuple({key, item})});
+    items.push_back({comparison_key(interpreter, by_value ? item : key, nullptr, case_sensitive),
+                     Value::tuple({key, item})});
   }
   sort_keyed(interpreter, items, flag_argument(arguments, 2, "reverse", false));
   return Value::list(values_of(std::move(items)));
@@ -129,7 +140,9 @@ Value filter_unique(Interpreter& interpreter, const Value& value, const Argument
                                              flag_argument(arguments, 0, "case_sensitive", false));
   std::vector<Keyed> kept;
   for (const Keyed& item : items) {
-    const auto same = [&](const Keyed& other) { return equal(other.key, item.key, interpreter.budget()); };
+    const auto same = [&](const Keyed& other) {
+      return equal(other.key, item.key, interpreter.budget());
+    };
     if (std::none_of(kept.begin(), kept.end(), same)) kept.push_back(item);
   }
   return Value::generator(values_of(std::move(kept)));
@@ -138,7 +151,8 @@ Value filter_unique(Interpreter& interpreter, const Value& value, const Argument
 Value filter_groupby(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
   const Value* attribute = arguments.find(0, "attribute");
   if (attribute == nullptr) throw Failure("TypeError: groupby needs an attribute");
-  std::vector<Keyed> items = with_keys(interpreter, value, attribute, flag_argument(arguments, 2, "case_sensitive", false));
+  std::vector<Keyed> items = with_keys(interpreter, value, attribute,
+                                       flag_argument(arguments, 2, "case_sensitive", false));
   sort_keyed(interpreter, items, false);
   std::vector<Value> groups;
   for (std::size_t begin = 0; begin < items.size();) {
@@ -147,19 +161,23 @@ Value filter_groupby(Interpreter& interpreter, const Value& value, const Argumen
     while (end < items.size() && equal(items[begin].key, items[end].key, interpreter.budget())) {
       members.push_back(items[end++].value);
     }
-    groups.push_back(Value::tuple({attribute_path(interpreter, items[begin].value, *attribute), Value::list(std::move(members))}));
+    groups.push_back(Value::tuple({attribute_path(interpreter, items[begin].value, *attribute),
+                                   Value::list(std::move(members))}));
     begin = end;
   }
   return Value::list(std::move(groups));
 }
 
-Value extreme(Interpreter& interpreter, const Value& value, const Arguments& arguments, bool largest) {
+Value extreme(Interpreter& interpreter, const Value& value, const Arguments& arguments,
+              bool largest) {
   const std::vector<Keyed> items = with_keys(interpreter, value, arguments.find(1, "attribute"),
                                              flag_argument(arguments, 0, "case_sensitive", false));
   if (items.empty()) return Value::undefined("No aggregated item, sequence was empty.");
   const Keyed* best = &items.front();
   for (const Keyed& item : items) {
-    if (largest ? less(best->key, item.key, interpreter.budget()) : less(item.key, best->key, interpreter.budget())) best = &item;
+    if (largest ? less(best->key, item.key, interpreter.budget())
+                : less(item.key, best->key, interpreter.budget()))
+      best = &item;
   }
   return best->value;
 }
@@ -170,7 +188,9 @@ Value filter_sum(Interpreter& interpreter, const Value& value, const Arguments& 
   Value total = start != nullptr ? *start : Value::integer(0);
   for (const Value& item : iterate(value, interpreter.budget())) {
     const bool whole = attribute == nullptr || attribute->is(Kind::none);
-    total = binary_operation("+", total, whole ? item : attribute_path(interpreter, item, *attribute), interpreter.budget());
+    total =
+        binary_operation("+", total, whole ? item : attribute_path(interpreter, item, *attribute),
+                         interpreter.budget());
   }
   return total;
 }
@@ -190,7 +210,8 @@ Value filter_batch(Interpreter& interpreter, const Value& value, const Arguments
   if (size < 1 || size > 100000) throw Failure("batch: the size must be between 1 and 100,000");
   std::vector<Value> batches, current;
   for (const Value& item : iterate(value, interpreter.budget())) {
-    if (static_cast<std::int64_t>(current.size()) == size) batches.push_back(Value::list(std::exchange(current, {})));
+    if (static_cast<std::int64_t>(current.size()) == size)
+      batches.push_back(Value::list(std::exchange(current, {})));
     current.push_back(item);
   }
   if (!current.empty() && fill != nullptr) {
@@ -216,11 +237,16 @@ const Filters& sequence_filters() {
       {"sum", filter_sum},
       {"items", filter_items},
       {"batch", filter_batch},
-      {"min", [](Interpreter& i, const Value& v, const Arguments& a) { return extreme(i, v, a, false); }},
-      {"max", [](Interpreter& i, const Value& v, const Arguments& a) { return extreme(i, v, a, true); }},
-      {"list", [](Interpreter& i, const Value& v, const Arguments&) { return Value::list(iterate(v, i.budget())); }},
-      {"length", [](Interpreter& i, const Value& v, const Arguments&) { return Value::integer(length(v, i.budget())); }},
-      {"count", [](Interpreter& i, const Value& v, const Arguments&) { return Value::integer(length(v, i.budget())); }},
+      {"min",
+       [](Interpreter& i, const Value& v, const Arguments& a) { return extreme(i, v, a, false); }},
+      {"max",
+       [](Interpreter& i, const Value& v, const Arguments& a) { return extreme(i, v, a, true); }},
+      {"list", [](Interpreter& i, const Value& v,
+                  const Arguments&) { return Value::list(iterate(v, i.budget())); }},
+      {"length", [](Interpreter& i, const Value& v,
+                    const Arguments&) { return Value::integer(length(v, i.budget())); }},
+      {"count", [](Interpreter& i, const Value& v,
+                   const Arguments&) { return Value::integer(length(v, i.budget())); }},
   };
   return filters;
 }

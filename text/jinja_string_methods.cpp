@@ -1,4 +1,5 @@
-// Methods that take strings apart and put them together. What a string method takes out of a string keeps its origin.
+// Methods that take strings apart and put them together. What a string method takes out of a string
+// keeps its origin.
 
 #include <algorithm>
 #include <map>
@@ -12,10 +13,12 @@ namespace {
 using Kind = Value::Kind;
 using Methods = std::map<std::string_view, Method>;
 
-const TrackedText& required_text(const Arguments& arguments, std::size_t index, std::string_view name) {
+const TrackedText& required_text(const Arguments& arguments, std::size_t index,
+                                 std::string_view name) {
   const Value& value = required(arguments, index, name);
   if (!value.is(Kind::string)) {
-    throw Failure(fmt::format("TypeError: argument '{}' must be str, not {}", name, value.type_name()));
+    throw Failure(
+        fmt::format("TypeError: argument '{}' must be str, not {}", name, value.type_name()));
   }
   return value.text();
 }
@@ -30,7 +33,8 @@ Value strip(const Value& self, const Arguments& arguments, bool left, bool right
 }
 
 /// Byte ranges of the parts of `text` between separators; none = runs of white space.
-std::vector<Range> split_ranges(std::string_view text, const std::string_view* separator, std::int64_t limit) {
+std::vector<Range> split_ranges(std::string_view text, const std::string_view* separator,
+                                std::int64_t limit) {
   std::vector<Range> parts;
   std::size_t at = 0;
   if (separator == nullptr) {
@@ -59,11 +63,14 @@ std::vector<Range> split_ranges(std::string_view text, const std::string_view* s
   return parts;
 }
 
-std::vector<Range> split_ranges_from_right(std::string_view text, std::string_view separator, std::int64_t limit) {
+std::vector<Range> split_ranges_from_right(std::string_view text, std::string_view separator,
+                                           std::int64_t limit) {
   std::vector<Range> parts;
   std::size_t end = text.size();
   while (static_cast<std::int64_t>(parts.size()) < limit) {
-    const std::size_t found = end < separator.size() ? std::string_view::npos : text.rfind(separator, end - separator.size());
+    const std::size_t found = end < separator.size()
+                                  ? std::string_view::npos
+                                  : text.rfind(separator, end - separator.size());
     if (found == std::string_view::npos) break;
     parts.push_back({found + separator.size(), end});
     end = found;
@@ -73,7 +80,8 @@ std::vector<Range> split_ranges_from_right(std::string_view text, std::string_vi
   return parts;
 }
 
-Value split(Interpreter& interpreter, const Value& self, const Arguments& arguments, bool from_right) {
+Value split(Interpreter& interpreter, const Value& self, const Arguments& arguments,
+            bool from_right) {
   const TrackedText& text = self.text();
   interpreter.budget().charge_text(text);
   const Value* separator = arguments.find(0, "sep");
@@ -104,7 +112,8 @@ Value split_lines(Interpreter& interpreter, const Value& self, const Arguments& 
     while (at < text.size()) {
       end = at;
       const std::int32_t c = next_character(text.view(), at);
-      const bool breaks = (c >= '\n' && c <= '\r') || (c >= 0x1c && c <= 0x1e) || c == 0x85 || c == 0x2028 || c == 0x2029;
+      const bool breaks = (c >= '\n' && c <= '\r') || (c >= 0x1c && c <= 0x1e) || c == 0x85 ||
+                          c == 0x2028 || c == 0x2029;
       if (breaks) {
         if (c == '\r' && at < text.size() && text.view()[at] == '\n') ++at;
         break;
@@ -120,10 +129,12 @@ Value split_lines(Interpreter& interpreter, const Value& self, const Arguments& 
 Value partition(const Value& self, const Arguments& arguments, bool from_right) {
   const TrackedText &text = self.text(), &separator = required_text(arguments, 0, "sep");
   if (separator.empty()) throw Failure("ValueError: empty separator");
-  const std::size_t found = from_right ? text.view().rfind(separator.view()) : text.view().find(separator.view());
+  const std::size_t found =
+      from_right ? text.view().rfind(separator.view()) : text.view().find(separator.view());
   if (found == std::string_view::npos) {
     const Value nothing = Value::string(TrackedText());
-    return Value::tuple(from_right ? std::vector<Value>{nothing, nothing, self} : std::vector<Value>{self, nothing, nothing});
+    return Value::tuple(from_right ? std::vector<Value>{nothing, nothing, self}
+                                   : std::vector<Value>{self, nothing, nothing});
   }
   const std::size_t end = found + separator.size();
   return Value::tuple({Value::string(text.slice(0, found)), Value::string(text.slice(found, end)),
@@ -134,7 +145,8 @@ Value has_affix(const Value& self, const Arguments& arguments, bool prefix) {
   const Value& wanted = required(arguments, 0, "affix");
   const std::string_view text = self.text().view();
   const auto fits = [text, prefix](const Value& affix) {
-    if (!affix.is(Kind::string)) throw Failure("TypeError: startswith and endswith take a str or a tuple of str");
+    if (!affix.is(Kind::string))
+      throw Failure("TypeError: startswith and endswith take a str or a tuple of str");
     return prefix ? text.starts_with(affix.text().view()) : text.ends_with(affix.text().view());
   };
   if (wanted.is(Kind::list)) {
@@ -144,8 +156,10 @@ Value has_affix(const Value& self, const Arguments& arguments, bool prefix) {
   return Value::boolean(fits(wanted));
 }
 
-Value find(Interpreter& interpreter, const Value& self, const Arguments& arguments, bool from_right, bool must) {
-  const std::string_view text = self.text().view(), wanted = required_text(arguments, 0, "sub").view();
+Value find(Interpreter& interpreter, const Value& self, const Arguments& arguments, bool from_right,
+           bool must) {
+  const std::string_view text = self.text().view(),
+                         wanted = required_text(arguments, 0, "sub").view();
   interpreter.budget().charge_bytes(text.size());
   const std::size_t found = from_right ? text.rfind(wanted) : text.find(wanted);
   if (found != std::string_view::npos) {
@@ -161,7 +175,8 @@ Value pad(Interpreter& interpreter, const Value& self, const Arguments& argument
   if (missing <= 0) return self;
   if (missing > static_cast<std::int64_t>(max_text)) throw Failure("a string is longer than 8 MiB");
   const std::string fill = text_argument(arguments, 1, "fillchar", " ");
-  if (count_characters(fill) != 1) throw Failure("TypeError: the fill character must be exactly one character long");
+  if (count_characters(fill) != 1)
+    throw Failure("TypeError: the fill character must be exactly one character long");
   interpreter.budget().charge_bytes(static_cast<std::size_t>(missing) * fill.size());
   // str.center puts the odd character left when the width is odd, right otherwise.
   const std::int64_t left = side < 0 ? 0 : side > 0 ? missing : missing / 2 + (missing & width & 1);
@@ -173,7 +188,8 @@ Value pad(Interpreter& interpreter, const Value& self, const Arguments& argument
 }
 
 Value replace(Interpreter& interpreter, const Value& self, const Arguments& arguments) {
-  const TrackedText &text = self.text(), &old = required_text(arguments, 0, "old"), &with = required_text(arguments, 1, "new");
+  const TrackedText &text = self.text(), &old = required_text(arguments, 0, "old"),
+                    &with = required_text(arguments, 1, "new");
   std::int64_t left = integer_argument(arguments, 2, "count", -1);
   interpreter.budget().charge_text(text);
   TrackedText result;
@@ -199,8 +215,10 @@ Value replace(Interpreter& interpreter, const Value& self, const Arguments& argu
 
 Value remove_affix(const Value& self, const Arguments& arguments, bool prefix) {
   const TrackedText &text = self.text(), &affix = required_text(arguments, 0, "affix");
-  if (prefix && text.view().starts_with(affix.view())) return Value::string(text.slice(affix.size(), text.size()));
-  if (!prefix && text.view().ends_with(affix.view())) return Value::string(text.slice(0, text.size() - affix.size()));
+  if (prefix && text.view().starts_with(affix.view()))
+    return Value::string(text.slice(affix.size(), text.size()));
+  if (!prefix && text.view().ends_with(affix.view()))
+    return Value::string(text.slice(0, text.size() - affix.size()));
   return self;
 }
 
@@ -208,7 +226,8 @@ Value join(Interpreter& interpreter, const Value& self, const Arguments& argumen
   TrackedText result;
   bool first = true;
   for (const Value& item : iterate(required(arguments, 0, "iterable"), interpreter.budget())) {
-    if (!item.is(Kind::string)) throw Failure(fmt::format("TypeError: join() expects str, not {}", item.type_name()));
+    if (!item.is(Kind::string))
+      throw Failure(fmt::format("TypeError: join() expects str, not {}", item.type_name()));
     interpreter.budget().charge_text(self.text());
     interpreter.budget().charge_text(item.text());
     if (!first) result.append(self.text());
@@ -220,11 +239,14 @@ Value join(Interpreter& interpreter, const Value& self, const Arguments& argumen
 }
 
 Value count(Interpreter& interpreter, const Value& self, const Arguments& arguments) {
-  const std::string_view text = self.text().view(), wanted = required_text(arguments, 0, "sub").view();
+  const std::string_view text = self.text().view(),
+                         wanted = required_text(arguments, 0, "sub").view();
   interpreter.budget().charge_bytes(text.size());
   if (wanted.empty()) return Value::integer(static_cast<std::int64_t>(count_characters(text)) + 1);
   std::int64_t found = 0;
-  for (std::size_t at = text.find(wanted); at != std::string_view::npos; at = text.find(wanted, at + wanted.size())) ++found;
+  for (std::size_t at = text.find(wanted); at != std::string_view::npos;
+       at = text.find(wanted, at + wanted.size()))
+    ++found;
   return Value::integer(found);
 }
 
@@ -244,12 +266,17 @@ Value format(Interpreter& interpreter, const Value& self, const Arguments& argum
       continue;
     }
     const std::size_t end = c == '{' ? text.view().find('}', at) : std::string_view::npos;
-    if (end == std::string_view::npos) throw Failure("ValueError: a single brace in a format string");
+    if (end == std::string_view::npos)
+      throw Failure("ValueError: a single brace in a format string");
     const std::string field(text.view().substr(at + 1, end - at - 1));
-    const bool number = !field.empty() && field.size() < 6 && field.find_first_not_of("0123456789") == std::string::npos;
-    const std::size_t index = field.empty() ? next++ : number ? std::stoul(field) : arguments.positional.size();
+    const bool number = !field.empty() && field.size() < 6 &&
+                        field.find_first_not_of("0123456789") == std::string::npos;
+    const std::size_t index = field.empty() ? next++
+                              : number      ? std::stoul(field)
+                                            : arguments.positional.size();
     const Value* value = arguments.find(index, field);
-    if (value == nullptr) throw Failure(fmt::format("str.format has no argument for {{{}}}", field));
+    if (value == nullptr)
+      throw Failure(fmt::format("str.format has no argument for {{{}}}", field));
     result.append(to_text(*value, interpreter.budget()));
     if (result.size() > max_text) throw Failure("a string is longer than 8 MiB");
     kept = end + 1;
@@ -265,7 +292,8 @@ Value zero_fill(const Value& self, const Arguments& arguments) {
   const std::int64_t missing = width - static_cast<std::int64_t>(count_characters(text.view()));
   if (missing <= 0) return self;
   if (missing > static_cast<std::int64_t>(max_text)) throw Failure("a string is longer than 8 MiB");
-  const std::size_t sign = !text.empty() && (text.view()[0] == '-' || text.view()[0] == '+') ? 1 : 0;
+  const std::size_t sign =
+      !text.empty() && (text.view()[0] == '-' || text.view()[0] == '+') ? 1 : 0;
   TrackedText result = text.slice(0, sign);
   result.append(std::string(static_cast<std::size_t>(missing), '0'));
   result.append(text.slice(sign, text.size()));
@@ -274,25 +302,42 @@ Value zero_fill(const Value& self, const Arguments& arguments) {
 
 const Methods& string_methods_table() {
   static const Methods methods = {
-      {"strip", [](Interpreter&, const Value& s, const Arguments& a) { return strip(s, a, true, true); }},
-      {"lstrip", [](Interpreter&, const Value& s, const Arguments& a) { return strip(s, a, true, false); }},
-      {"rstrip", [](Interpreter&, const Value& s, const Arguments& a) { return strip(s, a, false, true); }},
-      {"split", [](Interpreter& i, const Value& s, const Arguments& a) { return split(i, s, a, false); }},
-      {"rsplit", [](Interpreter& i, const Value& s, const Arguments& a) { return split(i, s, a, true); }},
+      {"strip",
+       [](Interpreter&, const Value& s, const Arguments& a) { return strip(s, a, true, true); }},
+      {"lstrip",
+       [](Interpreter&, const Value& s, const Arguments& a) { return strip(s, a, true, false); }},
+      {"rstrip",
+       [](Interpreter&, const Value& s, const Arguments& a) { return strip(s, a, false, true); }},
+      {"split",
+       [](Interpreter& i, const Value& s, const Arguments& a) { return split(i, s, a, false); }},
+      {"rsplit",
+       [](Interpreter& i, const Value& s, const Arguments& a) { return split(i, s, a, true); }},
       {"splitlines", split_lines},
-      {"partition", [](Interpreter&, const Value& s, const Arguments& a) { return partition(s, a, false); }},
-      {"rpartition", [](Interpreter&, const Value& s, const Arguments& a) { return partition(s, a, true); }},
-      {"startswith", [](Interpreter&, const Value& s, const Arguments& a) { return has_affix(s, a, true); }},
-      {"endswith", [](Interpreter&, const Value& s, const Arguments& a) { return has_affix(s, a, false); }},
-      {"find", [](Interpreter& i, const Value& s, const Arguments& a) { return find(i, s, a, false, false); }},
-      {"rfind", [](Interpreter& i, const Value& s, const Arguments& a) { return find(i, s, a, true, false); }},
-      {"index", [](Interpreter& i, const Value& s, const Arguments& a) { return find(i, s, a, false, true); }},
-      {"rindex", [](Interpreter& i, const Value& s, const Arguments& a) { return find(i, s, a, true, true); }},
-      {"ljust", [](Interpreter& i, const Value& s, const Arguments& a) { return pad(i, s, a, -1); }},
+      {"partition",
+       [](Interpreter&, const Value& s, const Arguments& a) { return partition(s, a, false); }},
+      {"rpartition",
+       [](Interpreter&, const Value& s, const Arguments& a) { return partition(s, a, true); }},
+      {"startswith",
+       [](Interpreter&, const Value& s, const Arguments& a) { return has_affix(s, a, true); }},
+      {"endswith",
+       [](Interpreter&, const Value& s, const Arguments& a) { return has_affix(s, a, false); }},
+      {"find", [](Interpreter& i, const Value& s,
+                  const Arguments& a) { return find(i, s, a, false, false); }},
+      {"rfind", [](Interpreter& i, const Value& s,
+                   const Arguments& a) { return find(i, s, a, true, false); }},
+      {"index", [](Interpreter& i, const Value& s,
+                   const Arguments& a) { return find(i, s, a, false, true); }},
+      {"rindex", [](Interpreter& i, const Value& s,
+                    const Arguments& a) { return find(i, s, a, true, true); }},
+      {"ljust",
+       [](Interpreter& i, const Value& s, const Arguments& a) { return pad(i, s, a, -1); }},
       {"rjust", [](Interpreter& i, const Value& s, const Arguments& a) { return pad(i, s, a, 1); }},
-      {"center", [](Interpreter& i, const Value& s, const Arguments& a) { return pad(i, s, a, 0); }},
-      {"removeprefix", [](Interpreter&, const Value& s, const Arguments& a) { return remove_affix(s, a, true); }},
-      {"removesuffix", [](Interpreter&, const Value& s, const Arguments& a) { return remove_affix(s, a, false); }},
+      {"center",
+       [](Interpreter& i, const Value& s, const Arguments& a) { return pad(i, s, a, 0); }},
+      {"removeprefix",
+       [](Interpreter&, const Value& s, const Arguments& a) { return remove_affix(s, a, true); }},
+      {"removesuffix",
+       [](Interpreter&, const Value& s, const Arguments& a) { return remove_affix(s, a, false); }},
       {"zfill", [](Interpreter&, const Value& s, const Arguments& a) { return zero_fill(s, a); }},
       {"replace", replace},
       {"join", join},

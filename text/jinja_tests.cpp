@@ -13,7 +13,9 @@ namespace {
 using Kind = Value::Kind;
 using Test = bool (*)(Interpreter&, const Value&, const Arguments&);
 
-const Value& argument(const Arguments& arguments) { return required(arguments, 0, "other"); }
+const Value& argument(const Arguments& arguments) {
+  return required(arguments, 0, "other");
+}
 
 bool is_text_case(Interpreter& interpreter, const Value& value, const char* method) {
   const Value text = Value::string(to_text(value, interpreter.budget()));
@@ -26,7 +28,8 @@ bool is_multiple(const Value& value, std::int64_t of, std::int64_t rest) {
   return of == -1 || ((number % of) + of) % of == rest;
 }
 
-bool test_lower_than(Interpreter& interpreter, const Value& value, const Arguments& arguments, bool swap, bool or_equal) {
+bool test_lower_than(Interpreter& interpreter, const Value& value, const Arguments& arguments,
+                     bool swap, bool or_equal) {
   const Value& other = argument(arguments);
   if (or_equal && equal(value, other, interpreter.budget())) return true;
   return swap ? less(other, value, interpreter.budget()) : less(value, other, interpreter.budget());
@@ -34,41 +37,61 @@ bool test_lower_than(Interpreter& interpreter, const Value& value, const Argumen
 
 const std::map<std::string_view, Test>& tests() {
   static const std::map<std::string_view, Test> table = {
-      {"defined", [](Interpreter&, const Value& v, const Arguments&) { return !v.is(Kind::undefined); }},
-      {"undefined", [](Interpreter&, const Value& v, const Arguments&) { return v.is(Kind::undefined); }},
+      {"defined",
+       [](Interpreter&, const Value& v, const Arguments&) { return !v.is(Kind::undefined); }},
+      {"undefined",
+       [](Interpreter&, const Value& v, const Arguments&) { return v.is(Kind::undefined); }},
       {"none", [](Interpreter&, const Value& v, const Arguments&) { return v.is(Kind::none); }},
-      {"boolean", [](Interpreter&, const Value& v, const Arguments&) { return v.is(Kind::boolean); }},
-      {"true", [](Interpreter&, const Value& v, const Arguments&) { return v.is(Kind::boolean) && v.as_boolean(); }},
-      {"false", [](Interpreter&, const Value& v, const Arguments&) { return v.is(Kind::boolean) && !v.as_boolean(); }},
-      {"integer", [](Interpreter&, const Value& v, const Arguments&) { return v.is(Kind::integer); }},
+      {"boolean",
+       [](Interpreter&, const Value& v, const Arguments&) { return v.is(Kind::boolean); }},
+      {"true", [](Interpreter&, const Value& v,
+                  const Arguments&) { return v.is(Kind::boolean) && v.as_boolean(); }},
+      {"false", [](Interpreter&, const Value& v,
+                   const Arguments&) { return v.is(Kind::boolean) && !v.as_boolean(); }},
+      {"integer",
+       [](Interpreter&, const Value& v, const Arguments&) { return v.is(Kind::integer); }},
       {"float", [](Interpreter&, const Value& v, const Arguments&) { return v.is(Kind::real); }},
       {"number", [](Interpreter&, const Value& v, const Arguments&) { return v.is_number(); }},
       {"string", [](Interpreter&, const Value& v, const Arguments&) { return v.is(Kind::string); }},
       {"escaped", [](Interpreter&, const Value& v, const Arguments&) { return v.is_markup(); }},
       {"mapping", [](Interpreter&, const Value& v, const Arguments&) { return v.is(Kind::dict); }},
-      {"callable", [](Interpreter&, const Value& v, const Arguments&) { return v.is(Kind::callable); }},
-      {"iterable", [](Interpreter&, const Value& v, const Arguments&) {
+      {"callable",
+       [](Interpreter&, const Value& v, const Arguments&) { return v.is(Kind::callable); }},
+      {"iterable",
+       [](Interpreter&, const Value& v, const Arguments&) {
          return v.is(Kind::string) || v.is(Kind::list) || v.is(Kind::dict) || v.is(Kind::undefined);
        }},
-      {"sequence", [](Interpreter&, const Value& v, const Arguments&) {
+      {"sequence",
+       [](Interpreter&, const Value& v, const Arguments&) {
          return v.is(Kind::string) || v.is(Kind::dict) || v.is(Kind::undefined) ||
                 (v.is(Kind::list) && v.as_list().type != ListData::Type::generator);
        }},
-      {"lower", [](Interpreter& i, const Value& v, const Arguments&) { return is_text_case(i, v, "islower"); }},
-      {"upper", [](Interpreter& i, const Value& v, const Arguments&) { return is_text_case(i, v, "isupper"); }},
+      {"lower", [](Interpreter& i, const Value& v,
+                   const Arguments&) { return is_text_case(i, v, "islower"); }},
+      {"upper", [](Interpreter& i, const Value& v,
+                   const Arguments&) { return is_text_case(i, v, "isupper"); }},
       {"even", [](Interpreter&, const Value& v, const Arguments&) { return is_multiple(v, 2, 0); }},
       {"odd", [](Interpreter&, const Value& v, const Arguments&) { return is_multiple(v, 2, 1); }},
-      {"divisibleby", [](Interpreter&, const Value& v, const Arguments& a) {
+      {"divisibleby",
+       [](Interpreter&, const Value& v, const Arguments& a) {
          return is_multiple(v, to_integer(argument(a), "divisibleby"), 0);
        }},
-      {"eq", [](Interpreter& i, const Value& v, const Arguments& a) { return equal(v, argument(a), i.budget()); }},
-      {"ne", [](Interpreter& i, const Value& v, const Arguments& a) { return !equal(v, argument(a), i.budget()); }},
-      {"lt", [](Interpreter& i, const Value& v, const Arguments& a) { return test_lower_than(i, v, a, false, false); }},
-      {"le", [](Interpreter& i, const Value& v, const Arguments& a) { return test_lower_than(i, v, a, false, true); }},
-      {"gt", [](Interpreter& i, const Value& v, const Arguments& a) { return test_lower_than(i, v, a, true, false); }},
-      {"ge", [](Interpreter& i, const Value& v, const Arguments& a) { return test_lower_than(i, v, a, true, true); }},
-      {"in", [](Interpreter& i, const Value& v, const Arguments& a) { return contains(argument(a), v, i.budget()); }},
-      {"sameas", [](Interpreter& i, const Value& v, const Arguments& a) {
+      {"eq", [](Interpreter& i, const Value& v,
+                const Arguments& a) { return equal(v, argument(a), i.budget()); }},
+      {"ne", [](Interpreter& i, const Value& v,
+                const Arguments& a) { return !equal(v, argument(a), i.budget()); }},
+      {"lt", [](Interpreter& i, const Value& v,
+                const Arguments& a) { return test_lower_than(i, v, a, false, false); }},
+      {"le", [](Interpreter& i, const Value& v,
+                const Arguments& a) { return test_lower_than(i, v, a, false, true); }},
+      {"gt", [](Interpreter& i, const Value& v,
+                const Arguments& a) { return test_lower_than(i, v, a, true, false); }},
+      {"ge", [](Interpreter& i, const Value& v,
+                const Arguments& a) { return test_lower_than(i, v, a, true, true); }},
+      {"in", [](Interpreter& i, const Value& v,
+                const Arguments& a) { return contains(argument(a), v, i.budget()); }},
+      {"sameas",
+       [](Interpreter& i, const Value& v, const Arguments& a) {
          return v.kind() == argument(a).kind() && equal(v, argument(a), i.budget());
        }},
   };
@@ -77,13 +100,14 @@ const std::map<std::string_view, Test>& tests() {
 
 std::string_view canonical(std::string_view name) {
   static const std::map<std::string_view, std::string_view> aliases = {
-      {"equalto", "eq"}, {"==", "eq"}, {"!=", "ne"}, {"<", "lt"}, {"lessthan", "lt"}, {"<=", "le"},
-      {">", "gt"}, {"greaterthan", "gt"}, {">=", "ge"}};
+      {"equalto", "eq"}, {"==", "eq"}, {"!=", "ne"},          {"<", "lt"}, {"lessthan", "lt"},
+      {"<=", "le"},      {">", "gt"},  {"greaterthan", "gt"}, {">=", "ge"}};
   const auto found = aliases.find(name);
   return found == aliases.end() ? name : found->second;
 }
 
-/// The sequence that select and map walk through; what is empty or undefined gives nothing, even when it is no sequence.
+/// The sequence that select and map walk through; what is empty or undefined gives nothing, even
+/// when it is no sequence.
 std::vector<Value> items_or_none(Interpreter& interpreter, const Value& value) {
   return value.truthy() ? iterate(value, interpreter.budget()) : std::vector<Value>{};
 }
@@ -91,19 +115,24 @@ std::vector<Value> items_or_none(Interpreter& interpreter, const Value& value) {
 Arguments rest_of(const Arguments& arguments, std::size_t from) {
   Arguments rest;
   rest.named = arguments.named;
-  for (std::size_t i = from; i < arguments.positional.size(); ++i) rest.positional.push_back(arguments.positional[i]);
+  for (std::size_t i = from; i < arguments.positional.size(); ++i)
+    rest.positional.push_back(arguments.positional[i]);
   return rest;
 }
 
-Value choose(Interpreter& interpreter, const Value& value, const Arguments& arguments, bool by_attribute, bool wanted) {
+Value choose(Interpreter& interpreter, const Value& value, const Arguments& arguments,
+             bool by_attribute, bool wanted) {
   const std::size_t test_at = by_attribute ? 1 : 0;
-  if (by_attribute && arguments.positional.empty()) throw Failure("TypeError: the name of an attribute is missing");
+  if (by_attribute && arguments.positional.empty())
+    throw Failure("TypeError: the name of an attribute is missing");
   const std::string test = text_argument(arguments, test_at, "", "");
   const Arguments rest = rest_of(arguments, test_at + 1);
   std::vector<Value> kept;
   for (const Value& item : items_or_none(interpreter, value)) {
-    const Value subject = by_attribute ? attribute_path(interpreter, item, arguments.positional[0]) : item;
-    const bool passes = test.empty() ? subject.truthy() : apply_test(interpreter, test, subject, rest);
+    const Value subject =
+        by_attribute ? attribute_path(interpreter, item, arguments.positional[0]) : item;
+    const bool passes =
+        test.empty() ? subject.truthy() : apply_test(interpreter, test, subject, rest);
     if (passes == wanted) kept.push_back(item);
   }
   return Value::generator(std::move(kept));
@@ -134,9 +163,12 @@ Value filter_map(Interpreter& interpreter, const Value& value, const Arguments& 
 
 }  // namespace
 
-bool is_test(std::string_view name) { return name == "filter" || name == "test" || tests().count(canonical(name)) > 0; }
+bool is_test(std::string_view name) {
+  return name == "filter" || name == "test" || tests().count(canonical(name)) > 0;
+}
 
-bool apply_test(Interpreter& interpreter, const std::string& name, const Value& value, const Arguments& arguments) {
+bool apply_test(Interpreter& interpreter, const std::string& name, const Value& value,
+                const Arguments& arguments) {
   interpreter.budget().charge();
   if (name == "filter" || name == "test") {
     const std::string wanted = to_text(value, interpreter.budget()).bytes();
@@ -152,10 +184,14 @@ bool apply_test(Interpreter& interpreter, const std::string& name, const Value& 
 Filter find_selection_filter(std::string_view name) {
   static const std::map<std::string_view, Filter> filters = {
       {"map", filter_map},
-      {"select", [](Interpreter& i, const Value& v, const Arguments& a) { return choose(i, v, a, false, true); }},
-      {"reject", [](Interpreter& i, const Value& v, const Arguments& a) { return choose(i, v, a, false, false); }},
-      {"selectattr", [](Interpreter& i, const Value& v, const Arguments& a) { return choose(i, v, a, true, true); }},
-      {"rejectattr", [](Interpreter& i, const Value& v, const Arguments& a) { return choose(i, v, a, true, false); }},
+      {"select", [](Interpreter& i, const Value& v,
+                    const Arguments& a) { return choose(i, v, a, false, true); }},
+      {"reject", [](Interpreter& i, const Value& v,
+                    const Arguments& a) { return choose(i, v, a, false, false); }},
+      {"selectattr", [](Interpreter& i, const Value& v,
+                        const Arguments& a) { return choose(i, v, a, true, true); }},
+      {"rejectattr", [](Interpreter& i, const Value& v,
+                        const Arguments& a) { return choose(i, v, a, true, false); }},
   };
   const auto found = filters.find(name);
   return found == filters.end() ? nullptr : found->second;

@@ -1,6 +1,7 @@
 #pragma once
 
-// Text that knows, for every byte, where it came from. All that a template can do to strings keeps this.
+// Text that knows, for every byte, where it came from. All that a template can do to strings keeps
+// this.
 
 #include <cstddef>
 #include <cstdint>
@@ -10,8 +11,8 @@
 
 namespace finstill::text::jinja {
 
-/// Who wrote a byte. 0 is the template; the other values are the caller's, except that the highest bit is added to what
-/// is written inside a {% generation %} block.
+/// Who wrote a byte. 0 is the template; the other values are the caller's, except that the highest
+/// bit is added to what is written inside a {% generation %} block.
 using Origin = std::uint32_t;
 inline constexpr Origin template_origin = 0;
 inline constexpr Origin generation_bit = Origin{1} << 31;
@@ -32,11 +33,12 @@ class TrackedText {
   std::size_t size() const { return bytes_.size(); }
   bool empty() const { return bytes_.empty(); }
 
-  /// Covering runs, in order, none empty; neighbours differ. Empty when all bytes are the template's.
+  /// Covering runs, in order, none empty; neighbours differ. Empty when all bytes are the
+  /// template's.
   const std::vector<Run>& runs() const { return runs_; }
   Origin origin_at(std::size_t byte) const;
-  /// The first origin that is not the template, or the template: what a text made from this one has to carry when its
-  /// bytes no longer correspond.
+  /// The first origin that is not the template, or the template: what a text made from this one has
+  /// to carry when its bytes no longer correspond.
   Origin taint() const;
 
   void append(const TrackedText& other, Origin added_bits = 0);
@@ -60,11 +62,13 @@ std::size_t count_characters(std::string_view text);
 bool is_space(std::int32_t character);
 /// The character at byte `index`, which moves behind it; -1 for an ill-formed byte.
 std::int32_t next_character(std::string_view text, std::size_t& index);
-/// The character that ends at byte `index`, which moves to its beginning; -1 for an ill-formed byte.
+/// The character that ends at byte `index`, which moves to its beginning; -1 for an ill-formed
+/// byte.
 std::int32_t previous_character(std::string_view text, std::size_t& index);
 void append_character(std::string& text, std::int32_t character);
 
-/// The range left when the characters of `set` are taken from the chosen ends; a null set means white space.
+/// The range left when the characters of `set` are taken from the chosen ends; a null set means
+/// white space.
 struct Range {
   std::size_t begin = 0, end = 0;
 };

@@ -10,11 +10,13 @@ namespace finstill::text::jinja {
 namespace {
 
 int checked_depth(int inner) {
-  if (inner >= max_depth) throw Failure(fmt::format("values are nested deeper than {} levels", max_depth));
+  if (inner >= max_depth)
+    throw Failure(fmt::format("values are nested deeper than {} levels", max_depth));
   return inner + 1;
 }
 
-Value make_list(ListData::Type type, std::vector<Value> items, Value (*wrap)(std::shared_ptr<const ListData>)) {
+Value make_list(ListData::Type type, std::vector<Value> items,
+                Value (*wrap)(std::shared_ptr<const ListData>)) {
   auto data = std::make_shared<ListData>();
   int inner = 0;
   for (const Value& item : items) inner = std::max(inner, item.depth());
@@ -43,26 +45,32 @@ Value Value::string(TrackedText text, bool markup) {
   return Value(Data(std::make_shared<const StringData>(StringData{std::move(text), markup})));
 }
 
-Value Value::string(std::string bytes, Origin origin) { return string(TrackedText(std::move(bytes), origin)); }
+Value Value::string(std::string bytes, Origin origin) {
+  return string(TrackedText(std::move(bytes), origin));
+}
 
 Value Value::list(std::vector<Value> items) {
-  return make_list(ListData::Type::list, std::move(items),
-                   [](std::shared_ptr<const ListData> data) { return Value(Data(std::move(data))); });
+  return make_list(
+      ListData::Type::list, std::move(items),
+      [](std::shared_ptr<const ListData> data) { return Value(Data(std::move(data))); });
 }
 
 Value Value::tuple(std::vector<Value> items) {
-  return make_list(ListData::Type::tuple, std::move(items),
-                   [](std::shared_ptr<const ListData> data) { return Value(Data(std::move(data))); });
+  return make_list(
+      ListData::Type::tuple, std::move(items),
+      [](std::shared_ptr<const ListData> data) { return Value(Data(std::move(data))); });
 }
 
 Value Value::generator(std::vector<Value> items) {
-  return make_list(ListData::Type::generator, std::move(items),
-                   [](std::shared_ptr<const ListData> data) { return Value(Data(std::move(data))); });
+  return make_list(
+      ListData::Type::generator, std::move(items),
+      [](std::shared_ptr<const ListData> data) { return Value(Data(std::move(data))); });
 }
 
 Value Value::view(std::vector<Value> items) {
-  return make_list(ListData::Type::view, std::move(items),
-                   [](std::shared_ptr<const ListData> data) { return Value(Data(std::move(data))); });
+  return make_list(
+      ListData::Type::view, std::move(items),
+      [](std::shared_ptr<const ListData> data) { return Value(Data(std::move(data))); });
 }
 
 Value Value::dict(std::vector<std::pair<Value, Value>> items) {
@@ -74,7 +82,9 @@ Value Value::dict(std::vector<std::pair<Value, Value>> items) {
   return Value(Data(std::shared_ptr<const DictData>(std::move(data))));
 }
 
-Value Value::name_space(std::shared_ptr<NamespaceData> data) { return Value(Data(std::move(data))); }
+Value Value::name_space(std::shared_ptr<NamespaceData> data) {
+  return Value(Data(std::move(data)));
+}
 
 Value Value::callable(Callable callable) {
   callable.depth = checked_depth(callable.depth);
@@ -91,15 +101,19 @@ Value Value::loop(std::shared_ptr<LoopState> state) {
 Value Value::from_json(const base::Json& json, Origin origin) {
   using Type = base::Json::value_t;
   switch (json.type()) {
-    case Type::boolean: return boolean(json.get<bool>());
-    case Type::number_integer: return integer(json.get<std::int64_t>());
+    case Type::boolean:
+      return boolean(json.get<bool>());
+    case Type::number_integer:
+      return integer(json.get<std::int64_t>());
     case Type::number_unsigned: {
       const auto value = json.get<std::uint64_t>();
       if (value > static_cast<std::uint64_t>(INT64_MAX)) return real(static_cast<double>(value));
       return integer(static_cast<std::int64_t>(value));
     }
-    case Type::number_float: return real(json.get<double>());
-    case Type::string: return string(json.get_ref<const std::string&>(), origin);
+    case Type::number_float:
+      return real(json.get<double>());
+    case Type::string:
+      return string(json.get_ref<const std::string&>(), origin);
     case Type::array: {
       std::vector<Value> items;
       items.reserve(json.size());
@@ -109,26 +123,45 @@ Value Value::from_json(const base::Json& json, Origin origin) {
     case Type::object: {
       std::vector<std::pair<Value, Value>> items;
       items.reserve(json.size());
-      for (const auto& [key, item] : json.items()) items.emplace_back(string(key, origin), from_json(item, origin));
+      for (const auto& [key, item] : json.items())
+        items.emplace_back(string(key, origin), from_json(item, origin));
       return dict(std::move(items));
     }
-    default: return none();
+    default:
+      return none();
   }
 }
 
-const TrackedText& Value::text() const { return std::get<std::shared_ptr<const StringData>>(data_)->text; }
-bool Value::is_markup() const { return is(Kind::string) && std::get<std::shared_ptr<const StringData>>(data_)->markup; }
-const ListData& Value::as_list() const { return *std::get<std::shared_ptr<const ListData>>(data_); }
-const DictData& Value::as_dict() const { return *std::get<std::shared_ptr<const DictData>>(data_); }
-NamespaceData& Value::as_namespace() const { return *std::get<std::shared_ptr<NamespaceData>>(data_); }
-const Callable& Value::as_callable() const { return *std::get<std::shared_ptr<const Callable>>(data_); }
-LoopState& Value::as_loop() const { return *std::get<std::shared_ptr<LoopState>>(data_); }
+const TrackedText& Value::text() const {
+  return std::get<std::shared_ptr<const StringData>>(data_)->text;
+}
+bool Value::is_markup() const {
+  return is(Kind::string) && std::get<std::shared_ptr<const StringData>>(data_)->markup;
+}
+const ListData& Value::as_list() const {
+  return *std::get<std::shared_ptr<const ListData>>(data_);
+}
+const DictData& Value::as_dict() const {
+  return *std::get<std::shared_ptr<const DictData>>(data_);
+}
+NamespaceData& Value::as_namespace() const {
+  return *std::get<std::shared_ptr<NamespaceData>>(data_);
+}
+const Callable& Value::as_callable() const {
+  return *std::get<std::shared_ptr<const Callable>>(data_);
+}
+LoopState& Value::as_loop() const {
+  return *std::get<std::shared_ptr<LoopState>>(data_);
+}
 
 double Value::number() const {
   switch (kind()) {
-    case Kind::boolean: return as_boolean() ? 1 : 0;
-    case Kind::integer: return static_cast<double>(as_integer());
-    default: return std::get<double>(data_);
+    case Kind::boolean:
+      return as_boolean() ? 1 : 0;
+    case Kind::integer:
+      return static_cast<double>(as_integer());
+    default:
+      return std::get<double>(data_);
   }
 }
 
@@ -140,24 +173,38 @@ const std::string& Value::undefined_name() const {
 
 std::string Value::type_name() const {
   switch (kind()) {
-    case Kind::undefined: return "Undefined";
-    case Kind::none: return "NoneType";
-    case Kind::boolean: return "bool";
-    case Kind::integer: return "int";
-    case Kind::real: return "float";
-    case Kind::string: return "str";
+    case Kind::undefined:
+      return "Undefined";
+    case Kind::none:
+      return "NoneType";
+    case Kind::boolean:
+      return "bool";
+    case Kind::integer:
+      return "int";
+    case Kind::real:
+      return "float";
+    case Kind::string:
+      return "str";
     case Kind::list:
       switch (as_list().type) {
-        case ListData::Type::list: return "list";
-        case ListData::Type::tuple: return "tuple";
-        case ListData::Type::generator: return "generator";
-        case ListData::Type::view: return "view";
+        case ListData::Type::list:
+          return "list";
+        case ListData::Type::tuple:
+          return "tuple";
+        case ListData::Type::generator:
+          return "generator";
+        case ListData::Type::view:
+          return "view";
       }
       return "list";
-    case Kind::dict: return "dict";
-    case Kind::name_space: return "Namespace";
-    case Kind::callable: return "function";
-    case Kind::loop: return "LoopContext";
+    case Kind::dict:
+      return "dict";
+    case Kind::name_space:
+      return "Namespace";
+    case Kind::callable:
+      return "function";
+    case Kind::loop:
+      return "LoopContext";
   }
   return "object";
 }
@@ -165,24 +212,37 @@ std::string Value::type_name() const {
 bool Value::truthy() const {
   switch (kind()) {
     case Kind::undefined:
-    case Kind::none: return false;
-    case Kind::boolean: return as_boolean();
-    case Kind::integer: return as_integer() != 0;
-    case Kind::real: return number() != 0;
-    case Kind::string: return !text().empty();
-    case Kind::list: return as_list().type == ListData::Type::generator || !as_list().items.empty();
-    case Kind::dict: return !as_dict().items.empty();
-    default: return true;
+    case Kind::none:
+      return false;
+    case Kind::boolean:
+      return as_boolean();
+    case Kind::integer:
+      return as_integer() != 0;
+    case Kind::real:
+      return number() != 0;
+    case Kind::string:
+      return !text().empty();
+    case Kind::list:
+      return as_list().type == ListData::Type::generator || !as_list().items.empty();
+    case Kind::dict:
+      return !as_dict().items.empty();
+    default:
+      return true;
   }
 }
 
 int Value::depth() const {
   switch (kind()) {
-    case Kind::list: return as_list().depth;
-    case Kind::dict: return as_dict().depth;
-    case Kind::callable: return as_callable().depth;
-    case Kind::loop: return as_loop().depth;
-    default: return 0;
+    case Kind::list:
+      return as_list().depth;
+    case Kind::dict:
+      return as_dict().depth;
+    case Kind::callable:
+      return as_callable().depth;
+    case Kind::loop:
+      return as_loop().depth;
+    default:
+      return 0;
   }
 }
 

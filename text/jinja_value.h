@@ -1,7 +1,8 @@
 #pragma once
 
-// The values of the template language: Python's, as far as chat templates use them. Immutable and shared, but for
-// namespaces. Nothing here can be nested deeper than max_depth, so no recursion over values can overflow the stack.
+// The values of the template language: Python's, as far as chat templates use them. Immutable and
+// shared, but for namespaces. Nothing here can be nested deeper than max_depth, so no recursion
+// over values can overflow the stack.
 
 #include "text/jinja_text.h"
 
@@ -21,14 +22,15 @@
 
 namespace finstill::text::jinja {
 
-/// What a template did wrong, without its place; the interpreter adds name and line and makes an Error of it.
+/// What a template did wrong, without its place; the interpreter adds name and line and makes an
+/// Error of it.
 class Failure : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-/// Counts down the work that a template may do. Every operation charges in proportion to what it touches: time, and
-/// with it memory, is bounded whatever the template says.
+/// Counts down the work that a template may do. Every operation charges in proportion to what it
+/// touches: time, and with it memory, is bounded whatever the template says.
 class Budget {
  public:
   explicit Budget(std::int64_t steps) : left_(steps) {}
@@ -39,14 +41,17 @@ class Budget {
   /// For work on `count` bytes.
   void charge_bytes(std::size_t count) { charge(1 + count / 256); }
   void charge_items(std::size_t count) { charge(1 + count / 4); }
-  void charge_text(const TrackedText& text) { charge_bytes(text.size() + sizeof(TrackedText::Run) * text.runs().size()); }
+  void charge_text(const TrackedText& text) {
+    charge_bytes(text.size() + sizeof(TrackedText::Run) * text.runs().size());
+  }
 
  private:
   std::int64_t left_;
 };
 
-inline constexpr int max_depth = 200;                         ///< of nested lists and dicts
-inline constexpr std::size_t max_text = std::size_t{8} << 20; ///< bytes of one string, the rendered text included
+inline constexpr int max_depth = 200;  ///< of nested lists and dicts
+inline constexpr std::size_t max_text = std::size_t{8}
+                                        << 20;  ///< bytes of one string, the rendered text included
 
 class Value;
 
@@ -60,7 +65,8 @@ struct Arguments {
 
 struct StringData {
   TrackedText text;
-  bool markup = false;  ///< went through `safe`: adding to it escapes the other side, as markupsafe does
+  bool markup =
+      false;  ///< went through `safe`: adding to it escapes the other side, as markupsafe does
 };
 struct ListData;
 struct DictData;
@@ -70,7 +76,19 @@ struct LoopState;
 
 class Value {
  public:
-  enum class Kind { undefined, none, boolean, integer, real, string, list, dict, name_space, callable, loop };
+  enum class Kind {
+    undefined,
+    none,
+    boolean,
+    integer,
+    real,
+    string,
+    list,
+    dict,
+    name_space,
+    callable,
+    loop
+  };
 
   Value() : data_(Undefined{}) {}  ///< undefined
   static Value undefined(std::string name);
@@ -82,7 +100,8 @@ class Value {
   static Value string(std::string bytes, Origin origin = template_origin);
   static Value list(std::vector<Value> items);
   static Value tuple(std::vector<Value> items);
-  /// What Python gives as a generator or view: can be looped over and joined, but has no index and no JSON.
+  /// What Python gives as a generator or view: can be looped over and joined, but has no index and
+  /// no JSON.
   static Value generator(std::vector<Value> items);
   static Value view(std::vector<Value> items);  ///< like generator, with a length
   static Value dict(std::vector<std::pair<Value, Value>> items);
@@ -120,10 +139,10 @@ class Value {
     std::shared_ptr<const std::string> name;
   };
   struct None {};
-  using Data = std::variant<Undefined, None, bool, std::int64_t, double, std::shared_ptr<const StringData>,
-                            std::shared_ptr<const ListData>, std::shared_ptr<const DictData>,
-                            std::shared_ptr<NamespaceData>, std::shared_ptr<const Callable>,
-                            std::shared_ptr<LoopState>>;
+  using Data = std::variant<Undefined, None, bool, std::int64_t, double,
+                            std::shared_ptr<const StringData>, std::shared_ptr<const ListData>,
+                            std::shared_ptr<const DictData>, std::shared_ptr<NamespaceData>,
+                            std::shared_ptr<const Callable>, std::shared_ptr<LoopState>>;
   explicit Value(Data data) : data_(std::move(data)) {}
 
   Data data_;
@@ -159,8 +178,8 @@ struct Callable {
 struct LoopState {
   std::vector<Value> items;
   std::size_t index = 0;
-  int level = 0;                                    ///< of recursion, from 0
-  std::function<Value(const Value& items)> recurse; ///< empty unless the loop is recursive
+  int level = 0;                                     ///< of recursion, from 0
+  std::function<Value(const Value& items)> recurse;  ///< empty unless the loop is recursive
   std::vector<Value> last_changed;
   int depth = 1;
 };
@@ -171,7 +190,8 @@ bool equal(const Value& left, const Value& right, Budget& budget);
 bool less(const Value& left, const Value& right, Budget& budget);
 /// Python's `in`.
 bool contains(const Value& container, const Value& item, Budget& budget);
-/// The items of anything that Python iterates: lists, keys of dicts, characters of strings. Throws Failure otherwise.
+/// The items of anything that Python iterates: lists, keys of dicts, characters of strings. Throws
+/// Failure otherwise.
 std::vector<Value> iterate(const Value& value, Budget& budget);
 /// Python's len(); throws Failure otherwise.
 std::int64_t length(const Value& value, Budget& budget);

@@ -54,7 +54,8 @@ Message message_from_json(const base::Json& object, std::string_view where) {
     }
   }
   if (!object.contains("content")) {
-    if (message.tool_calls.is_null() && !message.reasoning_content) refuse(where, "content is missing");
+    if (message.tool_calls.is_null() && !message.reasoning_content)
+      refuse(where, "content is missing");
     message.content_is_null = true;
   }
   return message;

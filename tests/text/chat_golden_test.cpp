@@ -13,7 +13,8 @@ namespace {
 
 std::string source_of(const std::filesystem::path& tokenizers, const std::string& name) {
   if (!name.starts_with("template:")) {
-    return base::Json::parse(tests::read_text(tokenizers / name / "tokenizer_config.json"))["chat_template"];
+    return base::Json::parse(
+        tests::read_text(tokenizers / name / "tokenizer_config.json"))["chat_template"];
   }
   return tests::read_text(tokenizers / "templates" / (name.substr(9) + ".jinja"));
 }
@@ -25,7 +26,8 @@ RenderOptions options_of(const base::Json& input) {
   options.variables = base::Json::object();
   for (const auto& [key, value] : input.items()) {
     if (key == "tools") options.tools = value;
-    if (key != "tools" && key != "messages" && key != "add_generation_prompt") options.variables[key] = value;
+    if (key != "tools" && key != "messages" && key != "add_generation_prompt")
+      options.variables[key] = value;
   }
   return options;
 }
@@ -36,8 +38,9 @@ TEST(ChatGolden, EveryRenderingOfTheRealTemplatesIsTheSame) {
   for (const auto& entry : std::filesystem::directory_iterator(tokenizers / "golden" / "chat")) {
     const base::Json golden = base::read_json(entry.path());
     const std::string name = golden["template"];
-    const ChatTemplate chat_template(source_of(tokenizers, name),
-                                     {{"bos_token", golden["bos_token"]}, {"eos_token", golden["eos_token"]}}, name);
+    const ChatTemplate chat_template(
+        source_of(tokenizers, name),
+        {{"bos_token", golden["bos_token"]}, {"eos_token", golden["eos_token"]}}, name);
     for (const auto& [case_name, expected] : golden["cases"].items()) {
       SCOPED_TRACE(name + " / " + case_name);
       ++renderings;

@@ -1,0 +1,349 @@
+#include "data/documents.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "tests/support/shared.h"
+#include "tests/support/temporary.h"
+
+#include "data/packing.h"
+#include "text/tokenizer.h"
+
+#include "base/error.h"
+#include "base/hash.h"
+
+namespace finstill::data {
+namespace {
+
+using tests::TemporaryFolder;
+using tests::write_text;
+
+/// What reading a file throws, without the folder's name; "" when it reads.
+std::string error_of(const std::string& content, const std::string& name = "data.jsonl",
+                     ReadOptions options = {}) {
+  const TemporaryFolder folder;
+  write_text(folder / name, content);
+  try {
+    read_records(folder / name, options);
+  } catch (const base::Error& error) {
+    std::string text = error.what();
+    const std::string prefix = folder.path().string() + "/";
+    if (text.starts_with(prefix)) text.erase(0, prefix.size());
+    EXPECT_EQ(error.code(), base::ExitCode::data) << text;
+    return text;
+  }
+  return "";
+}
+
+std::vector<Record> read(const std::string& content, const std::string& name = "data.jsonl") {
+  const TemporaryFolder folder;
+  write_text(folder / name, content);
+  return read_records(folder / name);
+}
+
+class EveryFormat : public testing::TestWithParam<std::string> {};
+
+TEST_P(EveryFormat, ReadsItsOwnExampleAndIsFoundByAuto) {
+  const auto format = base::Registry<RowFormat>::make(GetParam());
+  const base::Json row = format->example();
+  for (const std::string& name : base::Registry<RowFormat>::names()) {
+    EXPECT_EQ(base::Registry<RowFormat>::make(name)->fits(row), name == GetParam()) << name;
+  }
+  const std::vector<Record> records = read(base::dump_json(row) + "\n");
+  ASSERT_EQ(records.size(), 1U);
+  if (GetParam() == "text") {
+    EXPECT_FALSE(records[0].text.empty());
+  } else {
+    ASSERT_TRUE(records[0].is_chat());
+    EXPECT_EQ(records[0].messages.back().role, "assistant");
+    EXPECT_TRUE(records[0].messages.back().trained);
+  }
+  EXPECT_FALSE(records[0].id.empty());
+}
+
+TEST_P(EveryFormat, RefusesRowsOfAnotherShapeWithPlaceAndField) {
+  const char* const rows[] = {"{}",
+                              "\"x\"",
+                              "7",
+                              "{\"text\": 5}",
+                              "{\"messages\": 3}",
+                              "{\"messages\": []}",
+                              "{\"conversations\": [{\"from\": \"human\"}]}",
+                              "{\"instruction\": 1, \"output\": 2}"};
+  for (const char* row : rows) {
+    ReadOptions options;
+    options.format = GetParam();
+    EXPECT_TRUE(
+        error_of(std::string(row) + "\n", "data.jsonl", options).starts_with("data.jsonl:1: "))
+        << row;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Formats, EveryFormat,
+                         testing::ValuesIn(base::Registry<RowFormat>::names()),
+                         [](const auto& info) { return info.param; });
+
+TEST(ReadRecords, AFileOfLinesAnArrayAndAFolderGiveTheSame) {
+  const TemporaryFolder folder;
+  write_text(folder / "a.jsonl", "{\"text\":\"x\"}\n\n{\"text\":\"y\"}");
+  write_text(folder / "a.json", "\n[{\"text\":\"x\"},{\"text\":\"y\"}]");
+  write_text(folder / "train.jsonl", "\xef\xbb\xbf{\"text\":\"x\"}\r\n{\"text\":\"y\"}\r\n");
+  for (const auto& path : {folder / "a.jsonl", folder / "a.json", folder.path()}) {
+    const std::vector<Record> records = read_records(path);
+    ASSERT_EQ(records.size(), 2U) << path;
+    EXPECT_EQ(records[1].text, "y");
+  }
+  EXPECT_EQ(read_records(folder / "a.jsonl")[1].where, (folder / "a.jsonl").string() + ":3");
+  EXPECT_EQ(read_records(folder / "a.json")[1].where, (folder / "a.json").string() + ": row 2");
+}
+
+TEST(ReadRecords, RowsOfAnotherSplitAreLeftOut) {
+  const TemporaryFolder folder;
+  write_text(folder / "examples.jsonl",
+             "{\"text\":\"x\",\"split\":\"train\"}\n{\"text\":\"y\",\"split\":\"test\"}\n{\"text\":"
+             "\"z\"}\n");
+  EXPECT_EQ(read_records(folder.path()).size(), 2U);
+  ReadOptions options;
+  options.split = "validation";
+  const std::vector<Record> rest = read_records(folder.path(), options);
+  ASSERT_EQ(rest.size(), 1U);
+  EXPECT_EQ(rest[0].text, "z");
+}
+
+TEST(ReadRecords, ErrorsSayFileLineAndField) {
+  EXPECT_TRUE(
+      error_of("{\"text\":\"x\"}\n{\"text\":\n").starts_with("data.jsonl:2:9: not valid JSON: "));
+  EXPECT_EQ(error_of("{\"messages\":[{\"role\":\"user\",\"content\":\"x\"},{\"content\":\"y\"}]}"),
+            "data.jsonl:1: messages[1]: \"role\" is missing");
+  EXPECT_TRUE(error_of("{\"conversations\":[{\"from\":\"alien\",\"value\":\"x\"}]}")
+                  .starts_with("data.jsonl:1: conversations[0]: from: unknown speaker 'alien'"));
+  EXPECT_TRUE(error_of("{\"a\":1,\"b\":2}")
+                  .starts_with("data.jsonl:1: no known format has the keys a, b; known: "));
+  EXPECT_EQ(error_of("[{\"text\":\"x\"},{\"text\":\"\"}]", "data.json"),
+            "data.json: row 2: text is empty");
+  EXPECT_TRUE(error_of("{\"instruction\":\"x\",\"output\":\"y\",\"history\":[[\"a\"]]}")
+                  .starts_with("data.jsonl:1: history[0] must be"));
+  EXPECT_TRUE(error_of("").starts_with("data.jsonl: the data set is empty: it holds no row"));
+  EXPECT_TRUE(error_of("{\"text\":\"x\",\"split\":\"test\"}")
+                  .find("none of its 1 rows belongs to split 'train'") != std::string::npos);
+}
+
+TEST(ReadRecords, AMissingPathAndAFolderWithoutDataAreErrors) {
+  const TemporaryFolder folder;
+  EXPECT_THROW(read_records(folder / "nothing.jsonl"), base::Error);
+  EXPECT_THROW(read_records(folder.path()), base::Error);
+}
+
+TEST(ReadRecords, FaultyRowsCanBeCollectedInsteadOfEndingTheReading) {
+  const TemporaryFolder folder;
+  write_text(folder / "d.jsonl", "{\"text\":\"x\"}\n{broken\n{\"text\":3}\n{\"text\":\"y\"}\n");
+  std::vector<std::string> faults;
+  ReadOptions options;
+  options.faults = &faults;
+  EXPECT_EQ(read_records(folder / "d.jsonl", options).size(), 2U);
+  EXPECT_EQ(faults.size(), 2U);
+}
+
+TEST(ReadRecords, ShareGptToolCallsAndSystemBecomeMessages) {
+  const std::vector<Record> records = read(
+      R"({"system":"S","tools":"[{\"type\":\"function\"}]","conversations":[{"from":"human","value":"Q"},)"
+      R"({"from":"function_call","value":"{\"name\":\"f\",\"arguments\":{\"a\":1}}"},{"from":"observation","value":"1"},)"
+      R"({"from":"gpt","value":"A"}]})");
+  const auto& messages = records[0].messages;
+  ASSERT_EQ(messages.size(), 5U);
+  EXPECT_EQ(messages[0].role, "system");
+  EXPECT_EQ(messages[2].tool_calls[0]["function"]["name"], "f");
+  EXPECT_EQ(messages[3].role, "tool");
+  EXPECT_EQ(records[0].tools.size(), 1U);
+}
+
+TEST(ReadRecords, ExamplesTrainTheReferenceAnswerAlone) {
+  const std::vector<Record> records = read(
+      R"({"id":"e1","task":"t","messages":[{"role":"user","content":"q"},{"role":"assistant","content":"shot"},)"
+      R"({"role":"user","content":"q2"},{"role":"assistant","content":"a"}]})");
+  EXPECT_EQ(records[0].id, "e1");
+  EXPECT_FALSE(records[0].messages[1].trained);
+  EXPECT_TRUE(records[0].messages[3].trained);
+}
+
+TEST(SplitRecords, ARowStaysOnItsSideWhateverElseIsInTheFile) {
+  std::vector<Record> records(400);
+  for (std::size_t i = 0; i < records.size(); ++i) records[i].id = "id" + std::to_string(i);
+  const Split all = split_records(records, 0.1, 5);
+  EXPECT_EQ(all.train.size() + all.validation.size(), 400U);
+  EXPECT_GT(all.validation.size(), 20U);
+  EXPECT_LT(all.validation.size(), 70U);
+  std::reverse(records.begin(), records.end());
+  records.resize(200);
+  const Split part = split_records(records, 0.1, 5);
+  for (const Record& record : part.validation) {
+    EXPECT_TRUE(std::any_of(all.validation.begin(), all.validation.end(),
+                            [&](const Record& r) { return r.id == record.id; }));
+  }
+  EXPECT_TRUE(split_records(records, 0.0, 5).validation.empty());
+}
+
+class Tokenized : public testing::Test {
+ protected:
+  Tokenized()
+      : tokenizer_(text::byte_tokenizer()), chat_template_(text::chat_template_of(*tokenizer_)) {}
+
+  DocumentSet tokenize(const std::string& rows, const TokenizeOptions& options = {}) {
+    return tokenize_records(read(rows), *tokenizer_, chat_template_, options, "data.jsonl");
+  }
+
+  std::unique_ptr<text::Tokenizer> tokenizer_;
+  text::ChatTemplate chat_template_;
+};
+
+TEST_F(Tokenized, ATextIsTrainedWholeAndEndsWithEos) {
+  const DocumentSet set = tokenize("{\"text\":\"ab<|im_end|>\"}\n");
+  const std::int32_t eos = tokenizer_->special().eos.value();
+  const Document& document = set.documents[0];
+  EXPECT_EQ(document.ids.back(), eos);
+  EXPECT_EQ(std::count(document.ids.begin(), document.ids.end(), eos), 1)
+      << "special tokens in a document are plain text";
+  EXPECT_EQ(document.ids.size(), std::string("ab<|im_end|>").size() + 1);
+  EXPECT_EQ(document.scored(), static_cast<std::int64_t>(document.ids.size()) - 1);
+}
+
+TEST_F(Tokenized, OfAChatTheAssistantTurnsAreTrained) {
+  const DocumentSet set = tokenize(
+      R"({"messages":[{"role":"user","content":"Q"},{"role":"assistant","content":"An"}]})");
+  EXPECT_EQ(set.summary.scored, 3);  // A, n, <|im_end|>
+  EXPECT_EQ(set.summary.documents, 1);
+}
+
+TEST_F(Tokenized, LongDocumentsAreCutDroppedOrRefusedAndCounted) {
+  const std::string rows = "{\"text\":\"0123456789\"}\n{\"text\":\"01\"}\n";
+  TokenizeOptions options;
+  options.max_length = 5;
+  const DocumentSet cut = tokenize(rows, options);
+  EXPECT_EQ(cut.documents[0].ids.size(), 5U);
+  EXPECT_EQ(cut.summary.cut, 1);
+  EXPECT_EQ(cut.summary.cut_tokens, 6);
+  EXPECT_EQ(cut.summary.longest, 11);
+  options.truncation = "drop";
+  const DocumentSet dropped = tokenize(rows, options);
+  EXPECT_EQ(dropped.summary.dropped, 1);
+  EXPECT_EQ(dropped.documents.size(), 1U);
+  options.truncation = "error";
+  try {
+    tokenize(rows, options);
+    FAIL();
+  } catch (const base::Error& error) {
+    EXPECT_NE(std::string(error.what())
+                  .find("data.jsonl:1: the document has 11 tokens, more than max_length 5"),
+              std::string::npos);
+  }
+}
+
+TEST_F(Tokenized, AllLabelsMaskedIsAnErrorThatSaysWhatToDo) {
+  try {
+    tokenize(R"({"messages":[{"role":"user","content":"Q"}]})");
+    FAIL();
+  } catch (const base::Error& error) {
+    EXPECT_EQ(error.code(), base::ExitCode::data);
+    EXPECT_NE(std::string(error.what())
+                  .find("data.jsonl: all labels are masked: none of the 1 documents"),
+              std::string::npos);
+  }
+  const DocumentSet mixed = tokenize(
+      "{\"messages\":[{\"role\":\"user\",\"content\":\"Q\"}]}\n"
+      "{\"messages\":[{\"role\":\"user\",\"content\":\"Q\"},{\"role\":\"assistant\",\"content\":"
+      "\"A\"}]}\n");
+  EXPECT_EQ(mixed.summary.unscored, 1);
+  ASSERT_EQ(mixed.summary.warnings.size(), 1U);
+  EXPECT_NE(mixed.summary.line().find("50.0 % without a trained token"), std::string::npos);
+}
+
+TEST_F(Tokenized, NothingLeftIsAnError) {
+  TokenizeOptions options;
+  options.max_length = 2;
+  options.truncation = "drop";
+  EXPECT_THROW(tokenize("{\"text\":\"abc\"}\n", options), base::Error);
+}
+
+TEST_F(Tokenized, ATemplateThatRefusesAConversationNamesTheRow) {
+  const text::ChatTemplate strict("{{ raise_exception('no') }}", {});
+  try {
+    tokenize_records(read(R"({"messages":[{"role":"user","content":"Q"}]})"), *tokenizer_, strict,
+                     {});
+    FAIL();
+  } catch (const base::Error& error) {
+    EXPECT_NE(std::string(error.what()).find("data.jsonl:1: chat template:1: the template refuses"),
+              std::string::npos);
+  }
+}
+
+TEST_F(Tokenized, ThreadsChangeNothing) {
+  std::string rows;
+  for (int i = 0; i < 500; ++i)
+    rows += "{\"text\":\"document " + std::to_string(i * 7919) + "\"}\n";
+  TokenizeOptions one, many;
+  one.threads = 1;
+  many.threads = 4;
+  const DocumentSet a = tokenize(rows, one), b = tokenize(rows, many);
+  ASSERT_EQ(a.documents.size(), b.documents.size());
+  for (std::size_t i = 0; i < a.documents.size(); ++i)
+    EXPECT_EQ(a.documents[i].ids, b.documents[i].ids);
+  EXPECT_EQ(a.summary.to_json(), b.summary.to_json());
+}
+
+/// The text that the peers' benchmark makes of a FinQA page.
+std::string finqa_text(const base::Json& row) {
+  std::string text;
+  const auto add_line = [&text](const std::string& line) {
+    text += (text.empty() ? "" : "\n") + line;
+  };
+  for (const base::Json& line : row["pre_text"]) add_line(line);
+  for (const base::Json& cells : row["table"]) {
+    std::string line;
+    for (std::size_t i = 0; i < cells.size(); ++i)
+      line += (i > 0 ? "\t" : "") + cells[i].get<std::string>();
+    add_line(line);
+  }
+  for (const base::Json& line : row["post_text"]) add_line(line);
+  return text;
+}
+
+TEST(ConcatenatedShared, RealPagesWithSmolLm2GiveThePeersRows) {
+  FINSTILL_SHARED_OR_SKIP(file, "data/finqa/train.jsonl");
+  const std::filesystem::path model =
+      std::filesystem::path(FINSTILL_SOURCE_DIR) / ".deps/models/smollm2-135m-instruct.gguf";
+  if (!std::filesystem::exists(model)) GTEST_SKIP() << "needs " << model;
+  const auto tokenizer = text::load_tokenizer(model);
+  const std::int32_t eos = tokenizer->special().eos.value();
+  std::ifstream lines(file);
+  std::vector<Record> records;
+  for (std::string line; records.size() < 12 && std::getline(lines, line);) {
+    Record record;
+    record.text = finqa_text(base::Json::parse(line));
+    records.push_back(std::move(record));
+  }
+  TokenizeOptions options;
+  options.max_length = 1 << 30;
+  DocumentSet set =
+      tokenize_records(records, *tokenizer, text::chat_template_of(*tokenizer), options);
+  PackingConfig config;
+  config.kind = "concatenate";
+  config.row_tokens = 512;
+  config.rows_per_step = 4;
+  config.shuffle = false;
+  const auto source = make_batch_source(std::move(set.documents), config, 0, 1, eos);
+  std::string ids;
+  for (std::int64_t step = 0; step < 3; ++step) {
+    const Batch batch = source->next(step)[0];
+    EXPECT_EQ(batch.tokens(), 4 * 512);
+    EXPECT_EQ(batch.scored(), 4 * 511);
+    for (const std::int64_t id : batch.ids) ids += (ids.empty() ? "" : " ") + std::to_string(id);
+  }
+  // Of rows 0 to 11 of packed(tokenizer, 12) with transformers' own tokenizer, ids in decimal with
+  // a blank between them.
+  EXPECT_EQ(base::sha256(ids), "76a6d1b1a3c248c2a9c4b4df0853ed8d9a76f6715e4895255d052ccf12574c41");
+}
+
+}  // namespace
+}  // namespace finstill::data
