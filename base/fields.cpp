@@ -156,8 +156,8 @@ void Struct::read(void* object, const ConfigNode& node) const {
          shown(node));
   }
   for (const auto& [key, member] : node.members) {
-    const auto found = std::find_if(fields.begin(), fields.end(),
-                                    [&](const auto& field) { return field->name == key; });
+    const auto is_named = [&name = key](const auto& field) { return field->name == name; };
+    const auto found = std::find_if(fields.begin(), fields.end(), is_named);
     if (found != fields.end()) {
       (*found)->read(object, member, **found);
       continue;

@@ -44,6 +44,16 @@ namespace finstill::base {
 /// A YAML document as strict neutral tree; yaml-cpp is seen in base/fields_yaml.cpp alone.
 struct ConfigNode {
   enum class Kind { null, scalar, list, map };
+
+  // Defined outside: inside the class the pairs in `members` are still incomplete, and clang 14
+  // wants to destroy them there.
+  ConfigNode();
+  ConfigNode(const ConfigNode&);
+  ConfigNode(ConfigNode&&) noexcept;
+  ConfigNode& operator=(const ConfigNode&);
+  ConfigNode& operator=(ConfigNode&&) noexcept;
+  ~ConfigNode();
+
   Kind kind = Kind::null;
   std::string text;          ///< a scalar's text
   bool quoted = false;       ///< "1" and '1' are strings, 1 is an integer
