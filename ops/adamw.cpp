@@ -32,7 +32,8 @@ cpu::AdamwRow row_settings(const AdamwSettings& s, std::int64_t step, double gra
   return row;
 }
 
-void step_with_kernels(const AdamwState& state, const at::Tensor& gradient, const cpu::AdamwRow& row) {
+void step_with_kernels(const AdamwState& state, const at::Tensor& gradient,
+                       const cpu::AdamwRow& row) {
   std::uint16_t* working = nullptr;
   if (state.working.defined() && state.working.scalar_type() == at::kBFloat16) {
     working = static_cast<std::uint16_t*>(state.working.data_ptr());
@@ -44,31 +45,36 @@ void step_with_kernels(const AdamwState& state, const at::Tensor& gradient, cons
   at::parallel_for(0, state.master.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
     // Pieces that stay in the first cache between the update and the rounding of the working copy.
     for (std::int64_t at = begin; at < end; at += 2048) {
-      cpu::kernel_table().element.adamw(row, master + at, exp_avg + at, exp_avg_sq + at, values + at,
-                                        working == nullptr ? nullptr : working + at,
+      cpu::kernel_table().element.adamw(row, master + at, exp_avg + at, exp_avg_sq + at,
+                                        values + at, working == nullptr ? nullptr : working + at,
                                         std::min<std::int64_t>(2048, end - at));
     }
   });
-  if (state.working.defined() && working == nullptr) state.working.view(-1).copy_(state.master.view(-1));
+  if (state.working.defined() && working == nullptr)
+    state.working.view(-1).copy_(state.master.view(-1));
 }
 
 }  // namespace
 
-void adamw_step(const AdamwState& state, const at::Tensor& gradient, const AdamwSettings& settings, std::int64_t step,
-                double gradient_scale) {
+void adamw_step(const AdamwState& state, const at::Tensor& gradient, const AdamwSettings& settings,
+                std::int64_t step, double gradient_scale) {
   const c10::AutoGradMode guard(false);
   assert(step >= 1 && state.master.is_contiguous() && state.exp_avg.is_contiguous() &&
-         state.exp_avg_sq.is_contiguous() && (!state.working.defined() || state.working.is_contiguous()));
-  assert(gradient.numel() == state.master.numel() && state.exp_avg.numel() == state.master.numel() &&
+         state.exp_avg_sq.is_contiguous() &&
+         (!state.working.defined() || state.working.is_contiguous()));
+  assert(gradient.numel() == state.master.numel() &&
+         state.exp_avg.numel() == state.master.numel() &&
          state.exp_avg_sq.numel() == state.master.numel());
   if (!takes_cpu_kernels(state.master) || state.master.scalar_type() != at::kFloat) {
-    reference::adamw_step(state.master, state.exp_avg, state.exp_avg_sq, gradient.view_as(state.master),
-                          settings.learning_rate, settings.beta1, settings.beta2, settings.epsilon,
-                          settings.weight_decay, step, gradient_scale);
+    reference::adamw_step(state.master, state.exp_avg, state.exp_avg_sq,
+                          gradient.view_as(state.master), settings.learning_rate, settings.beta1,
+                          settings.beta2, settings.epsilon, settings.weight_decay, step,
+                          gradient_scale);
     if (state.working.defined()) state.working.view(-1).copy_(state.master.view(-1));
     return;
   }
-  step_with_kernels(state, gradient.to(at::kFloat).contiguous(), row_settings(settings, step, gradient_scale));
+  step_with_kernels(state, gradient.to(at::kFloat).contiguous(),
+                    row_settings(settings, step, gradient_scale));
 }
 
 double global_norm(std::span<const at::Tensor> gradients) {

@@ -1,12 +1,12 @@
 #include "ops/attention.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu.h>
 #include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu_backward.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros.h>
-#include <ATen/TensorOperators.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -26,29 +26,36 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// Rows of one document as the library's flash kernel wants them, [kv_heads, heads of the group, tokens, head_dim]: a
-/// view, in which a key/value head is repeated over its group without a copy.
+/// Rows of one document as the library's flash kernel wants them, [kv_heads, heads of the group,
+/// tokens, head_dim]: a view, in which a key/value head is repeated over its group without a copy.
 at::Tensor grouped_queries(const at::Tensor& q_THD, std::int64_t kv_heads) {
   return q_THD.unflatten(1, {kv_heads, q_THD.size(1) / kv_heads}).permute({1, 2, 0, 3});
 }
 
 at::Tensor grouped_keys(const at::Tensor& k_TKD, std::int64_t group) {
-  return k_TKD.permute({1, 0, 2}).unsqueeze(1).expand({k_TKD.size(1), group, k_TKD.size(0), k_TKD.size(2)});
+  return k_TKD.permute({1, 0, 2}).unsqueeze(1).expand(
+      {k_TKD.size(1), group, k_TKD.size(0), k_TKD.size(2)});
 }
 
-at::Tensor ungrouped(const at::Tensor& x_KGTD) { return x_KGTD.permute({2, 0, 1, 3}).flatten(1, 2); }
+at::Tensor ungrouped(const at::Tensor& x_KGTD) {
+  return x_KGTD.permute({2, 0, 1, 3}).flatten(1, 2);
+}
 
 /// 0 where a query sees a key, minus infinity elsewhere. The queries are the last of the positions.
-at::Tensor window_mask(std::int64_t tokens, std::int64_t positions, std::int64_t window, at::ScalarType dtype) {
+at::Tensor window_mask(std::int64_t tokens, std::int64_t positions, std::int64_t window,
+                       at::ScalarType dtype) {
   const at::Tensor row_T1 = (at::arange(tokens) + (positions - tokens)).unsqueeze(1);
   const at::Tensor column_S = at::arange(positions);
   at::Tensor hidden_TS = column_S > row_T1;
   if (window > 0) hidden_TS = hidden_TS | (column_S <= row_T1 - window);
-  return at::zeros({tokens, positions}, dtype).masked_fill(hidden_TS, -std::numeric_limits<float>::infinity());
+  return at::zeros({tokens, positions}, dtype)
+      .masked_fill(hidden_TS, -std::numeric_limits<float>::infinity());
 }
 
 /// A window that reaches the whole document needs no mask.
-bool needs_window(std::int64_t length, std::int64_t window) { return window > 0 && window < length; }
+bool needs_window(std::int64_t length, std::int64_t window) {
+  return window > 0 && window < length;
+}
 
 struct Document {
   std::int64_t begin, length;
@@ -56,7 +63,8 @@ struct Document {
   std::optional<at::Tensor> mask;
 };
 
-std::vector<Document> documents_of(at::IntArrayRef cu_seqlens, std::int64_t window, at::ScalarType dtype) {
+std::vector<Document> documents_of(at::IntArrayRef cu_seqlens, std::int64_t window,
+                                   at::ScalarType dtype) {
   std::vector<Document> documents;
   for (std::size_t n = 0; n + 1 < cu_seqlens.size(); ++n) {
     const std::int64_t length = cu_seqlens[n + 1] - cu_seqlens[n];
@@ -68,11 +76,13 @@ std::vector<Document> documents_of(at::IntArrayRef cu_seqlens, std::int64_t wind
   return documents;
 }
 
-/// The library's flash kernel, document by document; only its sums of exponentials are kept for the way back.
+/// The library's flash kernel, document by document; only its sums of exponentials are kept for the
+/// way back.
 class PackedAttention : public torch::autograd::Function<PackedAttention> {
  public:
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& q_THD, const at::Tensor& k_TKD,
-                            const at::Tensor& v_TKD, std::vector<std::int64_t> cu_seqlens, double scale,
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& q_THD,
+                            const at::Tensor& k_TKD, const at::Tensor& v_TKD,
+                            std::vector<std::int64_t> cu_seqlens, double scale,
                             std::int64_t window) {
     const std::int64_t kv_heads = k_TKD.size(1), group = q_THD.size(1) / kv_heads;
     at::Tensor out_THD = at::empty(q_THD.sizes(), q_THD.options());
@@ -99,15 +109,17 @@ class PackedAttention : public torch::autograd::Function<PackedAttention> {
     const std::int64_t kv_heads = k_TKD.size(1), group = q_THD.size(1) / kv_heads;
     const std::vector<std::int64_t> cu_seqlens = context->saved_data["cu_seqlens"].toIntVector();
     at::Tensor dq_THD = at::empty(q_THD.sizes(), q_THD.options());
-    at::Tensor dk_TKD = at::empty(k_TKD.sizes(), k_TKD.options()), dv_TKD = at::empty(v_TKD.sizes(), v_TKD.options());
+    at::Tensor dk_TKD = at::empty(k_TKD.sizes(), k_TKD.options()),
+               dv_TKD = at::empty(v_TKD.sizes(), v_TKD.options());
     std::size_t next = 4;
     for (const Document& d :
          documents_of(cu_seqlens, context->saved_data["window"].toInt(), q_THD.scalar_type())) {
       const auto rows = [&](const at::Tensor& x) { return x.narrow(0, d.begin, d.length); };
       const auto [dq, dk, dv] = at::_scaled_dot_product_flash_attention_for_cpu_backward(
           grouped_queries(rows(dout_THD), kv_heads), grouped_queries(rows(q_THD), kv_heads),
-          grouped_keys(rows(k_TKD), group), grouped_keys(rows(v_TKD), group), grouped_queries(rows(out_THD), kv_heads),
-          saved[next++], 0.0, !d.masked, d.mask, context->saved_data["scale"].toDouble());
+          grouped_keys(rows(k_TKD), group), grouped_keys(rows(v_TKD), group),
+          grouped_queries(rows(out_THD), kv_heads), saved[next++], 0.0, !d.masked, d.mask,
+          context->saved_data["scale"].toDouble());
       grouped_queries(rows(dq_THD), kv_heads).copy_(dq);
       rows(dk_TKD).copy_(group_sum(dk));
       rows(dv_TKD).copy_(group_sum(dv));
@@ -118,7 +130,8 @@ class PackedAttention : public torch::autograd::Function<PackedAttention> {
  private:
   /// The share of a key/value head is the sum over the queries of its group, in float32.
   static at::Tensor group_sum(const at::Tensor& x_KGTD) {
-    const at::Tensor sum_KTD = x_KGTD.size(1) == 1 ? x_KGTD.squeeze(1) : x_KGTD.sum(1, false, at::kFloat);
+    const at::Tensor sum_KTD =
+        x_KGTD.size(1) == 1 ? x_KGTD.squeeze(1) : x_KGTD.sum(1, false, at::kFloat);
     return sum_KTD.transpose(0, 1);
   }
 };
@@ -135,11 +148,13 @@ double final_scale(const at::Tensor& q_THD, const AttentionOptions& options) {
   return true;
 }
 
-at::Tensor cached_rows(const at::Tensor& q_THD, const CacheView& cache, double scale, std::int64_t window) {
+at::Tensor cached_rows(const at::Tensor& q_THD, const CacheView& cache, double scale,
+                       std::int64_t window) {
   if (!takes_cpu_kernels(q_THD)) {
     return reference::causal_attention(q_THD, cache.keys_SKD, cache.values_SKD, scale, window);
   }
-  const std::int64_t tokens = q_THD.size(0), kv_heads = cache.keys_SKD.size(1), group = q_THD.size(1) / kv_heads;
+  const std::int64_t tokens = q_THD.size(0), kv_heads = cache.keys_SKD.size(1),
+                     group = q_THD.size(1) / kv_heads;
   at::Tensor keys_SKD = cache.keys_SKD, values_SKD = cache.values_SKD;
   const std::int64_t reach = window > 0 ? window - 1 + tokens : keys_SKD.size(0);
   if (reach < keys_SKD.size(0)) {
@@ -147,41 +162,48 @@ at::Tensor cached_rows(const at::Tensor& q_THD, const CacheView& cache, double s
     values_SKD = values_SKD.narrow(0, values_SKD.size(0) - reach, reach);
   }
   const std::int64_t positions = keys_SKD.size(0);
-  const bool sees_all = tokens == 1, is_square = tokens == positions && !needs_window(positions, window);
+  const bool sees_all = tokens == 1,
+             is_square = tokens == positions && !needs_window(positions, window);
   std::optional<at::Tensor> mask;
   if (!sees_all && !is_square) mask = window_mask(tokens, positions, window, q_THD.scalar_type());
   const auto [out_KGTD, log_sums] = at::_scaled_dot_product_flash_attention_for_cpu(
-      grouped_queries(q_THD, kv_heads), grouped_keys(keys_SKD, group), grouped_keys(values_SKD, group), 0.0,
-      !sees_all && is_square, mask, scale);
+      grouped_queries(q_THD, kv_heads), grouped_keys(keys_SKD, group),
+      grouped_keys(values_SKD, group), 0.0, !sees_all && is_square, mask, scale);
   return ungrouped(out_KGTD);
 }
 
 }  // namespace
 
-at::Tensor packed_attention(const at::Tensor& q_THD, const at::Tensor& k_TKD, const at::Tensor& v_TKD,
-                            std::span<const std::int64_t> cu_seqlens, const AttentionOptions& options) {
+at::Tensor packed_attention(const at::Tensor& q_THD, const at::Tensor& k_TKD,
+                            const at::Tensor& v_TKD, std::span<const std::int64_t> cu_seqlens,
+                            const AttentionOptions& options) {
   assert(q_THD.dim() == 3 && k_TKD.sizes() == v_TKD.sizes() && q_THD.size(0) == k_TKD.size(0) &&
          q_THD.size(1) % k_TKD.size(1) == 0 && covers(cu_seqlens, q_THD.size(0)));
   const double scale = final_scale(q_THD, options);
   if (!takes_cpu_kernels(q_THD)) {
-    return reference::packed_attention(q_THD, k_TKD, v_TKD, cu_seqlens, scale, options.sliding_window);
+    return reference::packed_attention(q_THD, k_TKD, v_TKD, cu_seqlens, scale,
+                                       options.sliding_window);
   }
-  return PackedAttention::apply(q_THD, k_TKD, v_TKD, std::vector<std::int64_t>(cu_seqlens.begin(), cu_seqlens.end()),
+  return PackedAttention::apply(q_THD, k_TKD, v_TKD,
+                                std::vector<std::int64_t>(cu_seqlens.begin(), cu_seqlens.end()),
                                 scale, options.sliding_window);
 }
 
 at::Tensor cached_attention(const at::Tensor& q_THD, std::span<const std::int64_t> cu_seqlens,
                             std::span<const CacheView> caches, const AttentionOptions& options) {
-  assert(q_THD.dim() == 3 && covers(cu_seqlens, q_THD.size(0)) && caches.size() + 1 == cu_seqlens.size());
+  assert(q_THD.dim() == 3 && covers(cu_seqlens, q_THD.size(0)) &&
+         caches.size() + 1 == cu_seqlens.size());
   const c10::AutoGradMode guard(false);
   const double scale = final_scale(q_THD, options);
   at::Tensor out_THD = at::empty(q_THD.sizes(), q_THD.options());
   for (std::size_t n = 0; n < caches.size(); ++n) {
     const std::int64_t begin = cu_seqlens[n], tokens = cu_seqlens[n + 1] - begin;
     if (tokens == 0) continue;
-    assert(caches[n].keys_SKD.size(0) >= tokens && caches[n].keys_SKD.sizes() == caches[n].values_SKD.sizes());
+    assert(caches[n].keys_SKD.size(0) >= tokens &&
+           caches[n].keys_SKD.sizes() == caches[n].values_SKD.sizes());
     out_THD.narrow(0, begin, tokens)
-        .copy_(cached_rows(q_THD.narrow(0, begin, tokens), caches[n], scale, options.sliding_window));
+        .copy_(
+            cached_rows(q_THD.narrow(0, begin, tokens), caches[n], scale, options.sliding_window));
   }
   return out_THD;
 }

@@ -7,7 +7,8 @@
 
 namespace finstill::ops {
 
-/// Whether the kernels in cpu/ take tensors like this one; everything else (float64 among it) goes to reference/.
+/// Whether the kernels in cpu/ take tensors like this one; everything else (float64 among it) goes
+/// to reference/.
 inline bool takes_cpu_kernels(const at::Tensor& tensor) {
   return kernel_set() == KernelSet::automatic && tensor.is_cpu() &&
          (tensor.scalar_type() == at::kFloat || tensor.scalar_type() == at::kBFloat16);

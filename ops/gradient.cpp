@@ -13,9 +13,12 @@ at::Tensor leaf(const at::Tensor& value) {
   return made;
 }
 
-at::Tensor detached(const at::Tensor& value) { return value.detach(); }
+at::Tensor detached(const at::Tensor& value) {
+  return value.detach();
+}
 
-std::vector<at::Tensor> gradients(std::span<const at::Tensor> outputs, std::span<const at::Tensor> output_gradients,
+std::vector<at::Tensor> gradients(std::span<const at::Tensor> outputs,
+                                  std::span<const at::Tensor> output_gradients,
                                   std::span<const at::Tensor> leaves) {
   assert(outputs.size() == output_gradients.size());
   torch::autograd::variable_list roots, seeds;
@@ -25,13 +28,15 @@ std::vector<at::Tensor> gradients(std::span<const at::Tensor> outputs, std::span
     seeds.push_back(output_gradients[i]);
   }
   if (roots.empty() || leaves.empty()) return std::vector<at::Tensor>(leaves.size());
-  return torch::autograd::grad(roots, torch::autograd::variable_list(leaves.begin(), leaves.end()), seeds,
-                               /*retain_graph=*/false, /*create_graph=*/false, /*allow_unused=*/true);
+  return torch::autograd::grad(
+      roots, torch::autograd::variable_list(leaves.begin(), leaves.end()), seeds,
+      /*retain_graph=*/false, /*create_graph=*/false, /*allow_unused=*/true);
 }
 
 std::vector<at::Tensor> gradients(const at::Tensor& output, const at::Tensor& output_gradient,
                                   std::span<const at::Tensor> leaves) {
-  return gradients(std::span<const at::Tensor>(&output, 1), std::span<const at::Tensor>(&output_gradient, 1), leaves);
+  return gradients(std::span<const at::Tensor>(&output, 1),
+                   std::span<const at::Tensor>(&output_gradient, 1), leaves);
 }
 
 }  // namespace finstill::ops

@@ -27,8 +27,8 @@ void add_to(at::Tensor& sum, const at::Tensor& part) {
   const cpu::RowKernels& kernels = row_kernels(part);
   const std::int64_t size = part.element_size();
   at::parallel_for(0, part.numel(), 1 << 15, [&](std::int64_t begin, std::int64_t end) {
-    kernels.add(sum.data_ptr<float>() + begin, static_cast<const char*>(part.const_data_ptr()) + begin * size,
-                end - begin);
+    kernels.add(sum.data_ptr<float>() + begin,
+                static_cast<const char*>(part.const_data_ptr()) + begin * size, end - begin);
   });
 }
 
@@ -41,15 +41,16 @@ std::int64_t vocabulary_of(const Head& head, const at::Tensor& hidden_TD) {
 std::int64_t valid_vocabulary_of(const Head& head, const at::Tensor& hidden_TD) {
   const std::int64_t vocabulary = vocabulary_of(head, hidden_TD);
   if (head.valid_vocabulary < 0 || head.valid_vocabulary > vocabulary) {
-    base::fail(base::ExitCode::config, "the head has {} rows, fewer than the vocabulary of {}", vocabulary,
-               head.valid_vocabulary);
+    base::fail(base::ExitCode::config, "the head has {} rows, fewer than the vocabulary of {}",
+               vocabulary, head.valid_vocabulary);
   }
   return head.valid_vocabulary == 0 ? vocabulary : head.valid_vocabulary;
 }
 
 std::int64_t rows_per_chunk(std::int64_t wish, std::int64_t vocabulary, std::int64_t element_size) {
   if (wish > 0) return wish;
-  return std::max<std::int64_t>(16, kChunkBytes / (std::max<std::int64_t>(1, vocabulary) * element_size));
+  return std::max<std::int64_t>(
+      16, kChunkBytes / (std::max<std::int64_t>(1, vocabulary) * element_size));
 }
 
 at::Tensor chunk_logits(const at::Tensor& hidden_RD, const Head& head) {
@@ -65,13 +66,15 @@ HeadNeeds needed_gradients(const at::Tensor& hidden_TD, const Head& head) {
 
 HeadGradients::HeadGradients(const at::Tensor& hidden_TD, const Head& head, HeadNeeds needs)
     : head_(head), needs_(needs) {
-  if (needs_.hidden) hidden_ = at::zeros(hidden_TD.sizes(), hidden_TD.options().requires_grad(false));
+  if (needs_.hidden)
+    hidden_ = at::zeros(hidden_TD.sizes(), hidden_TD.options().requires_grad(false));
 }
 
-void HeadGradients::add(const at::Tensor& dlogits_RV, const at::Tensor& hidden_RD, const at::Tensor& rows_R,
-                        std::int64_t begin) {
+void HeadGradients::add(const at::Tensor& dlogits_RV, const at::Tensor& hidden_RD,
+                        const at::Tensor& rows_R, std::int64_t begin) {
   if (needs_.hidden) {
-    const at::Tensor dhidden_RD = head_.weight_VD.defined() ? at::mm(dlogits_RV, head_.weight_VD) : dlogits_RV;
+    const at::Tensor dhidden_RD =
+        head_.weight_VD.defined() ? at::mm(dlogits_RV, head_.weight_VD) : dlogits_RV;
     if (rows_R.defined()) {
       hidden_.index_copy_(0, rows_R, dhidden_RD);
     } else {

@@ -1,7 +1,7 @@
 #pragma once
 
-// What loss_head and log_probs share: walking over chunks of rows, their logits, and the sums of the head's gradients.
-// Internal to ops.
+// What loss_head and log_probs share: walking over chunks of rows, their logits, and the sums of
+// the head's gradients. Internal to ops.
 
 #include <ATen/core/Tensor.h>
 
@@ -36,14 +36,16 @@ struct HeadNeeds {
 };
 HeadNeeds needed_gradients(const at::Tensor& hidden_TD, const Head& head);
 
-/// Gradients of hidden, weight and bias, collected chunk by chunk from the gradient of the raw logits.
+/// Gradients of hidden, weight and bias, collected chunk by chunk from the gradient of the raw
+/// logits.
 class HeadGradients {
  public:
   /// All rows of hidden start at zero.
   HeadGradients(const at::Tensor& hidden_TD, const Head& head, HeadNeeds needs);
 
   /// Adds a chunk: `rows_R` are its rows in hidden_TD (undefined: those from `begin` on).
-  void add(const at::Tensor& dlogits_RV, const at::Tensor& hidden_RD, const at::Tensor& rows_R, std::int64_t begin);
+  void add(const at::Tensor& dlogits_RV, const at::Tensor& hidden_RD, const at::Tensor& rows_R,
+           std::int64_t begin);
 
   const at::Tensor& hidden() const { return hidden_; }
   const at::Tensor& weight() const { return weight_; }

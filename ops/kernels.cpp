@@ -44,8 +44,9 @@ Processor ask_processor() {
   found.name = processor_name();
 #if defined(__x86_64__)
   found.avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  found.avx512 = found.avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                 __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+  found.avx512 = found.avx2 && __builtin_cpu_supports("avx512f") &&
+                 __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+                 __builtin_cpu_supports("avx512dq");
   found.avx512_bf16 = found.avx512 && __builtin_cpu_supports("avx512bf16");
   found.amx_bf16 = found.avx512 && system_lists_flag("amx_bf16");
 #endif
@@ -60,11 +61,17 @@ KernelSet parse_kernel_set(std::string_view name) {
   fail(ExitCode::usage, "unknown kernels \"{}\": choose reference or auto", name);
 }
 
-std::string kernel_set_name(KernelSet set) { return set == KernelSet::reference ? "reference" : "auto"; }
+std::string kernel_set_name(KernelSet set) {
+  return set == KernelSet::reference ? "reference" : "auto";
+}
 
-KernelSet kernel_set() { return selected.load(std::memory_order_relaxed); }
+KernelSet kernel_set() {
+  return selected.load(std::memory_order_relaxed);
+}
 
-void select_kernels(KernelSet set) { selected.store(set, std::memory_order_relaxed); }
+void select_kernels(KernelSet set) {
+  selected.store(set, std::memory_order_relaxed);
+}
 
 const Processor& processor() {
   static const Processor found = ask_processor();
@@ -75,29 +82,42 @@ DtypeChoice choose_dtype(std::string_view wish) {
   if (wish == "float32") return {at::kFloat, "float32 was asked for"};
   if (wish == "bfloat16") return {at::kBFloat16, "bfloat16 was asked for"};
   if (wish == "float64") return {at::kDouble, "float64 was asked for"};
-  if (wish != "auto") fail(ExitCode::usage, "unknown dtype \"{}\": choose float32, bfloat16 or auto", wish);
+  if (wish != "auto")
+    fail(ExitCode::usage, "unknown dtype \"{}\": choose float32, bfloat16 or auto", wish);
   const Processor& cpu = processor();
   if (cpu.amx_bf16) return {at::kBFloat16, fmt::format("bfloat16, because {} has AMX", cpu.name)};
-  if (cpu.avx512_bf16) return {at::kBFloat16, fmt::format("bfloat16, because {} has AVX512-BF16", cpu.name)};
+  if (cpu.avx512_bf16)
+    return {at::kBFloat16, fmt::format("bfloat16, because {} has AVX512-BF16", cpu.name)};
   return {at::kFloat, fmt::format("float32, because {} has neither AMX nor AVX512-BF16", cpu.name)};
 }
 
 std::string dtype_name(at::ScalarType dtype) {
   switch (dtype) {
-    case at::kFloat: return "float32";
-    case at::kDouble: return "float64";
-    case at::kBFloat16: return "bfloat16";
-    case at::kHalf: return "float16";
-    case at::kLong: return "int64";
-    case at::kInt: return "int32";
-    case at::kByte: return "uint8";
-    case at::kBool: return "bool";
-    default: return c10::toString(dtype);
+    case at::kFloat:
+      return "float32";
+    case at::kDouble:
+      return "float64";
+    case at::kBFloat16:
+      return "bfloat16";
+    case at::kHalf:
+      return "float16";
+    case at::kLong:
+      return "int64";
+    case at::kInt:
+      return "int32";
+    case at::kByte:
+      return "uint8";
+    case at::kBool:
+      return "bool";
+    default:
+      return c10::toString(dtype);
   }
 }
 
 int set_threads(int wish) {
-  if (wish < 0) fail(ExitCode::usage, "threads: {} is negative; give 0 for all cores or a number from 1 up", wish);
+  if (wish < 0)
+    fail(ExitCode::usage, "threads: {} is negative; give 0 for all cores or a number from 1 up",
+         wish);
   if (wish == 0) {
     cpu_set_t allowed;
     CPU_ZERO(&allowed);
@@ -107,15 +127,20 @@ int set_threads(int wish) {
   return threads();
 }
 
-int threads() { return at::get_num_threads(); }
+int threads() {
+  return at::get_num_threads();
+}
 
 void reuse_freed_memory() {
-  // No block gets a mapping of its own (those go back when freed) and the heap's top is never given back.
+  // No block gets a mapping of its own (those go back when freed) and the heap's top is never given
+  // back.
   mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
   mallopt(M_TOP_PAD, 64 << 20);
 }
 
-std::string library_version() { return "LibTorch " TORCH_VERSION; }
+std::string library_version() {
+  return "LibTorch " TORCH_VERSION;
+}
 
 }  // namespace finstill::ops

@@ -1,6 +1,7 @@
 #pragma once
 
-// Which kernels run, in which dtype, on how many threads. Chosen once when the process starts, then read everywhere.
+// Which kernels run, in which dtype, on how many threads. Chosen once when the process starts, then
+// read everywhere.
 
 #include <ATen/core/Tensor.h>
 
@@ -11,7 +12,8 @@ namespace finstill::ops {
 
 /// Two implementations of every operation of this module.
 enum class KernelSet {
-  reference,  ///< straight ATen calls, one per line of the formula, autograd's own backward: the oracle
+  reference,  ///< straight ATen calls, one per line of the formula, autograd's own backward: the
+              ///< oracle
   automatic,  ///< the fastest that this processor runs
 };
 
@@ -25,7 +27,8 @@ KernelSet kernel_set();
 /// Chooses the set of the whole process. Called once at start, before any work.
 void select_kernels(KernelSet set);
 
-/// Chooses another set until the end of the scope; for tests. Not to be used from two threads at once.
+/// Chooses another set until the end of the scope; for tests. Not to be used from two threads at
+/// once.
 class KernelScope {
  public:
   explicit KernelScope(KernelSet set) : previous_(kernel_set()) { select_kernels(set); }
@@ -41,7 +44,7 @@ class KernelScope {
 struct Processor {
   std::string name;  ///< as the processor calls itself, e.g. "AMD EPYC 9354P"
   bool avx2 = false;
-  bool avx512 = false;       ///< F, BW, VL and DQ
+  bool avx512 = false;  ///< F, BW, VL and DQ
   bool avx512_bf16 = false;
   bool amx_bf16 = false;
 };
@@ -53,20 +56,22 @@ struct DtypeChoice {
   std::string reason;
 };
 
-/// `wish` is "auto", "float32", "bfloat16" or "float64". "auto" takes bfloat16 where the processor multiplies it faster
-/// than float32 (AMX or AVX512-BF16), else float32. Throws Error(usage) for another word.
+/// `wish` is "auto", "float32", "bfloat16" or "float64". "auto" takes bfloat16 where the processor
+/// multiplies it faster than float32 (AMX or AVX512-BF16), else float32. Throws Error(usage) for
+/// another word.
 DtypeChoice choose_dtype(std::string_view wish);
 
 /// "float32", "bfloat16", "float64", "int64", ...
 std::string dtype_name(at::ScalarType dtype);
 
-/// Sets the threads that operations use; 0 = all cores that this process may use (its affinity mask). Returns the
-/// number now in use. Throws Error(usage) for a negative number.
+/// Sets the threads that operations use; 0 = all cores that this process may use (its affinity
+/// mask). Returns the number now in use. Throws Error(usage) for a negative number.
 int set_threads(int wish);
 int threads();
 
-/// Keeps freed blocks in the process instead of handing them back to the system. A training step frees and takes the
-/// same hundreds of megabytes; without this a third of the processor time goes into page faults. Call at start.
+/// Keeps freed blocks in the process instead of handing them back to the system. A training step
+/// frees and takes the same hundreds of megabytes; without this a third of the processor time goes
+/// into page faults. Call at start.
 void reuse_freed_memory();
 
 /// "LibTorch 2.11.0"

@@ -9,7 +9,8 @@ namespace finstill::ops {
 
 at::Tensor linear(const at::Tensor& x_TI, const at::Tensor& weight_OI, const at::Tensor& bias_O) {
   if (!takes_cpu_kernels(x_TI)) return reference::linear(x_TI, weight_OI, bias_O);
-  return at::linear(x_TI, weight_OI, bias_O.defined() ? std::optional<at::Tensor>(bias_O) : std::nullopt);
+  return at::linear(x_TI, weight_OI,
+                    bias_O.defined() ? std::optional<at::Tensor>(bias_O) : std::nullopt);
 }
 
 }  // namespace finstill::ops

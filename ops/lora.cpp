@@ -16,7 +16,8 @@ namespace {
 /// W + scaling * B A in float32 (float64 for float64).
 at::Tensor adapted(const at::Tensor& weight_OI, const Lora& lora) {
   const at::ScalarType inside = compute_dtype(weight_OI);
-  return weight_OI.to(inside) + lora.scaling * at::matmul(lora.b_OR.to(inside), lora.a_RI.to(inside));
+  return weight_OI.to(inside) +
+         lora.scaling * at::matmul(lora.b_OR.to(inside), lora.a_RI.to(inside));
 }
 
 }  // namespace
@@ -31,8 +32,8 @@ at::Tensor lora_row_norms(const at::Tensor& weight_OI, const Lora& lora) {
   return adapted(weight_OI, lora).norm(2, {1});
 }
 
-at::Tensor apply_lora(const at::Tensor& y_TO, const at::Tensor& x_TI, const Lora& lora, const at::Tensor& weight_OI,
-                      const at::Tensor& bias_O) {
+at::Tensor apply_lora(const at::Tensor& y_TO, const at::Tensor& x_TI, const Lora& lora,
+                      const at::Tensor& weight_OI, const at::Tensor& bias_O) {
   const at::ScalarType dtype = x_TI.scalar_type();
   const at::Tensor low_TR = ops::linear(x_TI, lora.a_RI.to(dtype));
   const at::Tensor share_TO = ops::linear(low_TR, lora.b_OR.to(dtype)) * lora.scaling;
@@ -48,7 +49,8 @@ at::Tensor merged_weight(const at::Tensor& weight_OI, const Lora& lora) {
   const c10::AutoGradMode guard(false);
   at::Tensor merged_OI = adapted(weight_OI, lora);
   if (lora.magnitude_O.defined()) {
-    const at::Tensor stretch_O = lora.magnitude_O.to(merged_OI.scalar_type()) / merged_OI.norm(2, {1});
+    const at::Tensor stretch_O =
+        lora.magnitude_O.to(merged_OI.scalar_type()) / merged_OI.norm(2, {1});
     merged_OI = merged_OI * stretch_O.unsqueeze(1);
   }
   return merged_OI.to(weight_OI.scalar_type());

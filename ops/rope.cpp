@@ -19,10 +19,12 @@ using torch::autograd::variable_list;
 at::Tensor turned(const at::Tensor& x_THD, const at::Tensor& cos_PD, const at::Tensor& sin_PD,
                   const at::Tensor& positions_T, float direction) {
   const std::int64_t tokens = x_THD.size(0), heads = x_THD.size(1), head_dim = x_THD.size(2);
-  const at::Tensor x = x_THD.stride(2) == 1 && x_THD.stride(1) == head_dim ? x_THD : x_THD.contiguous();
+  const at::Tensor x =
+      x_THD.stride(2) == 1 && x_THD.stride(1) == head_dim ? x_THD : x_THD.contiguous();
   at::Tensor y = at::empty({tokens, heads, head_dim}, x.options());
   const cpu::RowKernels& kernels = row_kernels(x);
-  const std::int64_t from_stride = x.stride(0) * x.element_size(), to_stride = heads * head_dim * x.element_size();
+  const std::int64_t from_stride = x.stride(0) * x.element_size(),
+                     to_stride = heads * head_dim * x.element_size();
   const char* from = static_cast<const char*>(x.const_data_ptr());
   char* to = static_cast<char*>(y.data_ptr());
   const float *cos = cos_PD.const_data_ptr<float>(), *sin = sin_PD.const_data_ptr<float>();
@@ -31,7 +33,8 @@ at::Tensor turned(const at::Tensor& x_THD, const at::Tensor& cos_PD, const at::T
     for (std::int64_t t = begin; t < end; ++t) {
       assert(position[t] >= 0 && position[t] < cos_PD.size(0));
       const std::int64_t row = position[t] * (head_dim / 2);
-      kernels.rope_token(from + t * from_stride, cos + row, sin + row, direction, to + t * to_stride, heads, head_dim);
+      kernels.rope_token(from + t * from_stride, cos + row, sin + row, direction,
+                         to + t * to_stride, heads, head_dim);
     }
   });
   return y;
@@ -39,26 +42,28 @@ at::Tensor turned(const at::Tensor& x_THD, const at::Tensor& cos_PD, const at::T
 
 class Rope : public torch::autograd::Function<Rope> {
  public:
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x_THD, const at::Tensor& cos_PD,
-                            const at::Tensor& sin_PD, const at::Tensor& positions_T) {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x_THD,
+                            const at::Tensor& cos_PD, const at::Tensor& sin_PD,
+                            const at::Tensor& positions_T) {
     context->save_for_backward({cos_PD, sin_PD, positions_T});
     return turned(x_THD, cos_PD, sin_PD, positions_T, 1);
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const variable_list saved = context->get_saved_variables();
-    return {turned(gradients[0], saved[0], saved[1], saved[2], -1), at::Tensor(), at::Tensor(), at::Tensor()};
+    return {turned(gradients[0], saved[0], saved[1], saved[2], -1), at::Tensor(), at::Tensor(),
+            at::Tensor()};
   }
 };
 
 }  // namespace
 
 at::Tensor rope(const at::Tensor& x_THD, const RopeTable& table, const at::Tensor& positions_T) {
-  assert(x_THD.dim() == 3 && positions_T.scalar_type() == at::kLong && positions_T.size(0) == x_THD.size(0) &&
-         table.cos.size(1) * 2 == x_THD.size(2));
+  assert(x_THD.dim() == 3 && positions_T.scalar_type() == at::kLong &&
+         positions_T.size(0) == x_THD.size(0) && table.cos.size(1) * 2 == x_THD.size(2));
   if (!takes_cpu_kernels(x_THD)) return reference::rope(x_THD, table, positions_T);
-  return Rope::apply(x_THD, table.cos.to(at::kFloat).contiguous(), table.sin.to(at::kFloat).contiguous(),
-                     positions_T.contiguous());
+  return Rope::apply(x_THD, table.cos.to(at::kFloat).contiguous(),
+                     table.sin.to(at::kFloat).contiguous(), positions_T.contiguous());
 }
 
 }  // namespace finstill::ops

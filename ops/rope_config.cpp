@@ -13,21 +13,27 @@ using base::Json;
 
 const char* scaling_name(RopeScaling scaling) {
   switch (scaling) {
-    case RopeScaling::none: return "default";
-    case RopeScaling::linear: return "linear";
-    case RopeScaling::llama3: return "llama3";
-    case RopeScaling::yarn: return "yarn";
-    case RopeScaling::dynamic: return "dynamic";
+    case RopeScaling::none:
+      return "default";
+    case RopeScaling::linear:
+      return "linear";
+    case RopeScaling::llama3:
+      return "llama3";
+    case RopeScaling::yarn:
+      return "yarn";
+    case RopeScaling::dynamic:
+      return "dynamic";
   }
   return "";
 }
 
 RopeScaling parse_scaling(const std::string& name, std::string_view where) {
-  for (const RopeScaling scaling :
-       {RopeScaling::none, RopeScaling::linear, RopeScaling::llama3, RopeScaling::yarn, RopeScaling::dynamic}) {
+  for (const RopeScaling scaling : {RopeScaling::none, RopeScaling::linear, RopeScaling::llama3,
+                                    RopeScaling::yarn, RopeScaling::dynamic}) {
     if (name == scaling_name(scaling)) return scaling;
   }
-  fail(ExitCode::data, "{}: unknown rope scaling \"{}\"; known: default, linear, llama3, yarn", where, name);
+  fail(ExitCode::data, "{}: unknown rope scaling \"{}\"; known: default, linear, llama3, yarn",
+       where, name);
 }
 
 /// The object that holds the scaling, under either of its names; null when there is none.
@@ -43,7 +49,8 @@ const Json* find_scaling(const Json& config, std::string_view where) {
 
 double within(double value, double low, double high, const char* name, std::string_view where) {
   if (!(value >= low && value <= high)) {
-    fail(ExitCode::data, "{}: rope scaling: {} is {}, expected {} to {}", where, name, value, low, high);
+    fail(ExitCode::data, "{}: rope scaling: {} is {}, expected {} to {}", where, name, value, low,
+         high);
   }
   return value;
 }
@@ -64,8 +71,10 @@ void check_unsupported(const Json& config, const Json* scaling, std::string_view
 }
 
 void read_yarn(const Json& scaling, std::string_view where, RopeConfig* rope) {
-  rope->beta_fast = within(base::json_number(scaling, "beta_fast", where, 32), 1e-6, 1e6, "beta_fast", where);
-  rope->beta_slow = within(base::json_number(scaling, "beta_slow", where, 1), 1e-6, 1e6, "beta_slow", where);
+  rope->beta_fast =
+      within(base::json_number(scaling, "beta_fast", where, 32), 1e-6, 1e6, "beta_fast", where);
+  rope->beta_slow =
+      within(base::json_number(scaling, "beta_slow", where, 1), 1e-6, 1e6, "beta_slow", where);
   rope->truncate = base::json_bool(scaling, "truncate", where, true);
   rope->attention_factor = optional_number(scaling, "attention_factor", where);
   rope->mscale = optional_number(scaling, "mscale", where);
@@ -73,9 +82,10 @@ void read_yarn(const Json& scaling, std::string_view where, RopeConfig* rope) {
 }
 
 void read_llama3(const Json& scaling, std::string_view where, RopeConfig* rope) {
-  rope->low_freq_factor = within(base::json_number(scaling, "low_freq_factor", where), 1e-6, 1e6, "low_freq_factor", where);
-  rope->high_freq_factor =
-      within(base::json_number(scaling, "high_freq_factor", where), 1e-6, 1e6, "high_freq_factor", where);
+  rope->low_freq_factor = within(base::json_number(scaling, "low_freq_factor", where), 1e-6, 1e6,
+                                 "low_freq_factor", where);
+  rope->high_freq_factor = within(base::json_number(scaling, "high_freq_factor", where), 1e-6, 1e6,
+                                  "high_freq_factor", where);
   if (rope->high_freq_factor <= rope->low_freq_factor) {
     fail(ExitCode::data, "{}: rope scaling: high_freq_factor must be above low_freq_factor", where);
   }
@@ -97,20 +107,24 @@ RopeConfig read_rope_config(const Json& config, std::int64_t head_dim, std::stri
   if (rope.scaling == RopeScaling::none) return rope;
   if (rope.scaling == RopeScaling::dynamic) {
     fail(ExitCode::data,
-         "{}: rope scaling \"dynamic\" is not supported: its frequencies change with the length of each text; "
+         "{}: rope scaling \"dynamic\" is not supported: its frequencies change with the length of "
+         "each text; "
          "choose linear, llama3 or yarn, or remove it for texts within the trained length",
          where);
   }
   const std::int64_t longest = base::json_integer(config, "max_position_embeddings", where, 0);
-  std::int64_t trained = base::json_integer(*scaling, "original_max_position_embeddings", where, longest);
+  std::int64_t trained =
+      base::json_integer(*scaling, "original_max_position_embeddings", where, longest);
   trained = base::json_integer(config, "original_max_position_embeddings", where, trained);
   if (rope.scaling != RopeScaling::linear) {
     within(static_cast<double>(trained), 1, 1e9, "original_max_position_embeddings", where);
     rope.original_max_position_embeddings = trained;
   }
-  const double ratio = trained > 0 ? static_cast<double>(longest) / static_cast<double>(trained) : 0;
+  const double ratio =
+      trained > 0 ? static_cast<double>(longest) / static_cast<double>(trained) : 0;
   const bool derives = rope.scaling == RopeScaling::yarn;
-  rope.factor = derives ? base::json_number(*scaling, "factor", where, ratio) : base::json_number(*scaling, "factor", where);
+  rope.factor = derives ? base::json_number(*scaling, "factor", where, ratio)
+                        : base::json_number(*scaling, "factor", where);
   within(rope.factor, 1, 1e6, "factor", where);
   if (rope.scaling == RopeScaling::llama3) read_llama3(*scaling, where, &rope);
   if (rope.scaling == RopeScaling::yarn) read_yarn(*scaling, where, &rope);

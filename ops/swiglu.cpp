@@ -19,7 +19,8 @@ constexpr std::int64_t kGrain = 16384;  // elements a thread takes at least
 
 class Swiglu : public torch::autograd::Function<Swiglu> {
  public:
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& gate_, const at::Tensor& up_) {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& gate_,
+                            const at::Tensor& up_) {
     const at::Tensor gate = gate_.contiguous(), up = up_.contiguous();
     at::Tensor y = at::empty_like(gate);
     const cpu::RowKernels& kernels = row_kernels(gate);

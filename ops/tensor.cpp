@@ -57,32 +57,48 @@ at::Tensor int64_tensor(std::span<const std::int64_t> values) {
 }
 
 at::Tensor int64_tensor(std::span<const std::int32_t> values) {
-  return int64_tensor(std::span<const std::int64_t>(std::vector<std::int64_t>(values.begin(), values.end())));
+  return int64_tensor(
+      std::span<const std::int64_t>(std::vector<std::int64_t>(values.begin(), values.end())));
 }
 
-at::Tensor tensor_from_bytes(std::span<const std::byte> bytes, at::ScalarType dtype, at::IntArrayRef shape) {
+at::Tensor tensor_from_bytes(std::span<const std::byte> bytes, at::ScalarType dtype,
+                             at::IntArrayRef shape) {
   at::Tensor tensor = at::empty(shape, dtype);
   if (tensor.nbytes() != bytes.size()) {
-    base::fail(base::ExitCode::internal, "{} bytes given for a {} tensor that has {}", bytes.size(), dtype_name(dtype),
-               tensor.nbytes());
+    base::fail(base::ExitCode::internal, "{} bytes given for a {} tensor that has {}", bytes.size(),
+               dtype_name(dtype), tensor.nbytes());
   }
   if (!bytes.empty()) std::memcpy(tensor.data_ptr(), bytes.data(), bytes.size());
   return tensor;
 }
 
-at::Tensor empty(at::IntArrayRef shape, at::ScalarType dtype) { return at::empty(shape, dtype); }
+at::Tensor empty(at::IntArrayRef shape, at::ScalarType dtype) {
+  return at::empty(shape, dtype);
+}
 
-at::Tensor zeros(at::IntArrayRef shape, at::ScalarType dtype) { return at::zeros(shape, dtype); }
+at::Tensor zeros(at::IntArrayRef shape, at::ScalarType dtype) {
+  return at::zeros(shape, dtype);
+}
 
-at::Tensor full(at::IntArrayRef shape, double value, at::ScalarType dtype) { return at::full(shape, value, dtype); }
+at::Tensor full(at::IntArrayRef shape, double value, at::ScalarType dtype) {
+  return at::full(shape, value, dtype);
+}
 
-at::Tensor zeros_like(const at::Tensor& tensor, at::ScalarType dtype) { return at::zeros(tensor.sizes(), dtype); }
+at::Tensor zeros_like(const at::Tensor& tensor, at::ScalarType dtype) {
+  return at::zeros(tensor.sizes(), dtype);
+}
 
-at::Tensor arange(std::int64_t count) { return at::arange(count, at::kLong); }
+at::Tensor arange(std::int64_t count) {
+  return at::arange(count, at::kLong);
+}
 
-std::vector<float> to_floats(const at::Tensor& tensor) { return values_of<float>(tensor, at::kFloat); }
+std::vector<float> to_floats(const at::Tensor& tensor) {
+  return values_of<float>(tensor, at::kFloat);
+}
 
-std::vector<double> to_doubles(const at::Tensor& tensor) { return values_of<double>(tensor, at::kDouble); }
+std::vector<double> to_doubles(const at::Tensor& tensor) {
+  return values_of<double>(tensor, at::kDouble);
+}
 
 std::vector<std::int64_t> to_integers(const at::Tensor& tensor) {
   assert(at::isIntegralType(tensor.scalar_type(), /*includeBool=*/true));
@@ -100,7 +116,9 @@ std::span<const std::byte> bytes_of(const at::Tensor& tensor) {
   return {static_cast<const std::byte*>(tensor.const_data_ptr()), tensor.nbytes()};
 }
 
-double scalar(const at::Tensor& tensor) { return tensor.item<double>(); }
+double scalar(const at::Tensor& tensor) {
+  return tensor.item<double>();
+}
 
 bool all_finite(const at::Tensor& tensor) {
   const NoRecord guard(false);
@@ -117,11 +135,17 @@ bool bit_equal(const at::Tensor& left, const at::Tensor& right) {
   return to_bytes(left) == to_bytes(right);
 }
 
-at::Tensor cast(const at::Tensor& tensor, at::ScalarType dtype) { return tensor.to(dtype); }
+at::Tensor cast(const at::Tensor& tensor, at::ScalarType dtype) {
+  return tensor.to(dtype);
+}
 
-at::Tensor clone(const at::Tensor& tensor) { return tensor.clone(at::MemoryFormat::Contiguous); }
+at::Tensor clone(const at::Tensor& tensor) {
+  return tensor.clone(at::MemoryFormat::Contiguous);
+}
 
-at::Tensor take_rows(const at::Tensor& tensor, const at::Tensor& rows) { return tensor.index_select(0, rows); }
+at::Tensor take_rows(const at::Tensor& tensor, const at::Tensor& rows) {
+  return tensor.index_select(0, rows);
+}
 
 at::Tensor concatenate(std::span<const at::Tensor> tensors, std::int64_t dimension) {
   return at::cat(at::TensorList(tensors.data(), tensors.size()), dimension);
@@ -148,8 +172,12 @@ void fill(const at::Tensor& target, double value) {
   target.fill_(value);
 }
 
-InferenceGuard::InferenceGuard() : previous_(c10::GradMode::is_enabled()) { c10::GradMode::set_enabled(false); }
+InferenceGuard::InferenceGuard() : previous_(c10::GradMode::is_enabled()) {
+  c10::GradMode::set_enabled(false);
+}
 
-InferenceGuard::~InferenceGuard() { c10::GradMode::set_enabled(previous_); }
+InferenceGuard::~InferenceGuard() {
+  c10::GradMode::set_enabled(previous_);
+}
 
 }  // namespace finstill::ops

@@ -1,7 +1,8 @@
 #pragma once
 
-// Small helpers around at::Tensor, so that other modules rarely need ATen's own headers. For arithmetic between tensors
-// (a + b) include <ATen/TensorOperators.h>. Unless said otherwise results are new, contiguous CPU tensors.
+// Small helpers around at::Tensor, so that other modules rarely need ATen's own headers. For
+// arithmetic between tensors (a + b) include <ATen/TensorOperators.h>. Unless said otherwise
+// results are new, contiguous CPU tensors.
 
 #include <ATen/core/Tensor.h>
 
@@ -15,7 +16,8 @@ namespace finstill::ops {
 
 // --- making ---
 
-/// A tensor with a copy of `values`, row-major; the product of `shape` must be their number (assert).
+/// A tensor with a copy of `values`, row-major; the product of `shape` must be their number
+/// (assert).
 at::Tensor tensor_from(std::span<const float> values, at::IntArrayRef shape);
 at::Tensor tensor_from(std::span<const double> values, at::IntArrayRef shape);
 at::Tensor tensor_from(std::span<const std::int64_t> values, at::IntArrayRef shape);
@@ -23,9 +25,10 @@ at::Tensor tensor_from(std::span<const std::int64_t> values, at::IntArrayRef sha
 at::Tensor int64_tensor(std::span<const std::int64_t> values);
 at::Tensor int64_tensor(std::span<const std::int32_t> values);
 
-/// A tensor with a copy of little-endian `bytes`, as safetensors stores them. Throws Error(internal) when the number of
-/// bytes is not that of the shape; callers check files first.
-at::Tensor tensor_from_bytes(std::span<const std::byte> bytes, at::ScalarType dtype, at::IntArrayRef shape);
+/// A tensor with a copy of little-endian `bytes`, as safetensors stores them. Throws
+/// Error(internal) when the number of bytes is not that of the shape; callers check files first.
+at::Tensor tensor_from_bytes(std::span<const std::byte> bytes, at::ScalarType dtype,
+                             at::IntArrayRef shape);
 
 at::Tensor empty(at::IntArrayRef shape, at::ScalarType dtype);
 at::Tensor zeros(at::IntArrayRef shape, at::ScalarType dtype);
@@ -74,7 +77,8 @@ void copy_into(const at::Tensor& target, const at::Tensor& source);
 void accumulate(const at::Tensor& sum, const at::Tensor& term, double scale = 1);
 void fill(const at::Tensor& target, double value);
 
-/// Nothing inside the scope is recorded for gradients. For generation, evaluation, a frozen teacher.
+/// Nothing inside the scope is recorded for gradients. For generation, evaluation, a frozen
+/// teacher.
 class InferenceGuard {
  public:
   InferenceGuard();

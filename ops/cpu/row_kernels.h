@@ -1,8 +1,9 @@
 #pragma once
 
-// The arithmetic of the automatic kernels on the processor: loops over rows of raw memory, one thread, no allocation.
-// The same source (row_kernels.inc) is compiled once for each instruction set; row_kernels() picks the best that the
-// processor runs. This header is seen by those files, so it knows no library at all.
+// The arithmetic of the automatic kernels on the processor: loops over rows of raw memory, one
+// thread, no allocation. The same source (row_kernels.inc) is compiled once for each instruction
+// set; row_kernels() picks the best that the processor runs. This header is seen by those files, so
+// it knows no library at all.
 
 #include <cstdint>
 
@@ -15,8 +16,8 @@ struct LossRowSettings {
   float softcap = 0, teacher_softcap = 0;
   float ce = 0, label_smoothing = 0, inverse_temperature = 1;
   bool probability_weighted = false;
-  int divergence = -1;                 ///< DivergenceKind, -1 = none
-  float divergence_weight = 0;         ///< temperature^2 included
+  int divergence = -1;          ///< DivergenceKind, -1 = none
+  float divergence_weight = 0;  ///< temperature^2 included
   float inverse_divergence_temperature = 1, beta = 0, skew = 0;
   bool want_gradient = false, want_entropy = false, want_top1 = false;
 };
@@ -25,7 +26,7 @@ struct LossRowResult {
   double cross_entropy = 0;  ///< with smoothing and probability weight, before `ce`
   double divergence = 0;     ///< before its weight
   double entropy = 0;
-  std::int64_t top1 = -1;    ///< the likeliest id
+  std::int64_t top1 = -1;  ///< the likeliest id
 };
 
 struct LogProbRow {
@@ -33,37 +34,41 @@ struct LogProbRow {
   double log_sum = 0;  ///< of exp(z / temperature)
 };
 
-/// Kernels for one dtype of activations (float or bfloat16), passed as untyped pointers. Inside all is float32.
+/// Kernels for one dtype of activations (float or bfloat16), passed as untyped pointers. Inside all
+/// is float32.
 struct RowKernels {
   /// y = round(x * inverse) * weight; inverse_rms[row] is kept for the backward pass.
-  void (*rms_norm)(const void* x, const void* weight, void* y, float* inverse_rms, std::int64_t rows,
-                   std::int64_t width, float epsilon);
+  void (*rms_norm)(const void* x, const void* weight, void* y, float* inverse_rms,
+                   std::int64_t rows, std::int64_t width, float epsilon);
   /// dx, and weight_gradient[width] += the rows' share.
-  void (*rms_norm_backward)(const void* dy, const void* x, const void* weight, const float* inverse_rms, void* dx,
-                            float* weight_gradient, std::int64_t rows, std::int64_t width);
+  void (*rms_norm_backward)(const void* dy, const void* x, const void* weight,
+                            const float* inverse_rms, void* dx, float* weight_gradient,
+                            std::int64_t rows, std::int64_t width);
   void (*swiglu)(const void* gate, const void* up, void* y, std::int64_t count);
   void (*swiglu_backward)(const void* dy, const void* gate, const void* up, void* dgate, void* dup,
                           std::int64_t count);
-  /// One token: heads * head_dim values turned by cos and sin [head_dim / 2]; direction -1 turns back.
-  void (*rope_token)(const void* x, const float* cos, const float* sin, float direction, void* y, std::int64_t heads,
-                     std::int64_t head_dim);
-  /// One row of the loss head. `logits` holds z; with want_gradient it leaves d(row_weight * loss) / dz in its place.
-  /// `scratch` has 3 * vocabulary floats (log_prob_row*: 2 * vocabulary).
-  void (*loss_row)(const LossRowSettings& settings, void* logits, const void* teacher_logits, std::int64_t target,
-                   float row_weight, float* scratch, LossRowResult* result);
-  LogProbRow (*log_prob_row)(const void* logits, std::int64_t valid, float softcap, float inverse_temperature,
-                             std::int64_t id, float* scratch);
+  /// One token: heads * head_dim values turned by cos and sin [head_dim / 2]; direction -1 turns
+  /// back.
+  void (*rope_token)(const void* x, const float* cos, const float* sin, float direction, void* y,
+                     std::int64_t heads, std::int64_t head_dim);
+  /// One row of the loss head. `logits` holds z; with want_gradient it leaves d(row_weight * loss)
+  /// / dz in its place. `scratch` has 3 * vocabulary floats (log_prob_row*: 2 * vocabulary).
+  void (*loss_row)(const LossRowSettings& settings, void* logits, const void* teacher_logits,
+                   std::int64_t target, float row_weight, float* scratch, LossRowResult* result);
+  LogProbRow (*log_prob_row)(const void* logits, std::int64_t valid, float softcap,
+                             float inverse_temperature, std::int64_t id, float* scratch);
   /// Overwrites z with the gradient of log_prob_gradient * log_prob + entropy_gradient * entropy.
-  void (*log_prob_row_backward)(void* logits, std::int64_t vocabulary, std::int64_t valid, float softcap,
-                                float inverse_temperature, std::int64_t id, const LogProbRow& row,
-                                float log_prob_gradient, float entropy_gradient, float* scratch);
+  void (*log_prob_row_backward)(void* logits, std::int64_t vocabulary, std::int64_t valid,
+                                float softcap, float inverse_temperature, std::int64_t id,
+                                const LogProbRow& row, float log_prob_gradient,
+                                float entropy_gradient, float* scratch);
   /// sum[i] += values[i]
   void (*add)(float* sum, const void* values, std::int64_t count);
 };
 
 /// Rates already multiplied out for one step; see adamw.h for the formula.
 struct AdamwRow {
-  float decay = 1;               ///< 1 - learning_rate * weight_decay
+  float decay = 1;  ///< 1 - learning_rate * weight_decay
   float beta1 = 0, beta2 = 0, one_minus_beta1 = 1, one_minus_beta2 = 1;
   float step_size = 0;           ///< learning_rate / (1 - beta1^step)
   float inverse_root_bias2 = 1;  ///< 1 / sqrt(1 - beta2^step)
@@ -73,8 +78,8 @@ struct AdamwRow {
 
 struct ElementKernels {
   /// `working` (bfloat16) may be null.
-  void (*adamw)(const AdamwRow& settings, float* master, float* exp_avg, float* exp_avg_sq, const float* gradient,
-                std::uint16_t* working, std::int64_t count);
+  void (*adamw)(const AdamwRow& settings, float* master, float* exp_avg, float* exp_avg_sq,
+                const float* gradient, std::uint16_t* working, std::int64_t count);
   /// The sum of squares, in float64.
   double (*sum_of_squares)(const float* values, std::int64_t count);
 };

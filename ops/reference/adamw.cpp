@@ -8,8 +8,8 @@
 namespace finstill::ops::reference {
 
 void adamw_step(const at::Tensor& master, const at::Tensor& exp_avg, const at::Tensor& exp_avg_sq,
-                const at::Tensor& gradient, double learning_rate, double beta1, double beta2, double epsilon,
-                double weight_decay, std::int64_t step, double gradient_scale) {
+                const at::Tensor& gradient, double learning_rate, double beta1, double beta2,
+                double epsilon, double weight_decay, std::int64_t step, double gradient_scale) {
   const double steps = static_cast<double>(step);
   const at::Tensor g = gradient.to(master.scalar_type()) * gradient_scale;
   exp_avg.copy_(beta1 * exp_avg + (1 - beta1) * g);

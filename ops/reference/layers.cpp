@@ -39,7 +39,8 @@ at::Tensor rope(const at::Tensor& x_THD, const RopeTable& table, const at::Tenso
   const at::Tensor sin = table.sin.index_select(0, positions_T).unsqueeze(1).to(inside);
   const at::Tensor first = x_THD.narrow(-1, 0, half).to(inside);
   const at::Tensor second = x_THD.narrow(-1, half, half).to(inside);
-  return at::cat({first * cos - second * sin, second * cos + first * sin}, -1).to(x_THD.scalar_type());
+  return at::cat({first * cos - second * sin, second * cos + first * sin}, -1)
+      .to(x_THD.scalar_type());
 }
 
 }  // namespace finstill::ops::reference

@@ -14,13 +14,16 @@
 namespace finstill::ops::reference {
 namespace {
 
-/// Teacher log-probabilities are cut here, so that masked logits (minus infinity) leave the loss finite.
+/// Teacher log-probabilities are cut here, so that masked logits (minus infinity) leave the loss
+/// finite.
 constexpr double kLowestLogProb = -1e4;
 
-at::Tensor cross_entropy(const at::Tensor& log_p_TV, const at::Tensor& targets_T, const LossTerms& terms) {
+at::Tensor cross_entropy(const at::Tensor& log_p_TV, const at::Tensor& targets_T,
+                         const LossTerms& terms) {
   const at::Tensor target_nll_T = -log_p_TV.gather(1, targets_T.unsqueeze(1)).squeeze(1);
   const at::Tensor mean_nll_T = -log_p_TV.mean(1);
-  const at::Tensor loss_T = (1 - terms.label_smoothing) * target_nll_T + terms.label_smoothing * mean_nll_T;
+  const at::Tensor loss_T =
+      (1 - terms.label_smoothing) * target_nll_T + terms.label_smoothing * mean_nll_T;
   if (terms.ce_kind == CrossEntropyKind::plain) return loss_T;
   return loss_T * at::exp(-target_nll_T).detach();
 }
@@ -35,18 +38,23 @@ at::Tensor log_mixture(const at::Tensor& a, const at::Tensor& b, double part) {
   return at::logaddexp(a + std::log(part), b + std::log1p(-part));
 }
 
-at::Tensor divergence(const at::Tensor& student_TV, const at::Tensor& teacher_TV, const Divergence& d) {
+at::Tensor divergence(const at::Tensor& student_TV, const at::Tensor& teacher_TV,
+                      const Divergence& d) {
   const at::Tensor s = at::log_softmax(student_TV / d.temperature, 1);
   const at::Tensor t = at::log_softmax(teacher_TV / d.temperature, 1).clamp_min(kLowestLogProb);
   switch (d.kind) {
-    case DivergenceKind::forward_kl: return kl(t, s);
-    case DivergenceKind::reverse_kl: return kl(s, t);
+    case DivergenceKind::forward_kl:
+      return kl(t, s);
+    case DivergenceKind::reverse_kl:
+      return kl(s, t);
     case DivergenceKind::jsd: {
       const at::Tensor m = log_mixture(t, s, d.beta);
       return d.beta * kl(t, m) + (1 - d.beta) * kl(s, m);
     }
-    case DivergenceKind::skewed_forward_kl: return kl(t, d.skew == 0 ? s : log_mixture(t, s, d.skew));
-    case DivergenceKind::skewed_reverse_kl: break;
+    case DivergenceKind::skewed_forward_kl:
+      return kl(t, d.skew == 0 ? s : log_mixture(t, s, d.skew));
+    case DivergenceKind::skewed_reverse_kl:
+      break;
   }
   return kl(s, d.skew == 0 ? t : log_mixture(s, t, d.skew));
 }
@@ -71,7 +79,8 @@ at::Tensor valid_logits(const at::Tensor& hidden_TD, const Head& head) {
 }
 
 LossHeadResult loss_head(const at::Tensor& hidden_TD, const Head& head, const LossTerms& terms,
-                         const RowInputs& inputs, const at::Tensor& row_weight_T, const Want& want) {
+                         const RowInputs& inputs, const at::Tensor& row_weight_T,
+                         const Want& want) {
   const std::int64_t tokens = hidden_TD.size(0);
   const at::Tensor rows_R = row_weight_T.nonzero().squeeze(1);
   const at::Tensor student_RV = valid_logits(hidden_TD.index_select(0, rows_R), head);
@@ -89,11 +98,13 @@ LossHeadResult loss_head(const at::Tensor& hidden_TD, const Head& head, const Lo
   }
   if (terms.divergence) {
     const Divergence& d = *terms.divergence;
-    const at::Tensor teacher_RV = valid_logits(inputs.teacher->hidden_TD.index_select(0, rows_R), inputs.teacher->head)
-                                      .to(student_RV.scalar_type())
-                                      .detach();
+    const at::Tensor teacher_RV =
+        valid_logits(inputs.teacher->hidden_TD.index_select(0, rows_R), inputs.teacher->head)
+            .to(student_RV.scalar_type())
+            .detach();
     const at::Tensor divergence_R = divergence(student_RV, teacher_RV, d);
-    per_row_R = per_row_R + d.weight * (d.t_squared ? d.temperature * d.temperature : 1.0) * divergence_R;
+    per_row_R =
+        per_row_R + d.weight * (d.t_squared ? d.temperature * d.temperature : 1.0) * divergence_R;
     result.parts.divergence = (divergence_R * weight_R).sum().item<double>();
   }
   result.loss = (per_row_R * weight_R).sum();
@@ -107,7 +118,8 @@ LossHeadResult loss_head(const at::Tensor& hidden_TD, const Head& head, const Lo
   return result;
 }
 
-LogProbs log_probs(const at::Tensor& hidden_TD, const Head& head, const at::Tensor& ids_T, double temperature) {
+LogProbs log_probs(const at::Tensor& hidden_TD, const Head& head, const at::Tensor& ids_T,
+                   double temperature) {
   const at::Tensor log_p_TV = at::log_softmax(valid_logits(hidden_TD, head) / temperature, 1);
   return {log_p_TV.gather(1, ids_T.unsqueeze(1)).squeeze(1), entropy(log_p_TV)};
 }

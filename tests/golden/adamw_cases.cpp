@@ -7,7 +7,10 @@ namespace {
 
 ops::AdamwState fresh_state(const at::Tensor& parameter) {
   const at::ScalarType dtype = parameter.scalar_type();
-  return {ops::clone(parameter), ops::zeros_like(parameter, dtype), ops::zeros_like(parameter, dtype), {}};
+  return {ops::clone(parameter),
+          ops::zeros_like(parameter, dtype),
+          ops::zeros_like(parameter, dtype),
+          {}};
 }
 
 void append(std::vector<double>& all, const at::Tensor& values) {
@@ -24,8 +27,10 @@ Outputs run_adamw(const Case& c, const Run& run) {
   weight_settings.weight_decay = c.number("weight_decay");
   ops::AdamwSettings bias_settings = weight_settings;
   bias_settings.weight_decay = c.number("bias_weight_decay");
-  const ops::AdamwState weight = fresh_state(c.tensor("weight", run.dtype)), bias = fresh_state(c.tensor("bias", run.dtype));
-  const at::Tensor weight_gradients = c.tensor("grads_weight", run.dtype), bias_gradients = c.tensor("grads_bias", run.dtype);
+  const ops::AdamwState weight = fresh_state(c.tensor("weight", run.dtype)),
+                        bias = fresh_state(c.tensor("bias", run.dtype));
+  const at::Tensor weight_gradients = c.tensor("grads_weight", run.dtype),
+                   bias_gradients = c.tensor("grads_bias", run.dtype);
   std::vector<double> norms, weights, biases;
   for (std::int64_t step = 0; step < c.integer("steps"); ++step) {
     const std::vector<at::Tensor> gradients = {weight_gradients[step], bias_gradients[step]};

@@ -53,7 +53,8 @@ std::vector<double> numbers_of(const Json& value, const std::string& where) {
   if (!data.is_array()) base::fail(ExitCode::data, "{}: neither a number nor a tensor", where);
   std::vector<double> numbers;
   for (const Json& item : data) {
-    if (!item.is_number()) base::fail(ExitCode::data, "{}: a tensor element is not a number", where);
+    if (!item.is_number())
+      base::fail(ExitCode::data, "{}: a tensor element is not a number", where);
     numbers.push_back(item.get<double>());
   }
   return numbers;
@@ -63,7 +64,8 @@ bool close(double got, double want, double absolute, double relative) {
   return got == want || std::abs(got - want) <= absolute + relative * std::abs(want);
 }
 
-bool all_close(const std::vector<double>& got, const std::vector<double>& want, double absolute, double relative) {
+bool all_close(const std::vector<double>& got, const std::vector<double>& want, double absolute,
+               double relative) {
   if (got.size() != want.size()) return false;
   for (std::size_t i = 0; i < got.size(); ++i) {
     if (!close(got[i], want[i], absolute, relative)) return false;
@@ -75,15 +77,17 @@ struct Tolerance {
   double absolute, relative;
 };
 
-std::optional<Tolerance> tolerance(const Json& json, std::string_view key, const std::string& where) {
+std::optional<Tolerance> tolerance(const Json& json, std::string_view key,
+                                   const std::string& where) {
   const auto found = json.find(key);
   if (found == json.end()) return std::nullopt;
-  return Tolerance{base::json_number(*found, "abs", where), base::json_number(*found, "rel", where)};
+  return Tolerance{base::json_number(*found, "abs", where),
+                   base::json_number(*found, "rel", where)};
 }
 
 /// Float32 results may be held against the library's float32 numbers or against the float64 ones.
-bool matches_either(const std::string& name, const std::vector<double>& got, const Json& json, Tolerance tolerance,
-                    const std::string& where) {
+bool matches_either(const std::string& name, const std::vector<double>& got, const Json& json,
+                    Tolerance tolerance, const std::string& where) {
   for (const char* set : {"outputs_f32", "outputs"}) {
     const auto outputs = json.find(set);
     if (outputs == json.end()) continue;
@@ -96,26 +100,29 @@ bool matches_either(const std::string& name, const std::vector<double>& got, con
   return false;
 }
 
-void compare(const Json& json, const Outputs& outputs, const Run& run, Tolerance tolerance, const std::string& what,
-             Tally& tally) {
+void compare(const Json& json, const Outputs& outputs, const Run& run, Tolerance tolerance,
+             const std::string& what, Tally& tally) {
   for (const auto& [name, want] : member(json, "outputs", what).items()) {
     const auto got = outputs.values().find(name);
     const std::string label = fmt::format("{}: {}", what, name);
     if (got == outputs.values().end()) {
       tally.fail(label, "not computed");
-    } else if (run.dtype == at::kFloat && matches_either(name, got->second, json, tolerance, what)) {
+    } else if (run.dtype == at::kFloat &&
+               matches_either(name, got->second, json, tolerance, what)) {
       tally.check_true(label, true);
     } else {
-      tally.check(label, got->second, numbers_of(want, label), tolerance.absolute, tolerance.relative);
+      tally.check(label, got->second, numbers_of(want, label), tolerance.absolute,
+                  tolerance.relative);
     }
   }
 }
 
-void run_once(const Op& op, const Json& json, const Run& run, Tolerance tolerance, const std::string& where,
-              Tally& tally) {
-  const std::string what = fmt::format("{} [{}, {} kernels, chunk {}]", where, ops::dtype_name(run.dtype),
-                                       ops::kernel_set_name(run.kernels),
-                                       run.chunk_rows == 0 ? "all" : std::to_string(run.chunk_rows));
+void run_once(const Op& op, const Json& json, const Run& run, Tolerance tolerance,
+              const std::string& where, Tally& tally) {
+  const std::string what =
+      fmt::format("{} [{}, {} kernels, chunk {}]", where, ops::dtype_name(run.dtype),
+                  ops::kernel_set_name(run.kernels),
+                  run.chunk_rows == 0 ? "all" : std::to_string(run.chunk_rows));
   try {
     const ops::KernelScope scope(run.kernels);
     compare(json, op.compute(Case(json, where), run), run, tolerance, what, tally);
@@ -127,7 +134,8 @@ void run_once(const Op& op, const Json& json, const Run& run, Tolerance toleranc
 void run_case(const Op& op, const Json& json, const std::string& where, Tally& tally) {
   const std::vector<std::int64_t> chunks =
       op.chunks == Chunks::each ? std::vector<std::int64_t>{1, 3, 0} : std::vector<std::int64_t>{0};
-  const std::optional<Tolerance> wide = tolerance(json, "tol", where), narrow = tolerance(json, "tol_f32", where);
+  const std::optional<Tolerance> wide = tolerance(json, "tol", where),
+                                 narrow = tolerance(json, "tol_f32", where);
   if (!wide) base::fail(ExitCode::data, "{}: \"tol\" is missing", where);
   for (const std::int64_t chunk : chunks) {
     run_once(op, json, {at::kDouble, ops::KernelSet::reference, chunk}, *wide, where, tally);
@@ -140,47 +148,69 @@ void run_case(const Op& op, const Json& json, const std::string& where, Tally& t
 
 }  // namespace
 
-std::string Case::name() const { return base::json_string(json_, "name", where_); }
+std::string Case::name() const {
+  return base::json_string(json_, "name", where_);
+}
 
-std::string Case::op() const { return base::json_string(json_, "op", where_); }
+std::string Case::op() const {
+  return base::json_string(json_, "op", where_);
+}
 
-const Json& Case::params() const { return member(json_, "params", where_); }
+const Json& Case::params() const {
+  return member(json_, "params", where_);
+}
 
-bool Case::has_param(std::string_view key) const { return params().contains(key); }
+bool Case::has_param(std::string_view key) const {
+  return params().contains(key);
+}
 
-double Case::number(std::string_view key) const { return base::json_number(params(), key, where_); }
+double Case::number(std::string_view key) const {
+  return base::json_number(params(), key, where_);
+}
 
 double Case::number(std::string_view key, double fallback) const {
   return base::json_number(params(), key, where_, fallback);
 }
 
-std::int64_t Case::integer(std::string_view key) const { return base::json_integer(params(), key, where_); }
+std::int64_t Case::integer(std::string_view key) const {
+  return base::json_integer(params(), key, where_);
+}
 
 std::int64_t Case::integer(std::string_view key, std::int64_t fallback) const {
   return base::json_integer(params(), key, where_, fallback);
 }
 
-std::string Case::text(std::string_view key) const { return base::json_string(params(), key, where_); }
+std::string Case::text(std::string_view key) const {
+  return base::json_string(params(), key, where_);
+}
 
 bool Case::flag(std::string_view key, bool fallback) const {
   return base::json_bool(params(), key, where_, fallback);
 }
 
-bool Case::has_input(std::string_view key) const { return member(json_, "inputs", where_).contains(key); }
+bool Case::has_input(std::string_view key) const {
+  return member(json_, "inputs", where_).contains(key);
+}
 
-const Json& Case::input(std::string_view key) const { return member(member(json_, "inputs", where_), key, where_); }
+const Json& Case::input(std::string_view key) const {
+  return member(member(json_, "inputs", where_), key, where_);
+}
 
 at::Tensor Case::tensor(std::string_view key, at::ScalarType dtype) const {
   const Json& value = input(key);
-  if (value.is_object() && value.contains("dtype")) return ops::tensor_from(integers(key), shape(key));
+  if (value.is_object() && value.contains("dtype"))
+    return ops::tensor_from(integers(key), shape(key));
   return ops::cast(ops::tensor_from(numbers(key), shape(key)), dtype);
 }
 
-std::vector<double> Case::numbers(std::string_view key) const { return numbers_of(input(key), where_); }
+std::vector<double> Case::numbers(std::string_view key) const {
+  return numbers_of(input(key), where_);
+}
 
 std::vector<std::int64_t> Case::integers(std::string_view key) const {
   std::vector<std::int64_t> integers;
-  for (const double value : numbers(key)) integers.push_back(static_cast<std::int64_t>(std::llround(value)));
+  for (const double value : numbers(key))
+    integers.push_back(static_cast<std::int64_t>(std::llround(value)));
   return integers;
 }
 
@@ -190,7 +220,9 @@ std::vector<std::int64_t> Case::shape(std::string_view key) const {
   return member(value, "shape", where_).get<std::vector<std::int64_t>>();
 }
 
-void Outputs::set(const std::string& name, const at::Tensor& tensor) { values_[name] = ops::to_doubles(tensor); }
+void Outputs::set(const std::string& name, const at::Tensor& tensor) {
+  values_[name] = ops::to_doubles(tensor);
+}
 
 bool add_op(const std::string& op, Compute compute, Chunks chunks) {
   const bool is_new = registered_ops().emplace(op, Op{std::move(compute), chunks}).second;
@@ -204,8 +236,8 @@ bool add_model_reader(const std::string& name, std::function<bool(const Json&)> 
   return true;
 }
 
-bool Tally::check(const std::string& what, const std::vector<double>& got, const std::vector<double>& want,
-                  double absolute, double relative) {
+bool Tally::check(const std::string& what, const std::vector<double>& got,
+                  const std::vector<double>& want, double absolute, double relative) {
   if (all_close(got, want, absolute, relative)) {
     ++passed_;
     return true;
@@ -222,12 +254,14 @@ bool Tally::check(const std::string& what, const std::vector<double>& got, const
     const double over = std::abs(got[i] - want[i]) - (absolute + relative * std::abs(want[i]));
     if (!(over <= excess)) excess = over, worst = i;
   }
-  fail(what, fmt::format("{} of {} values differ; [{}] is {:.12g}, expected {:.12g} within {:g} + {:g} * |expected|", wrong,
-                         got.size(), worst, got[worst], want[worst], absolute, relative));
+  fail(what, fmt::format("{} of {} values differ; [{}] is {:.12g}, expected {:.12g} within {:g} + "
+                         "{:g} * |expected|",
+                         wrong, got.size(), worst, got[worst], want[worst], absolute, relative));
   return false;
 }
 
-bool Tally::check(const std::string& what, double got, double want, double absolute, double relative) {
+bool Tally::check(const std::string& what, double got, double want, double absolute,
+                  double relative) {
   return check(what, std::vector<double>{got}, std::vector<double>{want}, absolute, relative);
 }
 
@@ -245,7 +279,8 @@ void Tally::fail(const std::string& what, const std::string& why) {
 }
 
 std::vector<std::filesystem::path> golden_files(const std::filesystem::path& folder) {
-  if (!std::filesystem::is_directory(folder)) base::fail(ExitCode::io, "{}: no such folder", folder.string());
+  if (!std::filesystem::is_directory(folder))
+    base::fail(ExitCode::io, "{}: no such folder", folder.string());
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     if (entry.path().extension() == ".json") files.push_back(entry.path());
@@ -279,8 +314,8 @@ int run_file(const std::filesystem::path& file, const std::set<std::string>& not
   int cases = 0, later = 0;
   const Json json = base::read_json(file);
   for (const Json& item : member(json, "cases", file.string())) {
-    const std::string where =
-        fmt::format("{}: {}", file.filename().string(), base::json_string(item, "name", file.string()));
+    const std::string where = fmt::format("{}: {}", file.filename().string(),
+                                          base::json_string(item, "name", file.string()));
     const std::string op = base::json_string(item, "op", where);
     const auto found = registered_ops().find(op);
     if (found != registered_ops().end()) {
@@ -289,11 +324,12 @@ int run_file(const std::filesystem::path& file, const std::set<std::string>& not
     } else if (not_yet.contains(op)) {
       ++later;
     } else {
-      tally.fail(where, fmt::format("op \"{}\" is neither implemented nor listed in not_yet.txt", op));
+      tally.fail(where,
+                 fmt::format("op \"{}\" is neither implemented nor listed in not_yet.txt", op));
     }
   }
-  fmt::print("{}: {} cases, {} checks passed, {} failed, {} cases for later\n", file.filename().string(), cases,
-             tally.passed(), tally.failed(), later);
+  fmt::print("{}: {} cases, {} checks passed, {} failed, {} cases for later\n",
+             file.filename().string(), cases, tally.passed(), tally.failed(), later);
   ran += cases;
   return tally.failed();
 }
@@ -305,7 +341,8 @@ int run_model_file(const std::filesystem::path& file, const std::filesystem::pat
     Tally tally;
     reader.run(input, tally);
     if (tally.passed() == 0) tally.fail(file.string(), "nothing was checked");
-    fmt::print("{} ({}): {} checks passed, {} failed\n", file.string(), reader.name, tally.passed(), tally.failed());
+    fmt::print("{} ({}): {} checks passed, {} failed\n", file.string(), reader.name, tally.passed(),
+               tally.failed());
     return tally.failed();
   }
   fmt::print(stderr, "FAILED {}: no reader knows this layout\n", file.string());

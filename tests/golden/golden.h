@@ -1,6 +1,7 @@
 #pragma once
 
-// Golden numbers: values of reference libraries in JSON files (schema "finstill-golden-1"), each case named by an op. A
+// Golden numbers: values of reference libraries in JSON files (schema "finstill-golden-1"), each
+// case named by an op. A
 // *_cases.cpp file registers what computes an op, through the same functions that training calls:
 //
 //   golden::Outputs run_schedule(const golden::Case& c, const golden::Run&) {
@@ -10,8 +11,8 @@
 //   }
 //   const bool registered = golden::add_op("lr_schedule", run_schedule);
 //
-// The harness then compares every output that the file names. Cases with logits register with Chunks::each: they run with
-// Run::chunk_rows 1, 3 and all.
+// The harness then compares every output that the file names. Cases with logits register with
+// Chunks::each: they run with Run::chunk_rows 1, 3 and all.
 
 #include <ATen/core/Tensor.h>
 
@@ -36,7 +37,8 @@ struct Run {
   std::int64_t chunk_rows = 0;  ///< for Chunks::each: 1, 3, or 0 = all rows at once
 };
 
-/// One case of a file. Access throws base::Error naming the case when something is missing or of another type.
+/// One case of a file. Access throws base::Error naming the case when something is missing or of
+/// another type.
 class Case {
  public:
   Case(const base::Json& json, std::string where) : json_(json), where_(std::move(where)) {}
@@ -73,7 +75,9 @@ class Case {
 class Outputs {
  public:
   void set(const std::string& name, double value) { values_[name] = {value}; }
-  void set(const std::string& name, std::vector<double> values) { values_[name] = std::move(values); }
+  void set(const std::string& name, std::vector<double> values) {
+    values_[name] = std::move(values);
+  }
   void set(const std::string& name, const at::Tensor& tensor);
 
   const std::map<std::string, std::vector<double>>& values() const { return values_; }
@@ -85,15 +89,16 @@ class Outputs {
 using Compute = std::function<Outputs(const Case&, const Run&)>;
 enum class Chunks { once, each };
 
-/// Registers what computes an op; called by a static initialiser. An op registered twice is a bug (assert).
+/// Registers what computes an op; called by a static initialiser. An op registered twice is a bug
+/// (assert).
 bool add_op(const std::string& op, Compute compute, Chunks chunks = Chunks::once);
 
 /// Counts checks, prints those that fail.
 class Tally {
  public:
   /// |got - want| <= absolute + relative * |want|, element by element; NaN fails.
-  bool check(const std::string& what, const std::vector<double>& got, const std::vector<double>& want,
-             double absolute, double relative);
+  bool check(const std::string& what, const std::vector<double>& got,
+             const std::vector<double>& want, double absolute, double relative);
   bool check(const std::string& what, double got, double want, double absolute, double relative);
   void check_true(const std::string& what, bool holds);
   /// A failure of another kind, an exception say.
@@ -113,7 +118,8 @@ struct ModelFile {
   std::filesystem::path model;  ///< FINSTILL_MODEL, or empty: the reader knows where to look
 };
 
-/// Registers a reader of model files: `accepts` tells by the content whether the file has its layout.
+/// Registers a reader of model files: `accepts` tells by the content whether the file has its
+/// layout.
 bool add_model_reader(const std::string& name, std::function<bool(const base::Json&)> accepts,
                       std::function<void(const ModelFile&, Tally&)> run);
 
@@ -125,9 +131,11 @@ std::vector<std::filesystem::path> golden_files(const std::filesystem::path& fol
 std::set<std::string> read_not_yet(const std::filesystem::path& file);
 /// Those of the list that the code computes after all.
 std::vector<std::string> implemented_among(const std::set<std::string>& not_yet);
-/// Runs every case of a file, prints one line of counts. Returns the number of failures; `ran` grows by its cases.
+/// Runs every case of a file, prints one line of counts. Returns the number of failures; `ran`
+/// grows by its cases.
 int run_file(const std::filesystem::path& file, const std::set<std::string>& not_yet, int& ran);
-/// Runs one model file with the reader that accepts it; returns the number of failures (no check at all is one).
+/// Runs one model file with the reader that accepts it; returns the number of failures (no check at
+/// all is one).
 int run_model_file(const std::filesystem::path& file, const std::filesystem::path& model);
 
 }  // namespace finstill::golden

@@ -8,7 +8,8 @@
 namespace finstill::golden {
 namespace {
 
-/// beta 0 and 1 name the two Kullback-Leibler divergences, values between them the Jensen-Shannon family.
+/// beta 0 and 1 name the two Kullback-Leibler divergences, values between them the Jensen-Shannon
+/// family.
 ops::Divergence divergence_of(const Case& c) {
   ops::Divergence d;
   d.temperature = c.number("temperature", 1);
@@ -32,7 +33,8 @@ Student student_of(const Case& c, const Run& run) {
   return {student.hidden_TD, student.head, {teacher.hidden_TD, teacher.head}};
 }
 
-ops::LossHeadResult result_of(const Student& s, const ops::LossTerms& terms, const LabelRows& rows, const Run& run) {
+ops::LossHeadResult result_of(const Student& s, const ops::LossTerms& terms, const LabelRows& rows,
+                              const Run& run) {
   return ops::loss_head(s.hidden_TD, s.head, terms, {rows.targets_T, s.teacher}, rows.weight_T,
                         {.per_row = true, .entropy = true}, run.chunk_rows);
 }
@@ -40,7 +42,8 @@ ops::LossHeadResult result_of(const Student& s, const ops::LossTerms& terms, con
 Outputs outputs_of(const ops::LossHeadResult& result, const Student& s) {
   Outputs outputs;
   outputs.set("loss", ops::scalar(result.loss));
-  outputs.set("grad_student_logits", ops::gradients(result.loss, {}, std::vector<at::Tensor>{s.hidden_TD})[0]);
+  outputs.set("grad_student_logits",
+              ops::gradients(result.loss, {}, std::vector<at::Tensor>{s.hidden_TD})[0]);
   return outputs;
 }
 
@@ -76,15 +79,18 @@ Outputs run_skewed(const Case& c, const Run& run) {
   terms.ce = 0;
   terms.divergence = divergence_of(c);
   terms.divergence->skew = c.number("alpha");
-  terms.divergence->kind = c.text("direction") == "forward" ? ops::DivergenceKind::skewed_forward_kl
-                                                            : ops::DivergenceKind::skewed_reverse_kl;
+  terms.divergence->kind = c.text("direction") == "forward"
+                               ? ops::DivergenceKind::skewed_forward_kl
+                               : ops::DivergenceKind::skewed_reverse_kl;
   const LabelRows rows = label_rows(c);
   const ops::LossHeadResult result = result_of(s, terms, rows, run);
   Outputs outputs = outputs_of(result, s);
   // KL(T || M) without the teacher's own entropy is the cross-entropy of M under T.
-  const ops::LogProbs teacher = ops::log_probs(s.teacher.hidden_TD, s.teacher.head,
-                                               ops::zeros({s.teacher.hidden_TD.size(0)}, at::kLong), 1, run.chunk_rows);
-  const double teacher_entropy = ops::scalar((teacher.entropy_T.to(at::kDouble) * rows.weight_T).sum());
+  const ops::LogProbs teacher =
+      ops::log_probs(s.teacher.hidden_TD, s.teacher.head,
+                     ops::zeros({s.teacher.hidden_TD.size(0)}, at::kLong), 1, run.chunk_rows);
+  const double teacher_entropy =
+      ops::scalar((teacher.entropy_T.to(at::kDouble) * rows.weight_T).sum());
   outputs.set("loss_without_teacher_entropy", ops::scalar(result.loss) + teacher_entropy);
   return outputs;
 }
@@ -96,7 +102,8 @@ Outputs run_fused_linear(const Case& c, const Run& run) {
   };
   const std::vector<at::Tensor> leaves = {ops::leaf(rows_of("student_hidden")),
                                           ops::leaf(c.tensor("student_weight", run.dtype))};
-  const Student s{leaves[0], {leaves[1]}, {rows_of("teacher_hidden"), {c.tensor("teacher_weight", run.dtype)}}};
+  const Student s{
+      leaves[0], {leaves[1]}, {rows_of("teacher_hidden"), {c.tensor("teacher_weight", run.dtype)}}};
   ops::LossTerms terms;
   terms.ce = 0;
   terms.temperature = c.number("temperature");  // of the entropy
@@ -112,7 +119,8 @@ Outputs run_fused_linear(const Case& c, const Run& run) {
   return outputs;
 }
 
-const bool registered = add_op("kd_jsd", run_jsd, Chunks::each) && add_op("kd_alpha_ce", run_mixed, Chunks::each) &&
+const bool registered = add_op("kd_jsd", run_jsd, Chunks::each) &&
+                        add_op("kd_alpha_ce", run_mixed, Chunks::each) &&
                         add_op("kd_skew", run_skewed, Chunks::each) &&
                         add_op("kd_fused_linear_jsd", run_fused_linear, Chunks::each);
 

@@ -16,15 +16,18 @@ Outputs run_lora(const Case& c, const Run& run) {
   };
   const at::Tensor weight_OI = c.tensor("weight", run.dtype), grad_output = rows_of("grad_output");
   const at::Tensor bias_O = c.has_input("bias") ? c.tensor("bias", run.dtype) : at::Tensor();
-  std::vector<at::Tensor> leaves = {ops::leaf(rows_of("x")), ops::leaf(c.tensor("lora_A", run.dtype)),
+  std::vector<at::Tensor> leaves = {ops::leaf(rows_of("x")),
+                                    ops::leaf(c.tensor("lora_A", run.dtype)),
                                     ops::leaf(c.tensor("lora_B", run.dtype))};
   ops::Lora lora{leaves[1], leaves[2]};
-  lora.scaling = ops::lora_scaling(c.number("lora_alpha"), c.integer("r"), c.flag("use_rslora", false));
+  lora.scaling =
+      ops::lora_scaling(c.number("lora_alpha"), c.integer("r"), c.flag("use_rslora", false));
   if (c.flag("use_dora", false)) {
     leaves.push_back(ops::leaf(c.tensor("magnitude", run.dtype)));
     lora.magnitude_O = leaves.back();
   }
-  const at::Tensor y = ops::apply_lora(ops::linear(leaves[0], weight_OI, bias_O), leaves[0], lora, weight_OI, bias_O);
+  const at::Tensor y = ops::apply_lora(ops::linear(leaves[0], weight_OI, bias_O), leaves[0], lora,
+                                       weight_OI, bias_O);
   const std::vector<at::Tensor> gradients = ops::gradients(y, grad_output, leaves);
   Outputs outputs;
   outputs.set("y", y);

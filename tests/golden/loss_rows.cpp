@@ -13,7 +13,8 @@ LabelRows label_rows(const Case& c, const std::string& labels_name) {
   const bool has_labels = c.has_input(labels_name);
   const std::vector<std::int64_t> shape = c.shape(has_labels ? labels_name : "student_logits");
   const std::int64_t ignored = c.integer("ignore_index", -100), width = shape.at(1);
-  std::vector<std::int64_t> labels(static_cast<std::size_t>(shape.at(0) * width), 0);  // without labels all rows count
+  std::vector<std::int64_t> labels(static_cast<std::size_t>(shape.at(0) * width),
+                                   0);  // without labels all rows count
   if (has_labels) labels = c.integers(labels_name);
   const bool shift = c.flag("shift", false);
   std::vector<std::int64_t> documents(labels.size(), 0);
@@ -51,7 +52,8 @@ LabelRows label_rows(const Case& c, const std::string& labels_name) {
 IdentityHead identity_head(const at::Tensor& logits_BTV) {
   const std::int64_t vocabulary = logits_BTV.size(-1);
   std::vector<double> identity(static_cast<std::size_t>(vocabulary * vocabulary), 0);
-  for (std::int64_t v = 0; v < vocabulary; ++v) identity[static_cast<std::size_t>(v * vocabulary + v)] = 1;
+  for (std::int64_t v = 0; v < vocabulary; ++v)
+    identity[static_cast<std::size_t>(v * vocabulary + v)] = 1;
   IdentityHead made;
   made.hidden_TD = ops::leaf(logits_BTV.reshape({-1, vocabulary}));
   made.head.weight_VD =

@@ -1,7 +1,8 @@
-// golden_test: one test for each file of golden numbers in FINSTILL_GOLDEN (a folder; default: golden/ of the shared
-// material), and one for each whole-model file of FINSTILL_MODEL_GOLDEN (separated by ':'; FINSTILL_MODEL names the model
-// folder). With FINSTILL_MODEL_GOLDEN alone only those run. Without shared material the tests are skipped;
-// with FINSTILL_REQUIRE_SHARED=1 they fail instead.
+// golden_test: one test for each file of golden numbers in FINSTILL_GOLDEN (a folder; default:
+// golden/ of the shared material), and one for each whole-model file of FINSTILL_MODEL_GOLDEN
+// (separated by ':'; FINSTILL_MODEL names the model folder). With FINSTILL_MODEL_GOLDEN alone only
+// those run. Without shared material the tests are skipped; with FINSTILL_REQUIRE_SHARED=1 they
+// fail instead.
 
 #include <gtest/gtest.h>
 
@@ -48,19 +49,23 @@ void add_model_files(const std::string& files) {
   std::istringstream list(files);
   for (std::string file; std::getline(list, file, ':');) {
     if (file.empty()) continue;
-    const std::string name = fs::path(file).parent_path().filename().string() + "_" + fs::path(file).stem().string();
-    add_test("GoldenModel", name, [file] { EXPECT_EQ(golden::run_model_file(file, environment("FINSTILL_MODEL")), 0); });
+    const std::string name =
+        fs::path(file).parent_path().filename().string() + "_" + fs::path(file).stem().string();
+    add_test("GoldenModel", name,
+             [file] { EXPECT_EQ(golden::run_model_file(file, environment("FINSTILL_MODEL")), 0); });
   }
 }
 
 void add_folder(const fs::path& folder) {
   const std::set<std::string> not_yet =
       golden::read_not_yet(fs::path(FINSTILL_SOURCE_DIR) / "tests/golden/not_yet.txt");
-  add_test("Golden", "NoListedOpIsImplemented",
-           [not_yet] { EXPECT_EQ(golden::implemented_among(not_yet), std::vector<std::string>()); });
+  add_test("Golden", "NoListedOpIsImplemented", [not_yet] {
+    EXPECT_EQ(golden::implemented_among(not_yet), std::vector<std::string>());
+  });
   static int ran = 0;
   for (const fs::path& file : golden::golden_files(folder)) {
-    add_test("Golden", file.stem().string(), [file, not_yet] { EXPECT_EQ(golden::run_file(file, not_yet, ran), 0); });
+    add_test("Golden", file.stem().string(),
+             [file, not_yet] { EXPECT_EQ(golden::run_file(file, not_yet, ran), 0); });
   }
   // Registered last and run last. A filter that leaves files out would make this one meaningless.
   add_test("Golden", "SomethingWasFound", [folder] {
@@ -70,10 +75,12 @@ void add_folder(const fs::path& folder) {
 }
 
 void add_tests() {
-  const std::string folder = environment("FINSTILL_GOLDEN"), models = environment("FINSTILL_MODEL_GOLDEN");
+  const std::string folder = environment("FINSTILL_GOLDEN"),
+                    models = environment("FINSTILL_MODEL_GOLDEN");
   add_model_files(models);
   if (!models.empty() && folder.empty()) return;
-  const fs::path place = folder.empty() ? finstill::tests::shared_root() / "golden" : fs::path(folder);
+  const fs::path place =
+      folder.empty() ? finstill::tests::shared_root() / "golden" : fs::path(folder);
   if (folder.empty() && !fs::exists(place) && !finstill::tests::shared_required()) {
     add_test("Golden", "Skipped", [place] { GTEST_SKIP() << "needs shared material: " << place; });
     return;

@@ -6,9 +6,11 @@
 namespace finstill::golden {
 namespace {
 
-/// The parameters of a case use the names of a config.json, so the reader of those is under test as well.
+/// The parameters of a case use the names of a config.json, so the reader of those is under test as
+/// well.
 ops::RopeConfig config_of(const Case& c) {
-  if (c.text("rope_type") == "dynamic") {  // refused in a config.json; its frequencies for one length are defined
+  if (c.text("rope_type") ==
+      "dynamic") {  // refused in a config.json; its frequencies for one length are defined
     ops::RopeConfig config;
     config.scaling = ops::RopeScaling::dynamic;
     config.theta = c.number("rope_theta");

@@ -25,9 +25,11 @@ Scored score(const Case& c, const Run& run, const std::string& logits, const std
   IdentityHead identity = identity_head(c.tensor(logits, run.dtype));
   identity.head.softcap = c.number("logit_softcap", 0);
   const LabelRows rows = label_rows(c, labels);
-  const ops::LossHeadResult result = ops::loss_head(identity.hidden_TD, identity.head, terms_of(c),
-                                                    {rows.targets_T, {}}, rows.weight_T, {}, run.chunk_rows);
-  const at::Tensor gradient = ops::gradients(result.loss, {}, std::vector<at::Tensor>{identity.hidden_TD})[0];
+  const ops::LossHeadResult result =
+      ops::loss_head(identity.hidden_TD, identity.head, terms_of(c), {rows.targets_T, {}},
+                     rows.weight_T, {}, run.chunk_rows);
+  const at::Tensor gradient =
+      ops::gradients(result.loss, {}, std::vector<at::Tensor>{identity.hidden_TD})[0];
   return {ops::scalar(result.loss), rows.scored, rows.denominator, gradient};
 }
 
@@ -80,7 +82,8 @@ Outputs run_fused_linear(const Case& c, const Run& run) {
   return outputs;
 }
 
-const bool registered = add_op("sft_ce", run_sft_ce, Chunks::each) && add_op("sft_dft", run_sft_ce, Chunks::each) &&
+const bool registered = add_op("sft_ce", run_sft_ce, Chunks::each) &&
+                        add_op("sft_dft", run_sft_ce, Chunks::each) &&
                         add_op("sft_ce_packed", run_sft_ce, Chunks::each) &&
                         add_op("sft_ce_accum", run_accumulated, Chunks::each) &&
                         add_op("sft_fused_linear_ce", run_fused_linear, Chunks::each);

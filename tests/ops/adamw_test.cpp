@@ -14,7 +14,8 @@ AdamwState state_of(const at::Tensor& master, at::ScalarType dtype) {
   return {clone(cast(master, dtype)), zeros_like(master, dtype), zeros_like(master, dtype), {}};
 }
 
-const AdamwSettings kSettings{.learning_rate = 1e-2, .beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-6, .weight_decay = 0.1};
+const AdamwSettings kSettings{
+    .learning_rate = 1e-2, .beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-6, .weight_decay = 0.1};
 
 TEST(Adamw, EqualsReferenceOverManySteps) {
   for (const std::int64_t size : {1, 7, 5000, 70001}) {
@@ -44,7 +45,8 @@ TEST(Adamw, MasterKeepsStepsThatBfloat16WouldLose) {
   AdamwState state = state_of(full({1}, 1, at::kFloat), at::kFloat);
   state.working = full({1}, 1, at::kBFloat16);
   const AdamwSettings tiny{.learning_rate = 1e-4};
-  for (std::int64_t step = 1; step <= 100; ++step) adamw_step(state, full({1}, 1, at::kFloat), tiny, step);
+  for (std::int64_t step = 1; step <= 100; ++step)
+    adamw_step(state, full({1}, 1, at::kFloat), tiny, step);
   EXPECT_NEAR(scalar(state.master), 0.99, 1e-4);
   EXPECT_NEAR(scalar(state.working), 0.99, 4e-3);
 }
@@ -67,7 +69,8 @@ TEST(Adamw, ThreadsDoNotChangeABit) {
 }
 
 TEST(GlobalNorm, SumsOverAllTensorsAndSkipsUndefinedOnes) {
-  const std::vector<at::Tensor> tensors = {full({4}, 3, at::kFloat), {}, full({16}, 4, at::kBFloat16), zeros({0}, at::kFloat)};
+  const std::vector<at::Tensor> tensors = {
+      full({4}, 3, at::kFloat), {}, full({16}, 4, at::kBFloat16), zeros({0}, at::kFloat)};
   EXPECT_NEAR(global_norm(tensors), std::sqrt(4 * 9 + 16 * 16), 1e-9);
   EXPECT_EQ(global_norm(std::vector<at::Tensor>{}), 0);
 }

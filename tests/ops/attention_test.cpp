@@ -15,21 +15,23 @@ struct Layout {
 };
 
 const std::vector<Layout> kLayouts = {
-    {{0, 1}, 1, 1, 2, 0},           {{0, 5, 5, 12}, 4, 2, 8, 0},  {{0, 3, 70, 200}, 9, 3, 64, 0},
-    {{0, 33, 40}, 2, 2, 16, 0},     {{0, 33, 40}, 2, 1, 16, 4},   {{0, 100}, 6, 2, 32, 1},
+    {{0, 1}, 1, 1, 2, 0},           {{0, 5, 5, 12}, 4, 2, 8, 0}, {{0, 3, 70, 200}, 9, 3, 64, 0},
+    {{0, 33, 40}, 2, 2, 16, 0},     {{0, 33, 40}, 2, 1, 16, 4},  {{0, 100}, 6, 2, 32, 1},
     {{0, 100, 130}, 3, 1, 8, 1000},
 };
 
 std::vector<at::Tensor> inputs_of(const Layout& layout) {
   const std::int64_t tokens = layout.cu_seqlens.back();
-  return {numbers({tokens, layout.heads, layout.head_dim}, 1, 2), numbers({tokens, layout.kv_heads, layout.head_dim}, 2, 2),
+  return {numbers({tokens, layout.heads, layout.head_dim}, 1, 2),
+          numbers({tokens, layout.kv_heads, layout.head_dim}, 2, 2),
           numbers({tokens, layout.kv_heads, layout.head_dim}, 3)};
 }
 
 TEST(Attention, EqualsReference) {
   for (const Layout& layout : kLayouts) {
     expect_same_as_reference(inputs_of(layout), [&](const auto& in) {
-      return packed_attention(in[0], in[1], in[2], layout.cu_seqlens, {.sliding_window = layout.window});
+      return packed_attention(in[0], in[1], in[2], layout.cu_seqlens,
+                              {.sliding_window = layout.window});
     });
   }
 }
@@ -43,7 +45,9 @@ TEST(Attention, PackedDocumentsEqualEachAlone) {
     for (std::size_t n = 0; n + 1 < layout.cu_seqlens.size(); ++n) {
       const std::int64_t begin = layout.cu_seqlens[n], length = layout.cu_seqlens[n + 1] - begin;
       const auto rows = [&](const at::Tensor& x) { return clone(x.narrow(0, begin, length)); };
-      EXPECT_TRUE(bit_equal(rows(packed), packed_attention(rows(q), rows(k), rows(v), Lengths{0, length}))) << n;
+      EXPECT_TRUE(
+          bit_equal(rows(packed), packed_attention(rows(q), rows(k), rows(v), Lengths{0, length})))
+          << n;
     }
   }
 }
@@ -52,12 +56,16 @@ TEST(Attention, NoTokenSeesAnotherDocumentOrTheFuture) {
   for (const KernelSet kernels : {KernelSet::reference, KernelSet::automatic}) {
     const KernelScope scope(kernels);
     const Lengths cu_seqlens = {0, 6, 11};
-    const at::Tensor q = cast(numbers({11, 2, 8}, 4), at::kFloat), k = cast(numbers({11, 2, 8}, 5), at::kFloat);
-    const at::Tensor v = cast(numbers({11, 2, 8}, 6), at::kFloat), changed_v = clone(v), changed_k = clone(k);
+    const at::Tensor q = cast(numbers({11, 2, 8}, 4), at::kFloat),
+                     k = cast(numbers({11, 2, 8}, 5), at::kFloat);
+    const at::Tensor v = cast(numbers({11, 2, 8}, 6), at::kFloat), changed_v = clone(v),
+                     changed_k = clone(k);
     fill(changed_v[4], 100);
     fill(changed_k[4], 3);
-    const at::Tensor before = packed_attention(q, k, v, cu_seqlens), after = packed_attention(q, changed_k, changed_v, cu_seqlens);
-    for (std::int64_t t = 0; t < 11; ++t) EXPECT_EQ(bit_equal(before[t], after[t]), t != 4 && t != 5) << t;
+    const at::Tensor before = packed_attention(q, k, v, cu_seqlens),
+                     after = packed_attention(q, changed_k, changed_v, cu_seqlens);
+    for (std::int64_t t = 0; t < 11; ++t)
+      EXPECT_EQ(bit_equal(before[t], after[t]), t != 4 && t != 5) << t;
   }
 }
 
@@ -65,7 +73,8 @@ TEST(Attention, HeadsOfAJointProjectionEqualACopy) {
   const at::Tensor joint = cast(numbers({12, 4 * 16}, 7), at::kFloat).unflatten(1, {4, 16});
   const at::Tensor q = joint.narrow(1, 0, 2), k = joint.narrow(1, 2, 1), v = joint.narrow(1, 3, 1);
   const Lengths cu_seqlens = {0, 5, 12};
-  EXPECT_TRUE(bit_equal(packed_attention(q, k, v, cu_seqlens), packed_attention(clone(q), clone(k), clone(v), cu_seqlens)));
+  EXPECT_TRUE(bit_equal(packed_attention(q, k, v, cu_seqlens),
+                        packed_attention(clone(q), clone(k), clone(v), cu_seqlens)));
 }
 
 TEST(Attention, NoTokensGiveNoTokens) {
@@ -77,16 +86,21 @@ TEST(Attention, NoTokensGiveNoTokens) {
   }
 }
 
-/// Rows of the last `tokens` positions, through the cache, against the same rows of the whole document.
+/// Rows of the last `tokens` positions, through the cache, against the same rows of the whole
+/// document.
 void expect_cached_equals_packed(at::ScalarType dtype, std::int64_t window, double tolerance) {
   const std::int64_t positions = 37;
-  const at::Tensor q = cast(numbers({positions, 4, 16}, 8), dtype), k = cast(numbers({positions, 2, 16}, 9), dtype);
+  const at::Tensor q = cast(numbers({positions, 4, 16}, 8), dtype),
+                   k = cast(numbers({positions, 2, 16}, 9), dtype);
   const at::Tensor v = cast(numbers({positions, 2, 16}, 10), dtype);
-  const at::Tensor whole = packed_attention(q, k, v, Lengths{0, positions}, {.sliding_window = window});
+  const at::Tensor whole =
+      packed_attention(q, k, v, Lengths{0, positions}, {.sliding_window = window});
   for (const std::int64_t tokens : {1, 5, 37}) {
     const at::Tensor last = clone(q.narrow(0, positions - tokens, tokens));
-    const at::Tensor got = cached_attention(last, Lengths{0, tokens}, std::vector<CacheView>{{k, v}}, {.sliding_window = window});
-    expect_near(got, cast(whole.narrow(0, positions - tokens, tokens), at::kDouble), tolerance, "cached rows");
+    const at::Tensor got = cached_attention(
+        last, Lengths{0, tokens}, std::vector<CacheView>{{k, v}}, {.sliding_window = window});
+    expect_near(got, cast(whole.narrow(0, positions - tokens, tokens), at::kDouble), tolerance,
+                "cached rows");
   }
 }
 
@@ -103,15 +117,18 @@ TEST(Attention, CachedRowsEqualTheRowsOfTheWholeDocument) {
 
 TEST(Attention, SequencesInOneCallEqualEachAlone) {
   const at::Tensor q = cast(numbers({4, 4, 16}, 11), at::kFloat);
-  const at::Tensor room_k = cast(numbers({2, 20, 2, 16}, 12), at::kFloat), room_v = cast(numbers({2, 20, 2, 16}, 13), at::kFloat);
+  const at::Tensor room_k = cast(numbers({2, 20, 2, 16}, 12), at::kFloat),
+                   room_v = cast(numbers({2, 20, 2, 16}, 13), at::kFloat);
   const std::vector<CacheView> caches = {{room_k[0].narrow(0, 0, 9), room_v[0].narrow(0, 0, 9)},
                                          {room_k[1].narrow(0, 0, 9), room_v[1].narrow(0, 0, 9)},
                                          {room_k[1].narrow(0, 0, 20), room_v[1].narrow(0, 0, 20)}};
   const at::Tensor all = cached_attention(q, Lengths{0, 1, 1, 4}, caches);
   EXPECT_TRUE(bit_equal(clone(all.narrow(0, 0, 1)),
-                        cached_attention(clone(q.narrow(0, 0, 1)), Lengths{0, 1}, std::vector<CacheView>{caches[0]})));
+                        cached_attention(clone(q.narrow(0, 0, 1)), Lengths{0, 1},
+                                         std::vector<CacheView>{caches[0]})));
   EXPECT_TRUE(bit_equal(clone(all.narrow(0, 1, 3)),
-                        cached_attention(clone(q.narrow(0, 1, 3)), Lengths{0, 3}, std::vector<CacheView>{caches[2]})));
+                        cached_attention(clone(q.narrow(0, 1, 3)), Lengths{0, 3},
+                                         std::vector<CacheView>{caches[2]})));
 }
 
 }  // namespace

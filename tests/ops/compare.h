@@ -1,7 +1,7 @@
 #pragma once
 
-// Fast equals plain: an operation run by the automatic kernels in some dtype against the reference kernels in float64,
-// values and gradients.
+// Fast equals plain: an operation run by the automatic kernels in some dtype against the reference
+// kernels in float64, values and gradients.
 
 #include <ATen/core/Tensor.h>
 #include <gtest/gtest.h>
@@ -32,9 +32,10 @@ inline at::Tensor numbers(std::vector<std::int64_t> shape, std::uint64_t seed, d
   return cast(cast(tensor_from(values, shape), at::kBFloat16), at::kDouble);
 }
 
-/// Largest difference, relative to the largest wanted value or to `floor` where all wanted values are smaller.
-inline void expect_near(const at::Tensor& got, const at::Tensor& want, double tolerance, const std::string& what,
-                        double floor = 1e-30) {
+/// Largest difference, relative to the largest wanted value or to `floor` where all wanted values
+/// are smaller.
+inline void expect_near(const at::Tensor& got, const at::Tensor& want, double tolerance,
+                        const std::string& what, double floor = 1e-30) {
   ASSERT_EQ(got.defined(), want.defined()) << what;
   if (!want.defined()) return;
   ASSERT_EQ(got.sizes(), want.sizes()) << what;
@@ -45,7 +46,8 @@ inline void expect_near(const at::Tensor& got, const at::Tensor& want, double to
     largest = std::max(largest, std::abs(w[i]));
     difference = std::max(difference, std::abs(g[i] - w[i]));
   }
-  EXPECT_LE(difference, tolerance * largest) << what << " (" << dtype_name(got.scalar_type()) << ")";
+  EXPECT_LE(difference, tolerance * largest)
+      << what << " (" << dtype_name(got.scalar_type()) << ")";
 }
 
 inline double tolerance_of(at::ScalarType dtype) {
@@ -56,7 +58,8 @@ using Operation = std::function<at::Tensor(const std::vector<at::Tensor>&)>;
 
 /// The output and the gradients of <output, direction> for all inputs.
 inline std::vector<at::Tensor> values_and_gradients(KernelSet kernels, at::ScalarType dtype,
-                                                    const std::vector<at::Tensor>& inputs, const Operation& operation) {
+                                                    const std::vector<at::Tensor>& inputs,
+                                                    const Operation& operation) {
   const KernelScope scope(kernels);
   std::vector<at::Tensor> leaves;
   for (const at::Tensor& input : inputs) leaves.push_back(leaf(cast(input, dtype)));
@@ -68,14 +71,16 @@ inline std::vector<at::Tensor> values_and_gradients(KernelSet kernels, at::Scala
 }
 
 /// Automatic kernels in float32 and bfloat16 against the reference in float64.
-inline void expect_same_as_reference(const std::vector<at::Tensor>& inputs, const Operation& operation) {
+inline void expect_same_as_reference(const std::vector<at::Tensor>& inputs,
+                                     const Operation& operation) {
   const auto want = values_and_gradients(KernelSet::reference, at::kDouble, inputs, operation);
   for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
     const auto got = values_and_gradients(KernelSet::automatic, dtype, inputs, operation);
     ASSERT_EQ(got.size(), want.size());
     for (std::size_t i = 0; i < got.size(); ++i) {
       expect_near(got[i], want[i], tolerance_of(dtype),
-                  i == 0 ? std::string("output") : "gradient of input " + std::to_string(i - 1), /*floor=*/0.1);
+                  i == 0 ? std::string("output") : "gradient of input " + std::to_string(i - 1),
+                  /*floor=*/0.1);
     }
   }
 }

@@ -29,7 +29,8 @@ std::vector<at::Tensor> parameters(at::ScalarType dtype) {
 TEST(Gradient, BlockByBlockInReverseEqualsOneGraph) {
   for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16, at::kDouble}) {
     const std::vector<at::Tensor> w = parameters(dtype);
-    const at::Tensor input = cast(numbers({6, 8}, 1), dtype), seed = cast(numbers({6, 8}, 2), dtype);
+    const at::Tensor input = cast(numbers({6, 8}, 1), dtype),
+                     seed = cast(numbers({6, 8}, 2), dtype);
     at::Tensor y = input;
     for (std::size_t i = 0; i < 3; ++i) y = block(y, w[2 * i], w[2 * i + 1]);
     const std::vector<at::Tensor> want = gradients(y, seed, w);
@@ -41,7 +42,8 @@ TEST(Gradient, BlockByBlockInReverseEqualsOneGraph) {
     }
     at::Tensor flowing = seed;
     for (std::size_t i = 3; i-- > 0;) {
-      const auto g = gradients(outputs[i], flowing, std::vector<at::Tensor>{inputs[i], w[2 * i], w[2 * i + 1]});
+      const auto g = gradients(outputs[i], flowing,
+                               std::vector<at::Tensor>{inputs[i], w[2 * i], w[2 * i + 1]});
       flowing = cast(g[0], dtype);
       EXPECT_TRUE(bit_equal(g[1], want[2 * i])) << dtype_name(dtype);
       EXPECT_TRUE(bit_equal(g[2], want[2 * i + 1])) << dtype_name(dtype);
@@ -51,7 +53,8 @@ TEST(Gradient, BlockByBlockInReverseEqualsOneGraph) {
 
 TEST(Gradient, RecomputedBlockGivesTheSameBits) {
   const std::vector<at::Tensor> w = parameters(at::kBFloat16);
-  const at::Tensor input = cast(numbers({70, 8}, 3), at::kBFloat16), seed = cast(numbers({70, 8}, 4), at::kBFloat16);
+  const at::Tensor input = cast(numbers({70, 8}, 3), at::kBFloat16),
+                   seed = cast(numbers({70, 8}, 4), at::kBFloat16);
   at::Tensor without_graph;
   {
     const InferenceGuard guard;
@@ -68,7 +71,8 @@ TEST(Gradient, RecomputedBlockGivesTheSameBits) {
 TEST(Gradient, Bfloat16LeavesGetFloat32Gradients) {
   const std::vector<at::Tensor> w = parameters(at::kBFloat16);
   const at::Tensor y = block(cast(numbers({6, 8}, 5), at::kBFloat16), w[0], w[1]);
-  for (const at::Tensor& g : gradients(y, full({6, 8}, 1, at::kBFloat16), std::vector<at::Tensor>{w[0], w[1]})) {
+  for (const at::Tensor& g :
+       gradients(y, full({6, 8}, 1, at::kBFloat16), std::vector<at::Tensor>{w[0], w[1]})) {
     EXPECT_EQ(g.scalar_type(), at::kFloat);
   }
 }

@@ -48,7 +48,8 @@ TEST(Kernels, OneOpenMpRuntimeIsMapped) {
     const std::size_t slash = line.find('/');
     if (slash == std::string::npos) continue;
     const std::string file = line.substr(slash);
-    if (file.find("libgomp") != std::string::npos || file.find("libomp") != std::string::npos) files.insert(file);
+    if (file.find("libgomp") != std::string::npos || file.find("libomp") != std::string::npos)
+      files.insert(file);
   }
   EXPECT_EQ(files.size(), 1u);
 }
@@ -73,10 +74,12 @@ std::string shared_symbols(const std::filesystem::path& object) {
 
 TEST(Kernels, ObjectsForOneInstructionSetShareNoSymbol) {
   int objects = 0;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(FINSTILL_BINARY_DIR "/CMakeFiles/finstill_ops.dir")) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(
+           FINSTILL_BINARY_DIR "/CMakeFiles/finstill_ops.dir")) {
     const std::string name = entry.path().filename().string();
-    const bool is_special = name.find("_avx2.") != std::string::npos || name.find("_avx512.") != std::string::npos ||
-                            name.find("_avx512bf16.") != std::string::npos || name.find("_amx.") != std::string::npos;
+    const bool is_special =
+        name.find("_avx2.") != std::string::npos || name.find("_avx512.") != std::string::npos ||
+        name.find("_avx512bf16.") != std::string::npos || name.find("_amx.") != std::string::npos;
     if (!is_special || entry.path().extension() != ".o") continue;
     ++objects;
     EXPECT_EQ(shared_symbols(entry.path()), "") << entry.path();

@@ -12,13 +12,17 @@ namespace finstill::ops::tests {
 namespace {
 
 /// Rows and widths below, at and beyond the lanes of every instruction set.
-const std::vector<std::pair<std::int64_t, std::int64_t>> kShapes = {{1, 1}, {3, 7}, {2, 16}, {70, 33}, {130, 576}};
+const std::vector<std::pair<std::int64_t, std::int64_t>> kShapes = {
+    {1, 1}, {3, 7}, {2, 16}, {70, 33}, {130, 576}};
 
 TEST(Layers, LinearEqualsReference) {
   for (const auto& [rows, width] : kShapes) {
-    const std::vector<at::Tensor> inputs = {numbers({rows, width}, 1), numbers({5, width}, 2), numbers({5}, 3)};
-    expect_same_as_reference(inputs, [](const auto& in) { return ops::linear(in[0], in[1], in[2]); });
-    expect_same_as_reference({inputs[0], inputs[1]}, [](const auto& in) { return ops::linear(in[0], in[1]); });
+    const std::vector<at::Tensor> inputs = {numbers({rows, width}, 1), numbers({5, width}, 2),
+                                            numbers({5}, 3)};
+    expect_same_as_reference(inputs,
+                             [](const auto& in) { return ops::linear(in[0], in[1], in[2]); });
+    expect_same_as_reference({inputs[0], inputs[1]},
+                             [](const auto& in) { return ops::linear(in[0], in[1]); });
   }
 }
 
@@ -35,7 +39,8 @@ TEST(Layers, RmsNormOfHeadsEqualsReference) {
 }
 
 TEST(Layers, RmsNormRoundsBeforeTheWeightAsTransformersDoes) {
-  const at::Tensor x = cast(numbers({4, 64}, 8), at::kBFloat16), weight = cast(numbers({64}, 9), at::kBFloat16);
+  const at::Tensor x = cast(numbers({4, 64}, 8), at::kBFloat16),
+                   weight = cast(numbers({64}, 9), at::kBFloat16);
   const at::Tensor wide = cast(x, at::kFloat);
   const at::Tensor normal = wide * (wide * wide).mean(-1, true).add(1e-5).rsqrt();
   EXPECT_TRUE(bit_equal(ops::rms_norm(x, weight, 1e-5), cast(normal, at::kBFloat16) * weight));
@@ -51,7 +56,8 @@ TEST(Layers, SwigluEqualsReference) {
 TEST(Layers, SwigluOfLargeGatesStaysFinite) {
   const std::vector<double> gates = {-1e4, -100, 100, 1e4};
   const at::Tensor gate = cast(tensor_from(gates, {4}), at::kFloat), up = full({4}, 1, at::kFloat);
-  expect_near(swiglu(gate, up), tensor_from(std::vector<double>{0, 0, 100, 1e4}, {4}), 1e-6, "swiglu");
+  expect_near(swiglu(gate, up), tensor_from(std::vector<double>{0, 0, 100, 1e4}, {4}), 1e-6,
+              "swiglu");
 }
 
 RopeTable small_table(std::int64_t head_dim, at::ScalarType dtype) {
@@ -78,11 +84,13 @@ TEST(Layers, RopeTakesHeadsOfAJointProjection) {
 
 TEST(Layers, EmbeddingEqualsReferenceWithRepeatedIds) {
   const at::Tensor ids = int64_tensor(std::vector<std::int64_t>{3, 0, 3, 3, 6});
-  expect_same_as_reference({numbers({7, 5}, 14)}, [&](const auto& in) { return ops::embedding(in[0], ids); });
+  expect_same_as_reference({numbers({7, 5}, 14)},
+                           [&](const auto& in) { return ops::embedding(in[0], ids); });
 }
 
 TEST(Layers, EmbeddingGradientAddsToWhatTheSinkHolds) {
-  const at::Tensor sink = full({4, 2}, 10, at::kFloat), gradient = cast(numbers({3, 2}, 15), at::kBFloat16);
+  const at::Tensor sink = full({4, 2}, 10, at::kFloat),
+                   gradient = cast(numbers({3, 2}, 15), at::kBFloat16);
   add_embedding_gradient(sink, int64_tensor(std::vector<std::int64_t>{1, 1, 3}), gradient);
   const at::Tensor wide = cast(gradient, at::kFloat);
   EXPECT_TRUE(bit_equal(sink[0], full({2}, 10, at::kFloat)));
@@ -94,7 +102,8 @@ TEST(Layers, EmbeddingGradientInBfloat16LosesNoRowOfAFrequentToken) {
   const std::int64_t tokens = 3000;
   const at::Tensor ids = zeros({tokens}, at::kLong), weight = leaf(zeros({2, 1}, at::kBFloat16));
   const at::Tensor rows = ops::embedding(weight, ids);
-  const at::Tensor gradient = gradients(rows, full({tokens, 1}, 1, at::kBFloat16), std::vector<at::Tensor>{weight})[0];
+  const at::Tensor gradient =
+      gradients(rows, full({tokens, 1}, 1, at::kBFloat16), std::vector<at::Tensor>{weight})[0];
   EXPECT_EQ(gradient.scalar_type(), at::kFloat);
   EXPECT_EQ(scalar(gradient[0]), 3000);
 }
@@ -107,7 +116,9 @@ TEST(Layers, NoRowsGiveNoRows) {
     EXPECT_EQ(swiglu(x, x).size(0), 0);
     EXPECT_EQ(ops::linear(x, zeros({3, 8}, at::kFloat)).size(1), 3);
     EXPECT_EQ(ops::embedding(x, zeros({0}, at::kLong)).size(0), 0);
-    EXPECT_EQ(rope(zeros({0, 2, 8}, at::kFloat), small_table(8, at::kFloat), zeros({0}, at::kLong)).size(0), 0);
+    EXPECT_EQ(rope(zeros({0, 2, 8}, at::kFloat), small_table(8, at::kFloat), zeros({0}, at::kLong))
+                  .size(0),
+              0);
   }
 }
 

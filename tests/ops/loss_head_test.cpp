@@ -21,21 +21,30 @@ struct Setting {
   std::int64_t valid = 0;
 };
 
-LossTerms with_divergence(DivergenceKind kind, double ce = 0, double temperature = 1, double skew = 0.1) {
+LossTerms with_divergence(DivergenceKind kind, double ce = 0, double temperature = 1,
+                          double skew = 0.1) {
   LossTerms terms;
   terms.ce = ce;
-  terms.divergence = Divergence{.kind = kind, .weight = 0.7, .temperature = temperature, .t_squared = temperature != 1,
-                                .beta = 0.3, .skew = skew};
+  terms.divergence = Divergence{.kind = kind,
+                                .weight = 0.7,
+                                .temperature = temperature,
+                                .t_squared = temperature != 1,
+                                .beta = 0.3,
+                                .skew = skew};
   return terms;
 }
 
 std::vector<Setting> settings() {
   LossTerms smooth{.label_smoothing = 0.1, .temperature = 0.7};
   LossTerms weighted{.ce_kind = CrossEntropyKind::probability_weighted};
-  std::vector<Setting> all = {{"plain", {}},           {"padded", {}, 0, 30},        {"smooth", smooth, 0, 31},
-                              {"softcap", {}, 2.5},    {"weighted", weighted, 5, 0}};
-  for (const DivergenceKind kind : {DivergenceKind::forward_kl, DivergenceKind::reverse_kl, DivergenceKind::jsd,
-                                    DivergenceKind::skewed_forward_kl, DivergenceKind::skewed_reverse_kl}) {
+  std::vector<Setting> all = {{"plain", {}},
+                              {"padded", {}, 0, 30},
+                              {"smooth", smooth, 0, 31},
+                              {"softcap", {}, 2.5},
+                              {"weighted", weighted, 5, 0}};
+  for (const DivergenceKind kind :
+       {DivergenceKind::forward_kl, DivergenceKind::reverse_kl, DivergenceKind::jsd,
+        DivergenceKind::skewed_forward_kl, DivergenceKind::skewed_reverse_kl}) {
     const std::string name = "divergence " + std::to_string(static_cast<int>(kind));
     all.push_back({name, with_divergence(kind)});
     all.push_back({name + " mixed", with_divergence(kind, 0.4, 2), 3, 33});
@@ -45,11 +54,13 @@ std::vector<Setting> settings() {
 }
 
 at::Tensor targets() {
-  return int64_tensor(std::vector<std::int64_t>{0, 5, -100, 7, 29, 3, 3, 1 << 20, 2, 11, 12, 13, 0});
+  return int64_tensor(
+      std::vector<std::int64_t>{0, 5, -100, 7, 29, 3, 3, 1 << 20, 2, 11, 12, 13, 0});
 }
 
 at::Tensor weights() {  // rows 2 and 7 have no target, row 9 is left out
-  return tensor_from(std::vector<double>{.1, .1, 0, .2, .1, .05, 1, 0, .1, 0, .1, .3, .1}, {kTokens});
+  return tensor_from(std::vector<double>{.1, .1, 0, .2, .1, .05, 1, 0, .1, 0, .1, .3, .1},
+                     {kTokens});
 }
 
 struct Inputs {
@@ -63,29 +74,33 @@ Head head_of(const Setting& setting, const at::Tensor& weight, const at::Tensor&
 }
 
 /// loss, per row, entropy, top1, gradients of hidden, weight and bias.
-std::vector<at::Tensor> run(const Setting& setting, KernelSet kernels, at::ScalarType dtype, std::int64_t chunk,
-                            const Inputs& in = {}) {
+std::vector<at::Tensor> run(const Setting& setting, KernelSet kernels, at::ScalarType dtype,
+                            std::int64_t chunk, const Inputs& in = {}) {
   const KernelScope scope(kernels);
-  const std::vector<at::Tensor> leaves = {leaf(cast(in.hidden, dtype)), leaf(cast(in.weight, dtype)),
-                                          leaf(cast(in.bias, dtype))};
+  const std::vector<at::Tensor> leaves = {leaf(cast(in.hidden, dtype)),
+                                          leaf(cast(in.weight, dtype)), leaf(cast(in.bias, dtype))};
   RowInputs inputs{targets(), {}};
   const std::int64_t valid = setting.valid == 0 ? kVocabulary : setting.valid;
   if (setting.terms.divergence) {
-    inputs.teacher = Teacher{cast(in.teacher_hidden, dtype), {cast(in.teacher_weight, dtype), {}, 4, valid}};
+    inputs.teacher =
+        Teacher{cast(in.teacher_hidden, dtype), {cast(in.teacher_weight, dtype), {}, 4, valid}};
   }
   const LossHeadResult result =
       loss_head(leaves[0], head_of(setting, leaves[1], leaves[2]), setting.terms, inputs, weights(),
                 {.per_row = true, .entropy = true, .top1 = true}, chunk);
-  std::vector<at::Tensor> results = {detached(result.loss), result.per_row_T, result.entropy_T, result.top1_T};
+  std::vector<at::Tensor> results = {detached(result.loss), result.per_row_T, result.entropy_T,
+                                     result.top1_T};
   for (const at::Tensor& gradient : gradients(result.loss, {}, leaves)) results.push_back(gradient);
   return results;
 }
 
-void expect_all_near(const std::vector<at::Tensor>& got, const std::vector<at::Tensor>& want, double tolerance,
-                     const std::string& name) {
+void expect_all_near(const std::vector<at::Tensor>& got, const std::vector<at::Tensor>& want,
+                     double tolerance, const std::string& name) {
   ASSERT_EQ(got.size(), want.size());
-  const std::vector<std::string> parts = {"loss", "per row", "entropy", "top1", "d hidden", "d weight", "d bias"};
-  for (std::size_t i = 0; i < got.size(); ++i) expect_near(got[i], want[i], tolerance, name + ": " + parts[i]);
+  const std::vector<std::string> parts = {"loss",     "per row",  "entropy", "top1",
+                                          "d hidden", "d weight", "d bias"};
+  for (std::size_t i = 0; i < got.size(); ++i)
+    expect_near(got[i], want[i], tolerance, name + ": " + parts[i]);
 }
 
 TEST(LossHead, EqualsReferenceAtEveryChunkSize) {
@@ -103,8 +118,10 @@ TEST(LossHead, Bfloat16IsNearTheReference) {
     auto want = run(setting, KernelSet::reference, at::kDouble, 0);
     auto got = run(setting, KernelSet::automatic, at::kBFloat16, 4);
     EXPECT_EQ(got[5].scalar_type(), at::kFloat) << "weight gradients are summed in float32";
-    got.erase(got.begin() + 3), want.erase(want.begin() + 3);  // near ties the likeliest id may change
-    for (std::size_t i = 0; i < got.size(); ++i) expect_near(got[i], want[i], 4e-2, setting.name + std::to_string(i));
+    got.erase(got.begin() + 3),
+        want.erase(want.begin() + 3);  // near ties the likeliest id may change
+    for (std::size_t i = 0; i < got.size(); ++i)
+      expect_near(got[i], want[i], 4e-2, setting.name + std::to_string(i));
   }
 }
 
@@ -115,7 +132,8 @@ TEST(LossHead, HeadWithoutWeightTakesLogits) {
   });
   const at::Tensor wide = leaf(cast(logits_TV, at::kFloat));
   const at::Tensor before = ops::clone(wide);
-  gradients(loss_head(wide, Head{}, {}, {targets(), {}}, weights()).loss, {}, std::vector<at::Tensor>{wide});
+  gradients(loss_head(wide, Head{}, {}, {targets(), {}}, weights()).loss, {},
+            std::vector<at::Tensor>{wide});
   EXPECT_TRUE(bit_equal(before, wide)) << "the caller's logits must stay as they are";
 }
 
@@ -125,9 +143,11 @@ TEST(LossHead, PartsAddUpToTheLoss) {
     const KernelScope scope(kernels);
     const Inputs in;
     const auto narrow = [](const at::Tensor& x) { return cast(x, at::kFloat); };
-    const LossHeadResult r = loss_head(narrow(in.hidden), {narrow(in.weight)}, setting.terms,
-                                       {targets(), Teacher{narrow(in.teacher_hidden), {narrow(in.teacher_weight), {}, 0, kVocabulary}}},
-                                       weights());
+    const LossHeadResult r = loss_head(
+        narrow(in.hidden), {narrow(in.weight)}, setting.terms,
+        {targets(),
+         Teacher{narrow(in.teacher_hidden), {narrow(in.teacher_weight), {}, 0, kVocabulary}}},
+        weights());
     EXPECT_NEAR(scalar(r.loss), 0.4 * r.parts.cross_entropy + 0.7 * 4 * r.parts.divergence, 1e-5);
     EXPECT_EQ(r.parts.rows, 10);
     EXPECT_FALSE(r.loss.requires_grad());
@@ -137,10 +157,13 @@ TEST(LossHead, PartsAddUpToTheLoss) {
 
 TEST(LossHead, LossOfAFactorHasGradientsOfTheFactor) {
   const Inputs in;
-  const at::Tensor hidden = leaf(cast(in.hidden, at::kFloat)), weight = leaf(cast(in.weight, at::kFloat));
+  const at::Tensor hidden = leaf(cast(in.hidden, at::kFloat)),
+                   weight = leaf(cast(in.weight, at::kFloat));
   const std::vector<at::Tensor> leaves = {hidden, weight};
-  const auto once = gradients(loss_head(hidden, {weight}, {}, {targets(), {}}, weights()).loss, {}, leaves);
-  const auto thrice = gradients(loss_head(hidden, {weight}, {}, {targets(), {}}, weights()).loss * 3, {}, leaves);
+  const auto once =
+      gradients(loss_head(hidden, {weight}, {}, {targets(), {}}, weights()).loss, {}, leaves);
+  const auto thrice =
+      gradients(loss_head(hidden, {weight}, {}, {targets(), {}}, weights()).loss * 3, {}, leaves);
   for (std::size_t i = 0; i < 2; ++i) expect_near(thrice[i], once[i] * 3, 1e-6, "gradient");
 }
 
@@ -164,11 +187,13 @@ TEST(LossHead, NothingToLearnGivesZeroLossAndZeroGradients) {
   const Inputs in;
   for (const KernelSet kernels : {KernelSet::reference, KernelSet::automatic}) {
     const KernelScope scope(kernels);
-    const at::Tensor hidden = leaf(cast(in.hidden, at::kFloat)), weight = leaf(cast(in.weight, at::kFloat));
-    const LossHeadResult result =
-        loss_head(hidden, {weight}, {}, {targets(), {}}, zeros({kTokens}, at::kFloat), {true, true, true});
+    const at::Tensor hidden = leaf(cast(in.hidden, at::kFloat)),
+                     weight = leaf(cast(in.weight, at::kFloat));
+    const LossHeadResult result = loss_head(hidden, {weight}, {}, {targets(), {}},
+                                            zeros({kTokens}, at::kFloat), {true, true, true});
     EXPECT_EQ(scalar(result.loss), 0);
-    for (const at::Tensor& g : gradients(result.loss, {}, std::vector<at::Tensor>{hidden, weight})) {
+    for (const at::Tensor& g :
+         gradients(result.loss, {}, std::vector<at::Tensor>{hidden, weight})) {
       EXPECT_EQ(squared_norm(g), 0);
     }
   }
@@ -177,19 +202,24 @@ TEST(LossHead, NothingToLearnGivesZeroLossAndZeroGradients) {
 TEST(LossHead, NanInAWeightedRowReachesTheLoss) {
   const at::Tensor hidden = ops::clone(cast(Inputs{}.hidden, at::kFloat));
   fill(hidden[1], std::numeric_limits<double>::quiet_NaN());
-  EXPECT_TRUE(std::isnan(scalar(loss_head(hidden, {cast(Inputs{}.weight, at::kFloat)}, {}, {targets(), {}}, weights()).loss)));
+  EXPECT_TRUE(std::isnan(
+      scalar(loss_head(hidden, {cast(Inputs{}.weight, at::kFloat)}, {}, {targets(), {}}, weights())
+                 .loss)));
 }
 
 TEST(LossHead, TeacherThatExcludesIdsGivesAFiniteLoss) {
   const at::Tensor teacher = ops::clone(cast(numbers({2, 6}, 7), at::kFloat));
   fill(teacher[0].narrow(0, 2, 3), -std::numeric_limits<double>::infinity());
   const at::Tensor student = cast(numbers({2, 6}, 8), at::kFloat);
-  for (const DivergenceKind kind : {DivergenceKind::forward_kl, DivergenceKind::jsd, DivergenceKind::reverse_kl}) {
+  for (const DivergenceKind kind :
+       {DivergenceKind::forward_kl, DivergenceKind::jsd, DivergenceKind::reverse_kl}) {
     double losses[2];
     for (const KernelSet kernels : {KernelSet::reference, KernelSet::automatic}) {
       const KernelScope scope(kernels);
-      losses[static_cast<int>(kernels)] = scalar(loss_head(student, Head{}, with_divergence(kind), {{}, Teacher{teacher, {}}},
-                                                           full({2}, 0.5, at::kFloat)).loss);
+      losses[static_cast<int>(kernels)] =
+          scalar(loss_head(student, Head{}, with_divergence(kind), {{}, Teacher{teacher, {}}},
+                           full({2}, 0.5, at::kFloat))
+                     .loss);
     }
     EXPECT_TRUE(std::isfinite(losses[0]));
     EXPECT_NEAR(losses[0], losses[1], 1e-5 * std::abs(losses[0]));
@@ -199,7 +229,8 @@ TEST(LossHead, TeacherThatExcludesIdsGivesAFiniteLoss) {
 TEST(LossHead, RefusesTargetsOutsideTheVocabularyAndTermsOutOfRange) {
   const at::Tensor hidden = zeros({1, 4}, at::kFloat), one = full({1}, 1, at::kFloat);
   const auto call = [&](LossTerms terms, std::int64_t target, std::int64_t valid) {
-    loss_head(hidden, {{}, {}, 0, valid}, terms, {int64_tensor(std::vector<std::int64_t>{target}), {}}, one);
+    loss_head(hidden, {{}, {}, 0, valid}, terms,
+              {int64_tensor(std::vector<std::int64_t>{target}), {}}, one);
   };
   EXPECT_THROW(call({}, 4, 0), base::Error);
   EXPECT_THROW(call({}, 3, 3), base::Error);
@@ -208,23 +239,27 @@ TEST(LossHead, RefusesTargetsOutsideTheVocabularyAndTermsOutOfRange) {
   EXPECT_THROW(call({.label_smoothing = 1}, 0, 0), base::Error);
   EXPECT_THROW(call(with_divergence(DivergenceKind::forward_kl), 0, 0), base::Error);
   EXPECT_THROW(call({}, 0, 5), base::Error);
-  EXPECT_THROW(loss_head(hidden, {}, with_divergence(DivergenceKind::jsd), {{}, Teacher{zeros({1, 5}, at::kFloat), {}}}, one),
+  EXPECT_THROW(loss_head(hidden, {}, with_divergence(DivergenceKind::jsd),
+                         {{}, Teacher{zeros({1, 5}, at::kFloat), {}}}, one),
                base::Error);
 }
 
 TEST(LogProbs, EqualReferenceWithGradientsAtEveryChunkSize) {
   const Inputs in;
-  const at::Tensor ids = int64_tensor(std::vector<std::int64_t>{0, 5, 9, 7, 29, 3, 3, 1, 2, 11, 12, 13, 0});
+  const at::Tensor ids =
+      int64_tensor(std::vector<std::int64_t>{0, 5, 9, 7, 29, 3, 3, 1, 2, 11, 12, 13, 0});
   for (const std::int64_t valid : {0, 30}) {
     for (const std::int64_t chunk : {1, 3, 0}) {
       const Operation operation = [&](const std::vector<at::Tensor>& leaves) {
-        const LogProbs result = log_probs(leaves[0], {leaves[1], leaves[2], 3, valid}, ids, 0.8, chunk);
+        const LogProbs result =
+            log_probs(leaves[0], {leaves[1], leaves[2], 3, valid}, ids, 0.8, chunk);
         return ops::stack(std::vector<at::Tensor>{result.log_probs_T, result.entropy_T});
       };
       const std::vector<at::Tensor> inputs = {in.hidden, in.weight, in.bias};
       const auto want = values_and_gradients(KernelSet::reference, at::kDouble, inputs, operation);
       const auto got = values_and_gradients(KernelSet::automatic, at::kFloat, inputs, operation);
-      for (std::size_t i = 0; i < want.size(); ++i) expect_near(got[i], want[i], 2e-5, "log-probs " + std::to_string(i));
+      for (std::size_t i = 0; i < want.size(); ++i)
+        expect_near(got[i], want[i], 2e-5, "log-probs " + std::to_string(i));
     }
   }
 }
@@ -241,7 +276,8 @@ TEST(LogProbs, NoRowsGiveNoRows) {
 
 TEST(Logits, PaddingRowsGetNoProbability) {
   const Inputs in;
-  const at::Tensor z = logits(cast(in.hidden, at::kBFloat16), {cast(in.weight, at::kBFloat16), {}, 0, 30});
+  const at::Tensor z =
+      logits(cast(in.hidden, at::kBFloat16), {cast(in.weight, at::kBFloat16), {}, 0, 30});
   EXPECT_EQ(z.scalar_type(), at::kFloat);
   EXPECT_EQ(z.size(1), kVocabulary);
   EXPECT_EQ(scalar(z[0][30]), -std::numeric_limits<double>::infinity());

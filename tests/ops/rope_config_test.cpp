@@ -8,7 +8,9 @@
 namespace finstill::ops::tests {
 namespace {
 
-RopeConfig read(const std::string& text) { return read_rope_config(base::parse_json(text, "config.json"), 64, "config.json"); }
+RopeConfig read(const std::string& text) {
+  return read_rope_config(base::parse_json(text, "config.json"), 64, "config.json");
+}
 
 std::string failure(const std::string& text) {
   try {
@@ -24,7 +26,8 @@ TEST(RopeConfig, ReadsBothNamesOfTheObjectAndOfTheKind) {
   EXPECT_EQ(read(R"({"rope_theta": 5e5})").theta, 5e5);
   EXPECT_EQ(read(R"({"rope_theta": 5e5, "rope_scaling": null})").scaling, RopeScaling::none);
   EXPECT_EQ(read(R"({"rope_scaling": {"type": "linear", "factor": 2}})").factor, 2);
-  const RopeConfig newer = read(R"({"rope_parameters": {"rope_type": "default", "rope_theta": 123}})");
+  const RopeConfig newer =
+      read(R"({"rope_parameters": {"rope_type": "default", "rope_theta": 123}})");
   EXPECT_EQ(newer.scaling, RopeScaling::none);
   EXPECT_EQ(newer.theta, 123);
 }
@@ -36,14 +39,19 @@ TEST(RopeConfig, YarnFactorComesFromTheLengthsWhenItIsNotGiven) {
 }
 
 TEST(RopeConfig, WhatIsWrittenIsReadBack) {
-  const std::string llama3 = R"({"rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
+  const std::string llama3 =
+      R"({"rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
       "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}})";
-  const std::string yarn = R"({"rope_scaling": {"rope_type": "yarn", "factor": 40, "mscale": 1.0, "mscale_all_dim": 0.8,
+  const std::string yarn =
+      R"({"rope_scaling": {"rope_type": "yarn", "factor": 40, "mscale": 1.0, "mscale_all_dim": 0.8,
       "beta_fast": 16, "truncate": false, "attention_factor": 1.25, "original_max_position_embeddings": 4096}})";
-  for (const std::string& text : {llama3, yarn, std::string(R"({"rope_scaling": {"type": "linear", "factor": 3}})")}) {
+  for (const std::string& text :
+       {llama3, yarn, std::string(R"({"rope_scaling": {"type": "linear", "factor": 3}})")}) {
     const RopeConfig config = read(text);
-    const base::Json again = {{"rope_theta", config.theta}, {"rope_scaling", write_rope_scaling(config)}};
-    const RopeFrequencies want = rope_frequencies(config), got = rope_frequencies(read(base::dump_json(again)));
+    const base::Json again = {{"rope_theta", config.theta},
+                              {"rope_scaling", write_rope_scaling(config)}};
+    const RopeFrequencies want = rope_frequencies(config),
+                          got = rope_frequencies(read(base::dump_json(again)));
     EXPECT_EQ(want.inverse, got.inverse);
     EXPECT_EQ(want.attention_factor, got.attention_factor);
   }
@@ -51,16 +59,21 @@ TEST(RopeConfig, WhatIsWrittenIsReadBack) {
 }
 
 TEST(RopeConfig, RefusesWhatItCannotCompute) {
-  EXPECT_NE(failure(R"({"rope_scaling": {"type": "dynamic", "factor": 2}})").find("dynamic"), std::string::npos);
-  EXPECT_NE(failure(R"({"rope_scaling": {"type": "longrope", "factor": 2}})").find("longrope"), std::string::npos);
-  EXPECT_NE(failure(R"({"partial_rotary_factor": 0.5})").find("partial_rotary_factor"), std::string::npos);
+  EXPECT_NE(failure(R"({"rope_scaling": {"type": "dynamic", "factor": 2}})").find("dynamic"),
+            std::string::npos);
+  EXPECT_NE(failure(R"({"rope_scaling": {"type": "longrope", "factor": 2}})").find("longrope"),
+            std::string::npos);
+  EXPECT_NE(failure(R"({"partial_rotary_factor": 0.5})").find("partial_rotary_factor"),
+            std::string::npos);
 }
 
 TEST(RopeConfig, RefusesValuesOutOfRange) {
-  for (const char* text : {R"({"rope_theta": 0})", R"({"rope_theta": -1e5})", R"({"rope_scaling": []})",
-                           R"({"rope_scaling": {"type": "linear"}})", R"({"rope_scaling": {"type": "linear", "factor": 0}})",
-                           R"({"rope_scaling": {"type": "yarn", "factor": 4}})",
-                           R"({"rope_scaling": {"rope_type": "llama3", "factor": 8, "low_freq_factor": 4,
+  for (const char* text :
+       {R"({"rope_theta": 0})", R"({"rope_theta": -1e5})", R"({"rope_scaling": []})",
+        R"({"rope_scaling": {"type": "linear"}})",
+        R"({"rope_scaling": {"type": "linear", "factor": 0}})",
+        R"({"rope_scaling": {"type": "yarn", "factor": 4}})",
+        R"({"rope_scaling": {"rope_type": "llama3", "factor": 8, "low_freq_factor": 4,
                                "high_freq_factor": 4, "original_max_position_embeddings": 8192}})"}) {
     EXPECT_NE(failure(text).find("config.json"), std::string::npos) << text;
   }

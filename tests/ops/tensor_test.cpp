@@ -25,7 +25,8 @@ TEST(Tensor, ValuesOfAnyDtypeAndStridesAreReadInOrder) {
   const at::Tensor transposed = cast(tensor_from(numbers, {2, 3}), at::kBFloat16).t();
   EXPECT_EQ(to_floats(transposed), (std::vector<float>{1, 4, 2, 5, 3, 6}));
   EXPECT_EQ(to_doubles(transposed), (std::vector<double>{1, 4, 2, 5, 3, 6}));
-  EXPECT_EQ(to_integers(int64_tensor(std::vector<std::int32_t>{7, -8})), (std::vector<std::int64_t>{7, -8}));
+  EXPECT_EQ(to_integers(int64_tensor(std::vector<std::int32_t>{7, -8})),
+            (std::vector<std::int64_t>{7, -8}));
   EXPECT_TRUE(to_floats(zeros({0, 5}, at::kFloat)).empty());
 }
 
