@@ -135,6 +135,7 @@ const bool registered = add_verb({"generate", "answers of a model to prompts or 
          [options](const std::vector<int>& values) { options->log_probs = values.empty() ? 0 : values.front(); },
          "log-probabilities of the chosen tokens and, with a number, of the N likeliest")
       ->expected(0, 1)
+      ->default_str("0")
       ->check(CLI::Range(0, 1000));
   app.add_option("--batch", options->batch, "answers that are made at once")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{4096}))

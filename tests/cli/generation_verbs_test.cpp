@@ -78,11 +78,11 @@ class GenerationVerbs : public testing::Test {
 TEST_F(GenerationVerbs, TokenizeAndBack) {
   const std::vector<Json> ids = run({"tokenize", "--tokenizer", model()}, "ab\n\"a\\nb\"\n\n估\n<|im_end|>\n");
   ASSERT_EQ(ids.size(), 5U);
-  EXPECT_EQ(ids[0], Json({97, 98}));
-  EXPECT_EQ(ids[1], Json({97, 10, 98}));
+  EXPECT_EQ(ids[0], Json::array({97, 98}));
+  EXPECT_EQ(ids[1], Json::array({97, 10, 98}));
   EXPECT_EQ(ids[2], Json::array());
-  EXPECT_EQ(ids[3], Json({0xE4, 0xBC, 0xB0}));
-  EXPECT_EQ(ids[4], Json({258}));
+  EXPECT_EQ(ids[3], Json::array({0xE4, 0xBC, 0xB0}));
+  EXPECT_EQ(ids[4], Json::array({258}));
   EXPECT_EQ(run({"tokenize", "--tokenizer", model(), "--no-special"}, "<|im_end|>\n")[0].size(), 10U);
   const std::vector<Json> texts = run({"tokenize", "--tokenizer", model(), "--decode"}, "[97,10,98]\n[228,188,176,258]\n");
   EXPECT_EQ(texts[0], "a\nb");
