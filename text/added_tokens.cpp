@@ -9,9 +9,9 @@
 namespace finstill::text {
 
 bool lies_inside(OpenRanges open, std::size_t begin, std::size_t end) {
-  const auto after = std::upper_bound(
-      open.begin(), open.end(), static_cast<std::int64_t>(begin),
-      [](std::int64_t value, const auto& range) { return value < range.first; });
+  const auto after =
+      std::upper_bound(open.begin(), open.end(), static_cast<std::int64_t>(begin),
+                       [](std::int64_t value, const auto& range) { return value < range.first; });
   return after != open.begin() && static_cast<std::int64_t>(end) <= std::prev(after)->second;
 }
 
@@ -25,7 +25,8 @@ void AddedTokenFinder::add(const AddedToken& token, std::string_view content) {
       next = static_cast<std::uint32_t>(nodes_.size());
       nodes_.emplace_back();
       auto& edges = nodes_[node].next;
-      edges.insert(std::upper_bound(edges.begin(), edges.end(), std::pair(byte, std::uint32_t{0})), {byte, next});
+      edges.insert(std::upper_bound(edges.begin(), edges.end(), std::pair(byte, std::uint32_t{0})),
+                   {byte, next});
     }
     node = next;
   }
@@ -41,19 +42,21 @@ void AddedTokenFinder::add(const AddedToken& token, std::string_view content) {
 
 std::uint32_t AddedTokenFinder::child(std::uint32_t node, unsigned char byte) const {
   const auto& edges = nodes_[node].next;
-  const auto found = std::lower_bound(edges.begin(), edges.end(), std::pair(byte, std::uint32_t{0}));
+  const auto found =
+      std::lower_bound(edges.begin(), edges.end(), std::pair(byte, std::uint32_t{0}));
   return found != edges.end() && found->first == byte ? found->second : 0;
 }
 
-bool AddedTokenFinder::stands_alone(std::string_view text, std::size_t begin, std::size_t end) const {
+bool AddedTokenFinder::stands_alone(std::string_view text, std::size_t begin,
+                                    std::size_t end) const {
   const bool word_before =
       begin > 0 && is_word(base::decode_utf8(text, last_character(text.substr(0, begin))).code);
   const bool word_behind = end < text.size() && is_word(base::decode_utf8(text, end).code);
   return !word_before && !word_behind;
 }
 
-Stretch AddedTokenFinder::strip(std::string_view text, const AddedToken& token, std::size_t begin, std::size_t end,
-                                std::size_t not_before) const {
+Stretch AddedTokenFinder::strip(std::string_view text, const AddedToken& token, std::size_t begin,
+                                std::size_t end, std::size_t not_before) const {
   while (token.left_strip && begin > not_before) {
     const std::size_t before = last_character(text.substr(0, begin));
     if (before < not_before || !is_space(base::decode_utf8(text, before).code)) break;

@@ -40,8 +40,9 @@ class AddedTokenFinder {
   void add(const AddedToken& token, std::string_view content);
   bool empty() const { return nodes_.size() <= 1; }
 
-  /// Cuts `text` into stretches and tokens, in order, without empty ones. `allowed(begin, end)` says whether a token may
-  /// be recognised at these bytes; tokens of white space alone are vocabulary, not control, and need no permission.
+  /// Cuts `text` into stretches and tokens, in order, without empty ones. `allowed(begin, end)`
+  /// says whether a token may be recognised at these bytes; tokens of white space alone are
+  /// vocabulary, not control, and need no permission.
   template <typename Allowed>
   void find(std::string_view text, const Allowed& allowed, std::vector<Stretch>& out) const;
 
@@ -69,7 +70,8 @@ class AddedTokenFinder {
 };
 
 template <typename Allowed>
-AddedTokenFinder::Found AddedTokenFinder::longest(std::string_view text, std::size_t begin, const Allowed& allowed) const {
+AddedTokenFinder::Found AddedTokenFinder::longest(std::string_view text, std::size_t begin,
+                                                  const Allowed& allowed) const {
   Found found;
   std::uint32_t node = 0;
   for (std::size_t end = begin; end < text.size();) {
@@ -83,7 +85,8 @@ AddedTokenFinder::Found AddedTokenFinder::longest(std::string_view text, std::si
 }
 
 template <typename Allowed>
-void AddedTokenFinder::find(std::string_view text, const Allowed& allowed, std::vector<Stretch>& out) const {
+void AddedTokenFinder::find(std::string_view text, const Allowed& allowed,
+                            std::vector<Stretch>& out) const {
   std::size_t done = 0;
   for (std::size_t i = 0; i < text.size();) {
     if (!starts_[static_cast<unsigned char>(text[i])]) {

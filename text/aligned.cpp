@@ -5,7 +5,8 @@
 namespace finstill::text {
 
 Aligned Aligned::part(std::size_t begin, std::size_t end) const {
-  Aligned result(std::string_view(text_).substr(begin, end - begin), origin_ + static_cast<std::int64_t>(begin), tracked_);
+  Aligned result(std::string_view(text_).substr(begin, end - begin),
+                 origin_ + static_cast<std::int64_t>(begin), tracked_);
   if (begin_.empty() || begin == end) return result;
   result.origin_ = begin_[begin];
   result.begin_.assign(begin_.begin() + begin, begin_.begin() + end);

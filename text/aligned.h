@@ -7,8 +7,8 @@
 
 namespace finstill::text {
 
-/// A text that remembers from which bytes of its source each of its bytes came, through any number of rewrites.
-/// Without offsets asked for, it is a plain string and rewriting costs nothing more.
+/// A text that remembers from which bytes of its source each of its bytes came, through any number
+/// of rewrites. Without offsets asked for, it is a plain string and rewriting costs nothing more.
 class Aligned {
  public:
   Aligned() = default;
@@ -36,7 +36,8 @@ class Aligned {
   std::string text_;
   std::int64_t origin_ = 0;
   bool tracked_ = false;
-  std::vector<std::int64_t> begin_, end_;  ///< one a byte of text_; empty while text_ is the source itself
+  std::vector<std::int64_t> begin_,
+      end_;  ///< one a byte of text_; empty while text_ is the source itself
 };
 
 /// Builds a rewritten text from left to right; replaces the old one at finish().

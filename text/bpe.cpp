@@ -15,8 +15,8 @@ namespace finstill::text {
 
 namespace {
 
-constexpr std::string_view kMark = "\xE2\x96\x81";  // U+2581: sentencepiece's space
-constexpr std::size_t kFewSymbols = 48;             // up to here looking through all pairs beats a heap
+constexpr std::string_view space_mark = "\xE2\x96\x81";  // U+2581: sentencepiece's space
+constexpr std::size_t few_symbols = 48;  // up to here looking through all pairs beats a heap
 
 }  // namespace
 
@@ -39,7 +39,8 @@ Bpe::Bpe(const TokenizerDefinition& definition, bool bytes)
     if (ignore_merges_) whole_words_.emplace(*token, id);
     if (bytes_) {
       if (token->size() == 1) byte_ids_[static_cast<unsigned char>(token->front())] = id;
-    } else if (const base::CodePoint first = base::decode_utf8(*token, 0); first.length == token->size()) {
+    } else if (const base::CodePoint first = base::decode_utf8(*token, 0);
+               first.length == token->size()) {
       if (first.code < 0x10000) {
         character_ids_[first.code] = id;
       } else {
@@ -52,7 +53,8 @@ Bpe::Bpe(const TokenizerDefinition& definition, bool bytes)
   } else {
     if (definition.byte_fallback) {
       std::unordered_map<std::string_view, TokenId> ids;
-      for (std::size_t i = 0; i < definition.tokens.size(); ++i) ids.emplace(definition.tokens[i], i);
+      for (std::size_t i = 0; i < definition.tokens.size(); ++i)
+        ids.emplace(definition.tokens[i], i);
       for (int b = 0; b < 256; ++b) {
         const auto found = ids.find(fmt::format("<0x{:02X}>", b));
         if (found == ids.end()) continue;
@@ -64,16 +66,17 @@ Bpe::Bpe(const TokenizerDefinition& definition, bool bytes)
   }
 }
 
-// Without a pre-tokenizer a whole text is one word. Where no merge makes a token with a mark behind another character,
-// nothing is ever joined across such a place, and cutting there changes nothing but the time.
+// Without a pre-tokenizer a whole text is one word. Where no merge makes a token with a mark behind
+// another character, nothing is ever joined across such a place, and cutting there changes nothing
+// but the time.
 void Bpe::find_where_words_can_be_cut(const TokenizerDefinition& definition) {
   const bool fuses = fuse_unk_ && unk_ && std::count(byte_ids_.begin(), byte_ids_.end(), -1) > 0;
   if (ignore_merges_ || fuses) return;
   for (const Merge& merge : definition.merges) {
     const std::string_view result = definition.tokens[merge.result];
     std::size_t marks = 0;
-    while (result.compare(marks, kMark.size(), kMark) == 0) marks += kMark.size();
-    if (result.find(kMark, marks) != std::string_view::npos) return;
+    while (result.compare(marks, space_mark.size(), space_mark) == 0) marks += space_mark.size();
+    if (result.find(space_mark, marks) != std::string_view::npos) return;
   }
   cut_before_marks_ = true;
 }
@@ -83,14 +86,15 @@ void Bpe::encode(std::string_view word, Scratch& scratch, std::vector<Piece>& ou
   std::size_t begin = 0;
   while (begin < word.size()) {
     std::size_t end = begin;
-    while (word.compare(end, kMark.size(), kMark) == 0) end += kMark.size();
-    end = std::min(word.find(kMark, end), word.size());
+    while (word.compare(end, space_mark.size(), space_mark) == 0) end += space_mark.size();
+    end = std::min(word.find(space_mark, end), word.size());
     encode_part(word.substr(begin, end - begin), static_cast<std::uint32_t>(begin), scratch, out);
     begin = end;
   }
 }
 
-void Bpe::encode_part(std::string_view word, std::uint32_t offset, Scratch& scratch, std::vector<Piece>& out) const {
+void Bpe::encode_part(std::string_view word, std::uint32_t offset, Scratch& scratch,
+                      std::vector<Piece>& out) const {
   if (word.empty()) return;
   if (ignore_merges_) {
     const auto whole = whole_words_.find(std::string(word));
@@ -103,7 +107,8 @@ void Bpe::encode_part(std::string_view word, std::uint32_t offset, Scratch& scra
   Remembered* remembered = nullptr;
   if (word.size() <= Remembered::longest) {
     remembered = &scratch.memory[std::hash<std::string_view>{}(word) % scratch.memory.size()];
-    if (remembered->length == word.size() && std::memcmp(remembered->word, word.data(), word.size()) == 0) {
+    if (remembered->length == word.size() &&
+        std::memcmp(remembered->word, word.data(), word.size()) == 0) {
       std::uint32_t begin = offset;
       for (int i = 0; i < remembered->count; ++i) {
         const std::uint32_t end = begin + lengths_[remembered->ids[i]];
@@ -116,12 +121,13 @@ void Bpe::encode_part(std::string_view word, std::uint32_t offset, Scratch& scra
   const EncodeCounters before = scratch.counters;
   scratch.symbols.clear();
   bytes_ ? split_into_bytes(word, scratch) : split_into_characters(word, scratch);
-  scratch.symbols.size() <= kFewSymbols ? merge_few(scratch) : merge_many(scratch);
+  scratch.symbols.size() <= few_symbols ? merge_few(scratch) : merge_many(scratch);
   const std::size_t first = out.size();
   for (const Scratch::Symbol& symbol : scratch.symbols) {
     if (symbol.id >= 0) out.push_back({symbol.id, offset + symbol.begin, offset + symbol.end});
   }
-  const bool plain = scratch.counters.dropped_bytes == before.dropped_bytes && scratch.counters.unknown == before.unknown;
+  const bool plain = scratch.counters.dropped_bytes == before.dropped_bytes &&
+                     scratch.counters.unknown == before.unknown;
   const std::size_t count = out.size() - first;
   if (remembered != nullptr && plain && count <= Remembered::most) {
     remembered->length = static_cast<std::uint8_t>(word.size());
@@ -155,7 +161,8 @@ bool Bpe::add_byte_tokens(std::string_view character, std::uint32_t begin, Scrat
     if (byte_ids_[static_cast<unsigned char>(b)] < 0) return false;
   }
   for (std::uint32_t i = 0; i < character.size(); ++i) {
-    scratch.symbols.push_back({byte_ids_[static_cast<unsigned char>(character[i])], begin + i, begin + i + 1});
+    scratch.symbols.push_back(
+        {byte_ids_[static_cast<unsigned char>(character[i])], begin + i, begin + i + 1});
   }
   return true;
 }
@@ -164,12 +171,14 @@ void Bpe::split_into_characters(std::string_view word, Scratch& scratch) const {
   bool after_unk = false;
   for (std::size_t i = 0; i < word.size();) {
     const base::CodePoint character = base::decode_utf8(word, i);
-    const auto begin = static_cast<std::uint32_t>(i), end = static_cast<std::uint32_t>(i + character.length);
+    const auto begin = static_cast<std::uint32_t>(i),
+               end = static_cast<std::uint32_t>(i + character.length);
     i = end;
     TokenId id = -1;
     if (character.code < 0x10000) {
       id = character_ids_[character.code];
-    } else if (const auto rare = rare_character_ids_.find(character.code); rare != rare_character_ids_.end()) {
+    } else if (const auto rare = rare_character_ids_.find(character.code);
+               rare != rare_character_ids_.end()) {
       id = rare->second;
     }
     if (id >= 0) {
@@ -194,7 +203,9 @@ void Bpe::split_into_characters(std::string_view word, Scratch& scratch) const {
 void Bpe::merge_few(Scratch& scratch) const {
   auto& symbols = scratch.symbols;
   auto& ranks = scratch.ranks;
-  const auto rank_at = [&](std::size_t i) { return merges_.find(symbols[i].id, symbols[i + 1].id).rank; };
+  const auto rank_at = [&](std::size_t i) {
+    return merges_.find(symbols[i].id, symbols[i + 1].id).rank;
+  };
   ranks.clear();
   for (std::size_t i = 0; i + 1 < symbols.size(); ++i) ranks.push_back(rank_at(i));
   while (!ranks.empty()) {
@@ -218,8 +229,8 @@ void Bpe::push_candidate(std::int32_t position, Scratch& scratch) const {
   scratch.heap.push_back({merge.rank, position, merge.result});
 }
 
-// A linked list of symbols and a heap of the pairs that can be joined: n log n for a word of n symbols. Joined symbols get
-// id -1; a candidate whose pair has changed since is passed over.
+// A linked list of symbols and a heap of the pairs that can be joined: n log n for a word of n
+// symbols. Joined symbols get id -1; a candidate whose pair has changed since is passed over.
 void Bpe::merge_many(Scratch& scratch) const {
   auto& symbols = scratch.symbols;
   auto& heap = scratch.heap;

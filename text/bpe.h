@@ -19,8 +19,9 @@ struct Piece {
   std::uint32_t begin = 0, end = 0;
 };
 
-/// Byte-pair encoding of one word: begin with its bytes (or characters), join the pair of the lowest rank until none is
-/// left. Sennrich et al. 2016; the order of ties and what happens to unknown characters follow the reference.
+/// Byte-pair encoding of one word: begin with its bytes (or characters), join the pair of the
+/// lowest rank until none is left. Sennrich et al. 2016; the order of ties and what happens to
+/// unknown characters follow the reference.
 class Bpe {
  public:
   /// What one thread needs while it encodes: buffers, the results of short words, and counts.
@@ -59,7 +60,8 @@ class Bpe {
   int missing_bytes() const { return missing_bytes_; }
 
  private:
-  void encode_part(std::string_view word, std::uint32_t offset, Scratch& scratch, std::vector<Piece>& out) const;
+  void encode_part(std::string_view word, std::uint32_t offset, Scratch& scratch,
+                   std::vector<Piece>& out) const;
   void split_into_bytes(std::string_view word, Scratch& scratch) const;
   void split_into_characters(std::string_view word, Scratch& scratch) const;
   bool add_byte_tokens(std::string_view character, std::uint32_t begin, Scratch& scratch) const;
@@ -71,11 +73,11 @@ class Bpe {
   MergeTable merges_;
   bool bytes_, ignore_merges_, fuse_unk_;
   std::optional<TokenId> unk_;
-  std::array<TokenId, 256> byte_ids_{};                        ///< -1 = none
-  std::vector<TokenId> character_ids_;                         ///< of the characters up to U+FFFF; -1 = none
-  std::unordered_map<char32_t, TokenId> rare_character_ids_;   ///< of those above
-  std::unordered_map<std::string, TokenId> whole_words_;       ///< filled for ignore_merges
-  std::vector<std::uint32_t> lengths_;                         ///< bytes that a token covers in a word
+  std::array<TokenId, 256> byte_ids_{};  ///< -1 = none
+  std::vector<TokenId> character_ids_;   ///< of the characters up to U+FFFF; -1 = none
+  std::unordered_map<char32_t, TokenId> rare_character_ids_;  ///< of those above
+  std::unordered_map<std::string, TokenId> whole_words_;      ///< filled for ignore_merges
+  std::vector<std::uint32_t> lengths_;  ///< bytes that a token covers in a word
   int missing_bytes_ = 0;
   bool cut_before_marks_ = false;
 };

@@ -34,7 +34,8 @@ const Alphabet& alphabet() {
 
 std::string bytes_to_alphabet(std::string_view bytes) {
   std::string result;
-  for (const char b : bytes) base::append_utf8(result, alphabet().character[static_cast<unsigned char>(b)]);
+  for (const char b : bytes)
+    base::append_utf8(result, alphabet().character[static_cast<unsigned char>(b)]);
   return result;
 }
 
@@ -42,7 +43,8 @@ std::optional<std::string> alphabet_to_bytes(std::string_view token) {
   std::string result;
   for (std::size_t i = 0; i < token.size();) {
     const base::CodePoint character = base::decode_utf8(token, i);
-    if (!character.valid || character.code >= alphabet().byte.size() || alphabet().byte[character.code] < 0) {
+    if (!character.valid || character.code >= alphabet().byte.size() ||
+        alphabet().byte[character.code] < 0) {
       return std::nullopt;
     }
     result += static_cast<char>(alphabet().byte[character.code]);

@@ -1,6 +1,7 @@
 #pragma once
 
-// GPT-2's byte alphabet: in the files of byte-level tokenizers each byte is written as one printable character.
+// GPT-2's byte alphabet: in the files of byte-level tokenizers each byte is written as one
+// printable character.
 
 #include <optional>
 #include <string>

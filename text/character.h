@@ -14,7 +14,9 @@ inline std::size_t character_length(char lead) {
 }
 
 /// UTF-16 units of the character that begins with `lead`.
-inline int character_units(char lead) { return static_cast<unsigned char>(lead) < 0xF0 ? 1 : 2; }
+inline int character_units(char lead) {
+  return static_cast<unsigned char>(lead) < 0xF0 ? 1 : 2;
+}
 
 /// Where the last character of `text` (well-formed, not empty) begins.
 std::size_t last_character(std::string_view text);

@@ -17,7 +17,7 @@ using base::Json;
 
 namespace {
 
-constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+constexpr std::string_view replacement_text = "\xEF\xBF\xBD";
 
 std::string replace_all(std::string_view text, std::string_view from, std::string_view to) {
   std::string result;
@@ -42,7 +42,7 @@ void append_byte_run(std::string& text, const std::string& run) {
   if (base::is_valid_utf8(run)) {
     text += run;
   } else {
-    for (std::size_t i = 0; i < run.size(); ++i) text += kReplacement;
+    for (std::size_t i = 0; i < run.size(); ++i) text += replacement_text;
   }
 }
 
@@ -58,7 +58,8 @@ Decoder::Decoder(const Json& definition, const std::string& where) {
   kind_ = Kind::pieces;
   if (type == "Sequence") {
     for_each_item(definition, "decoders", where, [&](const Json& step, const std::string& place) {
-      if (definition["decoders"].size() == 1 && step.is_object() && step.value("type", Json()) == "ByteLevel") {
+      if (definition["decoders"].size() == 1 && step.is_object() &&
+          step.value("type", Json()) == "ByteLevel") {
         kind_ = Kind::bytes;
       } else {
         add_step(step, place);
@@ -80,7 +81,8 @@ void Decoder::add_step(const Json& step, const std::string& where) {
     byte_fallback_ = true;
   } else if (type == "Metaspace" && !fused_) {
     const bool prefix = base::json_bool(step, "add_prefix_space", where, true);
-    drop_first_spaces_ = base::json_string(step, "prepend_scheme", where, prefix ? "always" : "never") != "never";
+    drop_first_spaces_ =
+        base::json_string(step, "prepend_scheme", where, prefix ? "always" : "never") != "never";
     const std::string mark = base::json_string(step, "replacement", where, "\xE2\x96\x81");
     if (mark.empty()) fail(ExitCode::data, "{}.replacement: the mark is empty", where);
     replacements_.emplace_back(mark, " ");
@@ -88,16 +90,19 @@ void Decoder::add_step(const Json& step, const std::string& where) {
     fused_ = true;
   } else if (type == "Strip" && fused_) {
     const std::string content = base::json_string(step, "content", where);
-    const std::int64_t start = base::json_integer(step, "start", where), stop = base::json_integer(step, "stop", where);
+    const std::int64_t start = base::json_integer(step, "start", where),
+                       stop = base::json_integer(step, "stop", where);
     if (content.size() != 1 || start < 0 || stop < 0 || strip_start_ + strip_stop_ > 0) {
-      fail(ExitCode::data, "{}: expected one Strip of one ASCII character with counts from 0", where);
+      fail(ExitCode::data, "{}: expected one Strip of one ASCII character with counts from 0",
+           where);
     }
     strip_ = content.front();
     strip_start_ = static_cast<std::size_t>(start);
     strip_stop_ = static_cast<std::size_t>(stop);
   } else {
     fail(ExitCode::data,
-         "{}.type: the decoder \"{}\" is not supported here (known: ByteLevel, Metaspace, and Replace, ByteFallback, Fuse, "
+         "{}.type: the decoder \"{}\" is not supported here (known: ByteLevel, Metaspace, and "
+         "Replace, ByteFallback, Fuse, "
          "Strip in this order)",
          where, type);
   }
@@ -106,7 +111,8 @@ void Decoder::add_step(const Json& step, const std::string& where) {
 Decoder::Rendered Decoder::render(std::string_view token) const {
   if (kind_ == Kind::bytes) return {alphabet_to_bytes(token).value_or(std::string(token))};
   if (byte_fallback_) {
-    if (const int byte = named_byte(token); byte >= 0) return {std::string(1, static_cast<char>(byte)), true};
+    if (const int byte = named_byte(token); byte >= 0)
+      return {std::string(1, static_cast<char>(byte)), true};
   }
   std::string text(token);
   for (const auto& [from, to] : replacements_) text = replace_all(text, from, to);

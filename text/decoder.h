@@ -10,8 +10,8 @@
 
 namespace finstill::text {
 
-/// How tokens become text again: ByteLevel, Metaspace, or a Sequence of Replace, ByteFallback, Fuse and Strip of
-/// tokenizer.json; without a decoder tokens are joined with spaces.
+/// How tokens become text again: ByteLevel, Metaspace, or a Sequence of Replace, ByteFallback, Fuse
+/// and Strip of tokenizer.json; without a decoder tokens are joined with spaces.
 class Decoder {
  public:
   /// A token as it stands in a running text.
@@ -20,13 +20,15 @@ class Decoder {
     bool byte_fallback = false;  ///< written <0xNN>
   };
 
-  /// Throws Error(data) naming the place of what is unknown. `definition`: the value of "decoder", null = none.
+  /// Throws Error(data) naming the place of what is unknown. `definition`: the value of "decoder",
+  /// null = none.
   Decoder(const base::Json& definition, const std::string& where);
 
   Rendered render(std::string_view token) const;
 
-  /// The text of a list of rendered tokens; broken UTF-8 is replaced as the reference does it: byte tokens that make no
-  /// whole characters give one U+FFFD each, other bytes one for each ill-formed sequence.
+  /// The text of a list of rendered tokens; broken UTF-8 is replaced as the reference does it: byte
+  /// tokens that make no whole characters give one U+FFFD each, other bytes one for each ill-formed
+  /// sequence.
   std::string join(const std::vector<const Rendered*>& tokens) const;
 
  private:

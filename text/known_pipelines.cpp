@@ -10,37 +10,49 @@ using base::Json;
 
 namespace {
 
-constexpr const char* kLlama3 =
+constexpr const char* llama3_expression =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr const char* kQwen2 =
+constexpr const char* qwen2_expression =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr const char* kDeepseekV3 =
+constexpr const char* deepseek_v3_expression =
     R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
 Json split(const std::string& expression) {
-  return {{"type", "Split"}, {"pattern", {{"Regex", expression}}}, {"behavior", "Isolated"}, {"invert", false}};
+  return {{"type", "Split"},
+          {"pattern", {{"Regex", expression}}},
+          {"behavior", "Isolated"},
+          {"invert", false}};
 }
 
-Json sequence(std::vector<Json> steps) { return {{"type", "Sequence"}, {"pretokenizers", std::move(steps)}}; }
+Json sequence(std::vector<Json> steps) {
+  return {{"type", "Sequence"}, {"pretokenizers", std::move(steps)}};
+}
 
-KnownPipeline gpt2() { return {nullptr, byte_level(true)}; }
+KnownPipeline gpt2() {
+  return {nullptr, byte_level(true)};
+}
 
 KnownPipeline single_digits() {
   return {nullptr, sequence({{{"type", "Digits"}, {"individual_digits", true}}, byte_level(true)})};
 }
 
-KnownPipeline qwen2() { return {{{"type", "NFC"}}, sequence({split(kQwen2), byte_level(false)})}; }
+KnownPipeline qwen2() {
+  return {{{"type", "NFC"}}, sequence({split(qwen2_expression), byte_level(false)})};
+}
 
-KnownPipeline llama3() { return {nullptr, sequence({split(kLlama3), byte_level(false)}), true, true}; }
+KnownPipeline llama3() {
+  return {nullptr, sequence({split(llama3_expression), byte_level(false)}), true, true};
+}
 
 KnownPipeline deepseek_v3() {
-  return {nullptr, sequence({split(R"(\p{N}{1,3})"), split("[一-龥぀-ゟ゠-ヿ]+"), split(kDeepseekV3), byte_level(false)})};
+  return {nullptr, sequence({split(R"(\p{N}{1,3})"), split("[一-龥぀-ゟ゠-ヿ]+"),
+                             split(deepseek_v3_expression), byte_level(false)})};
 }
 
 /// GGUF files from before names of pre-tokenizers, as llama.cpp reads them.
 KnownPipeline unnamed() {
-  return {nullptr, sequence({split(R"([\p{P}$+<=>^~|]+)"), split(kGpt2Expression), split(R"(\p{N}+)"),
-                             split("[0-9][0-9][0-9]"), byte_level(false)})};
+  return {nullptr, sequence({split(R"([\p{P}$+<=>^~|]+)"), split(gpt2_expression),
+                             split(R"(\p{N}+)"), split("[0-9][0-9][0-9]"), byte_level(false)})};
 }
 
 struct Entry {
@@ -48,17 +60,26 @@ struct Entry {
   KnownPipeline (*make)();
 };
 
-constexpr Entry kEntries[] = {
-    {"default", unnamed},      {"gpt-2", gpt2},          {"gpt2", gpt2},           {"smollm", single_digits},
-    {"starcoder", single_digits}, {"refact", single_digits}, {"command-r", single_digits}, {"qwen2", qwen2},
-    {"deepseek-r1-qwen", qwen2}, {"llama-bpe", llama3},    {"llama3", llama3},       {"llama-v3", llama3},
+constexpr Entry known_entries[] = {
+    {"default", unnamed},
+    {"gpt-2", gpt2},
+    {"gpt2", gpt2},
+    {"smollm", single_digits},
+    {"starcoder", single_digits},
+    {"refact", single_digits},
+    {"command-r", single_digits},
+    {"qwen2", qwen2},
+    {"deepseek-r1-qwen", qwen2},
+    {"llama-bpe", llama3},
+    {"llama3", llama3},
+    {"llama-v3", llama3},
     {"deepseek-v3", deepseek_v3},
 };
 
 }  // namespace
 
 std::optional<KnownPipeline> known_pipeline(std::string_view pre) {
-  for (const Entry& entry : kEntries) {
+  for (const Entry& entry : known_entries) {
     if (pre == entry.name) return entry.make();
   }
   return std::nullopt;
@@ -66,18 +87,23 @@ std::optional<KnownPipeline> known_pipeline(std::string_view pre) {
 
 std::string known_pipeline_names() {
   std::string names;
-  for (const Entry& entry : kEntries) names += (names.empty() ? "" : ", ") + std::string(entry.name);
+  for (const Entry& entry : known_entries)
+    names += (names.empty() ? "" : ", ") + std::string(entry.name);
   return names;
 }
 
 Json byte_level(bool use_regex) {
-  return {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", use_regex}};
+  return {{"type", "ByteLevel"},
+          {"add_prefix_space", false},
+          {"trim_offsets", true},
+          {"use_regex", use_regex}};
 }
 
 Json sentencepiece_normalizer(bool prefix) {
   const Json replace = {{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", "▁"}};
   if (!prefix) return replace;
-  return {{"type", "Sequence"}, {"normalizers", Json::array({{{"type", "Prepend"}, {"prepend", "▁"}}, replace})}};
+  return {{"type", "Sequence"},
+          {"normalizers", Json::array({{{"type", "Prepend"}, {"prepend", "▁"}}, replace})}};
 }
 
 Json sentencepiece_decoder(bool prefix) {
@@ -88,7 +114,8 @@ Json sentencepiece_decoder(bool prefix) {
   return {{"type", "Sequence"}, {"decoders", steps}};
 }
 
-Json template_processing(const std::optional<NamedToken>& bos, const std::optional<NamedToken>& eos) {
+Json template_processing(const std::optional<NamedToken>& bos,
+                         const std::optional<NamedToken>& eos) {
   Json single = Json::array(), pair = Json::array(), special = Json::object();
   const auto add_token = [&](const std::optional<NamedToken>& token, Json& list, int type_id) {
     if (!token) return;
@@ -105,7 +132,10 @@ Json template_processing(const std::optional<NamedToken>& bos, const std::option
   add_text(single, "A", 0);
   add_text(pair, "A", 0);
   add_text(pair, "B", 1);
-  return {{"type", "TemplateProcessing"}, {"single", single}, {"pair", pair}, {"special_tokens", special}};
+  return {{"type", "TemplateProcessing"},
+          {"single", single},
+          {"pair", pair},
+          {"special_tokens", special}};
 }
 
 }  // namespace finstill::text

@@ -1,7 +1,7 @@
 #pragma once
 
-// The parts of well-known tokenizers as tokenizer.json writes them, for files that only name them (GGUF) or leave them
-// out (tiktoken).
+// The parts of well-known tokenizers as tokenizer.json writes them, for files that only name them
+// (GGUF) or leave them out (tiktoken).
 
 #include <optional>
 #include <string>
@@ -20,7 +20,8 @@ struct KnownPipeline {
   bool add_bos = false;  ///< where the file does not say
 };
 
-/// What GGUF's tokenizer.ggml.pre names ("smollm", "qwen2", "llama-bpe", "gpt-2", ...); nothing for unknown names.
+/// What GGUF's tokenizer.ggml.pre names ("smollm", "qwen2", "llama-bpe", "gpt-2", ...); nothing for
+/// unknown names.
 std::optional<KnownPipeline> known_pipeline(std::string_view pre);
 /// The names that known_pipeline knows, joined with ", ".
 std::string known_pipeline_names();
@@ -37,6 +38,7 @@ struct NamedToken {
   std::string name;
   TokenId id;
 };
-base::Json template_processing(const std::optional<NamedToken>& bos, const std::optional<NamedToken>& eos);
+base::Json template_processing(const std::optional<NamedToken>& bos,
+                               const std::optional<NamedToken>& eos);
 
 }  // namespace finstill::text

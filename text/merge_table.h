@@ -28,11 +28,14 @@ class MergeTable {
   }
 
   /// The merge of the pair; its rank is no_rank where there is none.
-  const Entry& find(TokenId left, TokenId right) const { return slots_[place_of(key_of(left, right))]; }
+  const Entry& find(TokenId left, TokenId right) const {
+    return slots_[place_of(key_of(left, right))];
+  }
 
  private:
   static std::uint64_t key_of(TokenId left, TokenId right) {
-    return std::uint64_t{static_cast<std::uint32_t>(left)} << 32 | static_cast<std::uint32_t>(right);
+    return std::uint64_t{static_cast<std::uint32_t>(left)} << 32 |
+           static_cast<std::uint32_t>(right);
   }
 
   std::size_t place_of(std::uint64_t key) const {

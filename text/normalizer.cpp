@@ -28,20 +28,23 @@ class UnicodeForm : public Normalizer {
   explicit UnicodeForm(const icu::Normalizer2& form) : form_(form) {}
 
   void apply(Aligned& text) const override {
-    const icu::StringPiece source(text.text().data(), static_cast<std::int32_t>(text.text().size()));
+    const icu::StringPiece source(text.text().data(),
+                                  static_cast<std::int32_t>(text.text().size()));
     UErrorCode status = U_ZERO_ERROR;
     if (form_.isNormalizedUTF8(source, status) && U_SUCCESS(status)) return;
     std::string result;
     icu::StringByteSink<std::string> sink(&result);
     icu::Edits edits;
     form_.normalizeUTF8(0, source, sink, &edits, status);
-    if (U_FAILURE(status)) fail(ExitCode::data, "cannot normalise the text: {}", u_errorName(status));
+    if (U_FAILURE(status))
+      fail(ExitCode::data, "cannot normalise the text: {}", u_errorName(status));
     Rewriter rewriter(text);
     icu::Edits::Iterator edit = edits.getFineIterator();
     while (edit.next(status)) {
       const std::size_t begin = edit.sourceIndex(), end = begin + edit.oldLength();
       if (edit.hasChange()) {
-        rewriter.replace(begin, end, std::string_view(result).substr(edit.destinationIndex(), edit.newLength()));
+        rewriter.replace(
+            begin, end, std::string_view(result).substr(edit.destinationIndex(), edit.newLength()));
       } else {
         rewriter.keep(begin, end);
       }
@@ -71,7 +74,8 @@ class Prepend : public Normalizer {
 
 class Replace : public Normalizer {
  public:
-  Replace(Pattern pattern, std::string content) : pattern_(std::move(pattern)), content_(std::move(content)) {}
+  Replace(Pattern pattern, std::string content)
+      : pattern_(std::move(pattern)), content_(std::move(content)) {}
 
   void apply(Aligned& text) const override {
     if (text.text().empty()) return;
@@ -141,7 +145,8 @@ const icu::Normalizer2* unicode_form(const std::string& name) {
                                  : name == "NFKC" ? icu::Normalizer2::getNFKCInstance(status)
                                  : name == "NFKD" ? icu::Normalizer2::getNFKDInstance(status)
                                                   : nullptr;
-  if (U_FAILURE(status)) fail(ExitCode::internal, "ICU has no {} data: {}", name, u_errorName(status));
+  if (U_FAILURE(status))
+    fail(ExitCode::internal, "ICU has no {} data: {}", name, u_errorName(status));
   return form;
 }
 
@@ -158,14 +163,17 @@ std::unique_ptr<Normalizer> make_normalizer(const Json& definition, const std::s
   const std::string type = base::json_string(definition, "type", where);
   if (type == "Sequence") {
     std::vector<std::unique_ptr<Normalizer>> steps;
-    for_each_item(definition, "normalizers", where, [&](const Json& item, const std::string& place) {
-      if (auto step = make_normalizer(item, place)) steps.push_back(std::move(step));
-    });
+    for_each_item(definition, "normalizers", where,
+                  [&](const Json& item, const std::string& place) {
+                    if (auto step = make_normalizer(item, place)) steps.push_back(std::move(step));
+                  });
     if (steps.empty()) return nullptr;
     return std::make_unique<Steps>(std::move(steps));
   }
-  if (const icu::Normalizer2* form = unicode_form(type)) return std::make_unique<UnicodeForm>(*form);
-  if (type == "Prepend") return std::make_unique<Prepend>(base::json_string(definition, "prepend", where));
+  if (const icu::Normalizer2* form = unicode_form(type))
+    return std::make_unique<UnicodeForm>(*form);
+  if (type == "Prepend")
+    return std::make_unique<Prepend>(base::json_string(definition, "prepend", where));
   if (type == "Replace") {
     return std::make_unique<Replace>(
         Pattern::from_json(json_member(definition, "pattern", where), where + ".pattern"),
@@ -176,7 +184,8 @@ std::unique_ptr<Normalizer> make_normalizer(const Json& definition, const std::s
                                    base::json_bool(definition, "strip_right", where, true));
   }
   fail(ExitCode::data,
-       "{}.type: the normalizer \"{}\" is not supported (known: NFC, NFD, NFKC, NFKD, Prepend, Replace, Strip, Sequence)",
+       "{}.type: the normalizer \"{}\" is not supported (known: NFC, NFD, NFKC, NFKD, Prepend, "
+       "Replace, Strip, Sequence)",
        where, type);
 }
 

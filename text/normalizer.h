@@ -10,8 +10,8 @@
 
 namespace finstill::text {
 
-/// A step that rewrites text before it is cut into words: NFC, NFD, NFKC, NFKD, Prepend, Replace, Strip, Lowercase,
-/// Sequence of tokenizer.json.
+/// A step that rewrites text before it is cut into words: NFC, NFD, NFKC, NFKD, Prepend, Replace,
+/// Strip, Lowercase, Sequence of tokenizer.json.
 class Normalizer {
  public:
   virtual ~Normalizer() = default;
@@ -20,8 +20,8 @@ class Normalizer {
   std::string operator()(std::string_view text) const;
 };
 
-/// Builds the normalizer that `definition` (the value of "normalizer", null = none) describes; null for none. `where`
-/// begins the messages. Throws Error(data) naming the place of what is unknown.
+/// Builds the normalizer that `definition` (the value of "normalizer", null = none) describes; null
+/// for none. `where` begins the messages. Throws Error(data) naming the place of what is unknown.
 std::unique_ptr<Normalizer> make_normalizer(const base::Json& definition, const std::string& where);
 
 }  // namespace finstill::text

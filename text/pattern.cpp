@@ -13,12 +13,13 @@ using base::fail;
 
 namespace {
 
-// ICU counts the work of one match in ticks of some thousand steps, not in time: the limit is the same on each machine.
-constexpr std::int32_t kMatchWork = 5'000;
-constexpr std::int32_t kMatchStackBytes = 64 << 20;
-constexpr std::size_t kLongestExpression = 64 << 10;
+// ICU counts the work of one match in ticks of some thousand steps, not in time: the limit is the
+// same on each machine.
+constexpr std::int32_t match_work = 2'000;
+constexpr std::int32_t match_stack_bytes = 64 << 20;
+constexpr std::size_t longest_expression = 64 << 10;
 
-constexpr std::string_view kSpaces = "\\t-\\r\\u0085\\p{Z}";
+constexpr std::string_view space_set = "\\t-\\r\\u0085\\p{Z}";
 
 }  // namespace
 
@@ -30,9 +31,9 @@ std::string expression_for_icu(std::string_view expression) {
     if (c == '\\' && i + 1 < expression.size()) {
       const char escaped = expression[++i];
       if (escaped == 's') {
-        result += depth > 0 ? std::string(kSpaces) : "[" + std::string(kSpaces) + "]";
+        result += depth > 0 ? std::string(space_set) : "[" + std::string(space_set) + "]";
       } else if (escaped == 'S') {
-        result += "[^" + std::string(kSpaces) + "]";
+        result += "[^" + std::string(space_set) + "]";
       } else {
         result += {c, escaped};
       }
@@ -56,7 +57,8 @@ const icu::UnicodeString& MatchText::wide() const {
 
 Span MatchText::all() const {
   Span span{0, text_.size(), 0, 0};
-  for (std::size_t i = 0; i < text_.size(); i += character_length(text_[i])) span.end16 += character_units(text_[i]);
+  for (std::size_t i = 0; i < text_.size(); i += character_length(text_[i]))
+    span.end16 += character_units(text_[i]);
   return span;
 }
 
@@ -72,7 +74,8 @@ Span MatchText::span_to(const Span& from, std::int32_t end16) const {
 Pattern Pattern::from_json(const base::Json& definition, const std::string& where) {
   if (definition.is_object() && definition.size() == 1) {
     const auto& value = definition.front();
-    if (value.is_string() && definition.contains("Regex")) return regex(value.get<std::string>(), where + ".Regex");
+    if (value.is_string() && definition.contains("Regex"))
+      return regex(value.get<std::string>(), where + ".Regex");
     if (value.is_string() && definition.contains("String")) {
       Pattern pattern;
       pattern.string_ = value.get<std::string>();
@@ -85,16 +88,16 @@ Pattern Pattern::from_json(const base::Json& definition, const std::string& wher
 }
 
 Pattern Pattern::regex(const std::string& expression, const std::string& where) {
-  if (expression.size() > kLongestExpression) {
-    fail(ExitCode::data, "{}: the expression has {} bytes, over the limit of {}", where, expression.size(),
-         kLongestExpression);
+  if (expression.size() > longest_expression) {
+    fail(ExitCode::data, "{}: the expression has {} bytes, over the limit of {}", where,
+         expression.size(), longest_expression);
   }
   UErrorCode status = U_ZERO_ERROR;
   UParseError place{};
   Pattern pattern;
   pattern.where_ = where;
-  pattern.regex_.reset(
-      icu::RegexPattern::compile(icu::UnicodeString::fromUTF8(expression_for_icu(expression)), 0, place, status));
+  pattern.regex_.reset(icu::RegexPattern::compile(
+      icu::UnicodeString::fromUTF8(expression_for_icu(expression)), 0, place, status));
   if (U_FAILURE(status)) {
     fail(ExitCode::data, "{}: not a regular expression that this tokenizer can use ({}): {}", where,
          u_errorName(status), expression);
@@ -107,8 +110,8 @@ Cutter::Cutter(const Pattern& pattern, const MatchText& text) : pattern_(pattern
   UErrorCode status = U_ZERO_ERROR;
   matcher_.reset(pattern_.regex_->matcher(text_.wide(), status));
   if (U_SUCCESS(status)) {
-    matcher_->setTimeLimit(kMatchWork, status);
-    matcher_->setStackLimit(kMatchStackBytes, status);
+    matcher_->setTimeLimit(match_work, status);
+    matcher_->setStackLimit(match_stack_bytes, status);
   }
   if (U_FAILURE(status)) fail(ExitCode::data, "{}: {}", pattern_.where_, u_errorName(status));
 }
@@ -130,8 +133,8 @@ void Cutter::cut(const Span& within, std::vector<Match>& out) {
     rest = {match.end, rest.end, match.end16, rest.end16};
   }
   if (U_FAILURE(status)) {
-    fail(ExitCode::data, "{}: the expression needs too much work on a text of {} bytes ({})", pattern_.where_,
-         within.end - within.begin, u_errorName(status));
+    fail(ExitCode::data, "{}: the expression needs too much work on a text of {} bytes ({})",
+         pattern_.where_, within.end - within.begin, u_errorName(status));
   }
   if (!rest.empty()) out.push_back({rest, false});
 }

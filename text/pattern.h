@@ -14,7 +14,7 @@ namespace finstill::text {
 
 /// A stretch of a text, in bytes and in UTF-16 units at once: ICU matches UTF-16.
 struct Span {
-  std::size_t begin = 0, end = 0;      ///< bytes
+  std::size_t begin = 0, end = 0;       ///< bytes
   std::int32_t begin16 = 0, end16 = 0;  ///< UTF-16 units
 
   bool empty() const { return begin == end; }
@@ -42,7 +42,8 @@ class MatchText {
   mutable bool has_wide_ = false;
 };
 
-/// What Split and Replace of tokenizer.json search for: a plain string or a regular expression. Immutable.
+/// What Split and Replace of tokenizer.json search for: a plain string or a regular expression.
+/// Immutable.
 class Pattern {
  public:
   /// From {"String": ...} or {"Regex": ...}; `where` begins the messages. Throws Error(data).
@@ -62,9 +63,9 @@ class Cutter {
  public:
   Cutter(const Pattern& pattern, const MatchText& text);
 
-  /// Appends the stretches of `within` that match and those that lie between matches, in order, without gaps and
-  /// without empty ones. The text outside `within` is invisible, to lookahead as well. Throws Error(data) when matching
-  /// exceeds its limits of work or stack.
+  /// Appends the stretches of `within` that match and those that lie between matches, in order,
+  /// without gaps and without empty ones. The text outside `within` is invisible, to lookahead as
+  /// well. Throws Error(data) when matching exceeds its limits of work or stack.
   void cut(const Span& within, std::vector<Match>& out);
 
  private:

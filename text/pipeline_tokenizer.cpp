@@ -41,19 +41,23 @@ class PipelineTokenizer::Borrowed {
   std::unique_ptr<Scratch> scratch_;
 };
 
-PipelineTokenizer::PipelineTokenizer(TokenizerDefinition definition, const TokenizerSettings& settings, bool keep_definition)
+PipelineTokenizer::PipelineTokenizer(TokenizerDefinition definition,
+                                     const TokenizerSettings& settings, bool keep_definition)
     : normalizer_(make_normalizer(definition.normalizer, definition.where + ": normalizer")),
-      pre_tokenizer_(make_pre_tokenizer(definition.pre_tokenizer, definition.where + ": pre_tokenizer")),
+      pre_tokenizer_(
+          make_pre_tokenizer(definition.pre_tokenizer, definition.where + ": pre_tokenizer")),
       decoder_(definition.decoder, definition.where + ": decoder"),
       bpe_(definition, pre_tokenizer_.bytes) {
   complete_definition(definition, settings);
   for (const std::string& token : definition.tokens) rendered_.push_back(decoder_.render(token));
   prepare_added_tokens(definition);
-  Surroundings around = read_post_processor(definition.post_processor, definition.where + ": post_processor");
+  Surroundings around =
+      read_post_processor(definition.post_processor, definition.where + ": post_processor");
   for (const auto* ids : {&around.prefix, &around.suffix}) {
     for (const TokenId id : *ids) {
       if (id >= vocabulary_size()) {
-        base::fail(base::ExitCode::data, "{}: post_processor: the id {} is beyond the vocabulary", definition.where, id);
+        base::fail(base::ExitCode::data, "{}: post_processor: the id {} is beyond the vocabulary",
+                   definition.where, id);
       }
     }
   }
@@ -61,7 +65,8 @@ PipelineTokenizer::PipelineTokenizer(TokenizerDefinition definition, const Token
   prefix_ = std::move(around.prefix);
   suffix_ = std::move(around.suffix);
   if (bpe_.missing_bytes() > 0 && !definition.unk) {
-    warnings_.push_back(fmt::format("{} byte values have no token: they are left out of encoded texts", bpe_.missing_bytes()));
+    warnings_.push_back(fmt::format(
+        "{} byte values have no token: they are left out of encoded texts", bpe_.missing_bytes()));
   }
   identity_ = tokenizer_identity(definition);
   for (const Decoder::Rendered& token : rendered_) texts.push_back(token.bytes);
@@ -100,7 +105,8 @@ std::string PipelineTokenizer::decode(std::span<const TokenId> ids, bool keep_sp
 }
 
 std::string_view PipelineTokenizer::token_bytes(TokenId id) const {
-  return id >= 0 && id < vocabulary_size() ? std::string_view(rendered_[id].bytes) : std::string_view();
+  return id >= 0 && id < vocabulary_size() ? std::string_view(rendered_[id].bytes)
+                                           : std::string_view();
 }
 
 std::optional<TokenId> PipelineTokenizer::special_id(std::string_view name) const {
@@ -123,28 +129,33 @@ void append_token(TokenId id, std::int64_t begin, std::int64_t end, bool offsets
 
 }  // namespace
 
-void PipelineTokenizer::encode_text(std::string_view text, OpenRanges open, bool offsets, Encoding& out) const {
+void PipelineTokenizer::encode_text(std::string_view text, OpenRanges open, bool offsets,
+                                    Encoding& out) const {
   Borrowed borrowed(*this);
   Scratch& scratch = *borrowed;
   scratch.stretches.clear();
   raw_added_.find(
-      text, [&](std::size_t begin, std::size_t end) { return lies_inside(open, begin, end); }, scratch.stretches);
+      text, [&](std::size_t begin, std::size_t end) { return lies_inside(open, begin, end); },
+      scratch.stretches);
   for (const Stretch& stretch : scratch.stretches) {
     if (stretch.id >= 0) {
       append_token(stretch.id, stretch.begin, stretch.end, offsets, out);
     } else {
-      encode_stretch(text.substr(stretch.begin, stretch.end - stretch.begin), stretch.begin, open, offsets, scratch, out);
+      encode_stretch(text.substr(stretch.begin, stretch.end - stretch.begin), stretch.begin, open,
+                     offsets, scratch, out);
     }
   }
 }
 
-void PipelineTokenizer::encode_stretch(std::string_view text, std::int64_t origin, OpenRanges open, bool offsets,
-                                       Scratch& scratch, Encoding& out) const {
-  // Tokens that are looked for in the normalised text need the way back to know whether they are allowed.
+void PipelineTokenizer::encode_stretch(std::string_view text, std::int64_t origin, OpenRanges open,
+                                       bool offsets, Scratch& scratch, Encoding& out) const {
+  // Tokens that are looked for in the normalised text need the way back to know whether they are
+  // allowed.
   Aligned aligned(text, origin, offsets || !normalized_added_.empty());
   if (normalizer_ != nullptr) normalizer_->apply(aligned);
   if (aligned.text().empty()) return;
-  if (normalized_added_.empty()) return encode_words(std::move(aligned), origin == 0, offsets, scratch, out);
+  if (normalized_added_.empty())
+    return encode_words(std::move(aligned), origin == 0, offsets, scratch, out);
   scratch.inner.clear();
   normalized_added_.find(
       aligned.text(),
@@ -154,9 +165,11 @@ void PipelineTokenizer::encode_stretch(std::string_view text, std::int64_t origi
       scratch.inner);
   for (const Stretch& stretch : scratch.inner) {
     if (stretch.id >= 0) {
-      append_token(stretch.id, aligned.source_begin(stretch.begin), aligned.source_end(stretch.end - 1), offsets, out);
+      append_token(stretch.id, aligned.source_begin(stretch.begin),
+                   aligned.source_end(stretch.end - 1), offsets, out);
     } else {
-      encode_words(aligned.part(stretch.begin, stretch.end), origin == 0 && stretch.begin == 0, offsets, scratch, out);
+      encode_words(aligned.part(stretch.begin, stretch.end), origin == 0 && stretch.begin == 0,
+                   offsets, scratch, out);
     }
   }
 }

@@ -19,23 +19,30 @@
 
 namespace finstill::text {
 
-/// A BPE tokenizer as tokenizer.json describes it: added tokens are taken out of the text, the rest is normalised, cut into
-/// words, and each word merged.
+/// A BPE tokenizer as tokenizer.json describes it: added tokens are taken out of the text, the rest
+/// is normalised, cut into words, and each word merged.
 class PipelineTokenizer final : public Tokenizer {
  public:
-  /// Throws Error(data) for parts that are not supported. With `keep_definition` save() writes a tokenizer.json from it.
-  PipelineTokenizer(TokenizerDefinition definition, const TokenizerSettings& settings, bool keep_definition);
+  /// Throws Error(data) for parts that are not supported. With `keep_definition` save() writes a
+  /// tokenizer.json from it.
+  PipelineTokenizer(TokenizerDefinition definition, const TokenizerSettings& settings,
+                    bool keep_definition);
 
   std::string decode(std::span<const TokenId> ids, bool keep_special) const override;
   std::string_view token_bytes(TokenId id) const override;
-  std::int64_t vocabulary_size() const override { return static_cast<std::int64_t>(rendered_.size()); }
+  std::int64_t vocabulary_size() const override {
+    return static_cast<std::int64_t>(rendered_.size());
+  }
   std::optional<TokenId> special_id(std::string_view name) const override;
   bool is_special(TokenId id) const override;
   EncodeCounters counters() const override { return counters_.get(); }
 
  protected:
-  void encode_text(std::string_view text, OpenRanges open, bool offsets, Encoding& out) const override;
-  void count_invalid(std::uint64_t bytes) const override { counters_.add({.invalid_utf8_bytes = bytes}); }
+  void encode_text(std::string_view text, OpenRanges open, bool offsets,
+                   Encoding& out) const override;
+  void count_invalid(std::uint64_t bytes) const override {
+    counters_.add({.invalid_utf8_bytes = bytes});
+  }
   std::map<std::string, std::string> made_files() const override;
 
  private:
@@ -47,9 +54,10 @@ class PipelineTokenizer final : public Tokenizer {
   class Borrowed;
 
   void prepare_added_tokens(const TokenizerDefinition& definition);
-  void encode_stretch(std::string_view text, std::int64_t origin, OpenRanges open, bool offsets, Scratch& scratch,
-                      Encoding& out) const;
-  void encode_words(Aligned text, bool at_start, bool offsets, Scratch& scratch, Encoding& out) const;
+  void encode_stretch(std::string_view text, std::int64_t origin, OpenRanges open, bool offsets,
+                      Scratch& scratch, Encoding& out) const;
+  void encode_words(Aligned text, bool at_start, bool offsets, Scratch& scratch,
+                    Encoding& out) const;
 
   std::unique_ptr<Normalizer> normalizer_;
   PreTokenizerResult pre_tokenizer_;

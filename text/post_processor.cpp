@@ -22,12 +22,16 @@ Surroundings read_template(const Json& definition, const std::string& where) {
       ++texts;
       return;
     }
-    const std::string name = base::json_string(json_member(item, "SpecialToken", place), "id", place);
-    const Json& token = json_member(json_member(definition, "special_tokens", where), name, where + ".special_tokens");
+    const std::string name =
+        base::json_string(json_member(item, "SpecialToken", place), "id", place);
+    const Json& token = json_member(json_member(definition, "special_tokens", where), name,
+                                    where + ".special_tokens");
     const Json& ids = json_member(token, "ids", place);
     for (const Json& id : ids) {
-      const bool valid = id.is_number_integer() && id.get<std::int64_t>() >= 0 && id.get<std::int64_t>() <= INT32_MAX;
-      if (!valid) fail(ExitCode::data, "{}: the ids of \"{}\" are not integers from 0", place, name);
+      const bool valid = id.is_number_integer() && id.get<std::int64_t>() >= 0 &&
+                         id.get<std::int64_t>() <= INT32_MAX;
+      if (!valid)
+        fail(ExitCode::data, "{}: the ids of \"{}\" are not integers from 0", place, name);
       (texts == 0 ? result.prefix : result.suffix).push_back(id.get<TokenId>());
     }
   });
@@ -51,7 +55,9 @@ Surroundings read_post_processor(const Json& definition, const std::string& wher
     });
     return result;
   }
-  fail(ExitCode::data, "{}.type: the post-processor \"{}\" is not supported (known: ByteLevel, TemplateProcessing, Sequence)",
+  fail(ExitCode::data,
+       "{}.type: the post-processor \"{}\" is not supported (known: ByteLevel, TemplateProcessing, "
+       "Sequence)",
        where, type);
 }
 

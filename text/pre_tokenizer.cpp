@@ -14,7 +14,7 @@ using base::ExitCode;
 using base::fail;
 using base::Json;
 
-const char* const kGpt2Expression =
+const char* const gpt2_expression =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
 namespace {
@@ -37,7 +37,8 @@ void extend(Span& span, const Span& next) {
   span.end16 = next.end16;
 }
 
-/// Turns the stretches of one word into words. A match joins the neighbour on its side unless that is a match as well.
+/// Turns the stretches of one word into words. A match joins the neighbour on its side unless that
+/// is a match as well.
 void arrange(const std::vector<Match>& matches, Behavior behavior, std::vector<Span>& out) {
   const std::size_t count = matches.size();
   for (std::size_t i = 0; i < count; ++i) {
@@ -58,7 +59,8 @@ void arrange(const std::vector<Match>& matches, Behavior behavior, std::vector<S
         break;
       case Behavior::merged_with_next:
         out.push_back(matches[i].span);
-        if (matched && i + 1 < count && !matches[i + 1].matched) extend(out.back(), matches[++i].span);
+        if (matched && i + 1 < count && !matches[i + 1].matched)
+          extend(out.back(), matches[++i].span);
         break;
       case Behavior::contiguous:
         if (i > 0 && matches[i - 1].matched == matched) {
@@ -137,7 +139,8 @@ void prepend_to_words(Words& words, std::string_view prefix, const Wants& wants)
   for (const Span& word : words.spans) any = any || wants(word);
   if (!any) return;
   std::int32_t units = 0;
-  for (std::size_t i = 0; i < prefix.size(); i += character_length(prefix[i])) units += character_units(prefix[i]);
+  for (std::size_t i = 0; i < prefix.size(); i += character_length(prefix[i]))
+    units += character_units(prefix[i]);
   Rewriter rewriter(words.text);
   std::size_t kept = 0;
   std::int32_t shift16 = 0;
@@ -157,12 +160,14 @@ void prepend_to_words(Words& words, std::string_view prefix, const Wants& wants)
   rewriter.finish();
 }
 
-/// GPT-2's step: an optional space in front, then an optional cut; that symbols are bytes afterwards is known to the BPE.
+/// GPT-2's step: an optional space in front, then an optional cut; that symbols are bytes
+/// afterwards is known to the BPE.
 class ByteLevel : public PreTokenizer {
  public:
   ByteLevel(bool add_prefix_space, bool use_regex) : add_prefix_space_(add_prefix_space) {
     if (use_regex) {
-      split_ = std::make_unique<Split>(Pattern::regex(kGpt2Expression, "ByteLevel"), Behavior::isolated, false);
+      split_ = std::make_unique<Split>(Pattern::regex(gpt2_expression, "ByteLevel"),
+                                       Behavior::isolated, false);
     }
   }
 
@@ -179,14 +184,18 @@ class ByteLevel : public PreTokenizer {
   std::unique_ptr<Split> split_;
 };
 
-/// Sentencepiece's marks: spaces become `mark`, one stands in front of the text, words begin at marks.
+/// Sentencepiece's marks: spaces become `mark`, one stands in front of the text, words begin at
+/// marks.
 class Metaspace : public PreTokenizer {
  public:
   enum class Scheme { first, always, never };
 
   Metaspace(const std::string& mark, Scheme scheme, bool split, const std::string& where)
-      : mark_(mark), scheme_(scheme), split_(split),
-        spaces_(Pattern::from_json({{"String", " "}}, where)), marks_(Pattern::from_json({{"String", mark}}, where)) {}
+      : mark_(mark),
+        scheme_(scheme),
+        split_(split),
+        spaces_(Pattern::from_json({{"String", " "}}, where)),
+        marks_(Pattern::from_json({{"String", mark}}, where)) {}
 
   void apply(Words& words) const override {
     replace_spaces(words);
@@ -194,7 +203,8 @@ class Metaspace : public PreTokenizer {
     if (scheme_ != Scheme::never) {
       prepend_to_words(words, mark_, [&](const Span& word) {
         const bool applies = scheme_ == Scheme::always || (words.at_start && word.begin == 0);
-        return applies && text.compare(word.begin, std::min(mark_.size(), word.end - word.begin), mark_) != 0;
+        return applies &&
+               text.compare(word.begin, std::min(mark_.size(), word.end - word.begin), mark_) != 0;
       });
     }
     if (split_) Split(marks_, Behavior::merged_with_next, false).apply(words);
@@ -252,14 +262,18 @@ std::unique_ptr<PreTokenizer> make_metaspace(const Json& definition, const std::
   }
   // Files from before prepend_scheme say add_prefix_space.
   const bool prefix = base::json_bool(definition, "add_prefix_space", where, true);
-  const std::string scheme = base::json_string(definition, "prepend_scheme", where, prefix ? "always" : "never");
+  const std::string scheme =
+      base::json_string(definition, "prepend_scheme", where, prefix ? "always" : "never");
   if (scheme != "first" && scheme != "always" && scheme != "never") {
-    fail(ExitCode::data, "{}.prepend_scheme: \"{}\" is none of first, always, never", where, scheme);
+    fail(ExitCode::data, "{}.prepend_scheme: \"{}\" is none of first, always, never", where,
+         scheme);
   }
   using Scheme = Metaspace::Scheme;
-  return std::make_unique<Metaspace>(
-      mark, scheme == "first" ? Scheme::first : scheme == "always" ? Scheme::always : Scheme::never,
-      base::json_bool(definition, "split", where, true), where);
+  return std::make_unique<Metaspace>(mark,
+                                     scheme == "first"    ? Scheme::first
+                                     : scheme == "always" ? Scheme::always
+                                                          : Scheme::never,
+                                     base::json_bool(definition, "split", where, true), where);
 }
 
 }  // namespace
@@ -270,12 +284,15 @@ PreTokenizerResult make_pre_tokenizer(const Json& definition, const std::string&
   if (type == "Sequence") {
     std::vector<std::unique_ptr<PreTokenizer>> steps;
     bool bytes = false;
-    for_each_item(definition, "pretokenizers", where, [&](const Json& item, const std::string& place) {
-      if (bytes) fail(ExitCode::data, "{}: a step after ByteLevel is not supported", place);
-      PreTokenizerResult step = make_pre_tokenizer(item, place);
-      if (step.pre_tokenizer != nullptr) steps.push_back(std::move(step.pre_tokenizer));
-      bytes = step.bytes;
-    });
+    for_each_item(definition, "pretokenizers", where,
+                  [&](const Json& item, const std::string& place) {
+                    if (bytes)
+                      fail(ExitCode::data, "{}: a step after ByteLevel is not supported", place);
+                    PreTokenizerResult step = make_pre_tokenizer(item, place);
+                    if (step.pre_tokenizer != nullptr)
+                      steps.push_back(std::move(step.pre_tokenizer));
+                    bytes = step.bytes;
+                  });
     return {std::make_unique<Steps>(std::move(steps)), bytes};
   }
   if (type == "Split") {
@@ -285,16 +302,19 @@ PreTokenizerResult make_pre_tokenizer(const Json& definition, const std::string&
         base::json_bool(definition, "invert", where, false))};
   }
   if (type == "ByteLevel") {
-    return {std::make_unique<ByteLevel>(base::json_bool(definition, "add_prefix_space", where, true),
-                                        base::json_bool(definition, "use_regex", where, true)),
-            true};
+    return {
+        std::make_unique<ByteLevel>(base::json_bool(definition, "add_prefix_space", where, true),
+                                    base::json_bool(definition, "use_regex", where, true)),
+        true};
   }
   if (type == "Digits") {
-    return {std::make_unique<Digits>(base::json_bool(definition, "individual_digits", where, false))};
+    return {
+        std::make_unique<Digits>(base::json_bool(definition, "individual_digits", where, false))};
   }
   if (type == "Metaspace") return {make_metaspace(definition, where)};
   fail(ExitCode::data,
-       "{}.type: the pre-tokenizer \"{}\" is not supported (known: Split, ByteLevel, Digits, Metaspace, Sequence)",
+       "{}.type: the pre-tokenizer \"{}\" is not supported (known: Split, ByteLevel, Digits, "
+       "Metaspace, Sequence)",
        where, type);
 }
 

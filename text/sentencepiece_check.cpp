@@ -1,8 +1,9 @@
 // sentencepiece_model.proto, as far as it matters here:
-//   ModelProto      1 repeated SentencePiece pieces, 2 TrainerSpec, 3 NormalizerSpec, 5 NormalizerSpec denormalizer
-//   SentencePiece   1 string piece
-//   NormalizerSpec  2 bytes precompiled_charsmap = u32 size of the array in bytes, the array (u32 units), strings that end
-//                   in NUL; 3 bool add_dummy_prefix. A unit holds an offset to its children, a label, and for a leaf the place of its string.
+//   ModelProto      1 repeated SentencePiece pieces, 2 TrainerSpec, 3 NormalizerSpec, 5
+//   NormalizerSpec denormalizer SentencePiece   1 string piece NormalizerSpec  2 bytes
+//   precompiled_charsmap = u32 size of the array in bytes, the array (u32 units), strings that end
+//                   in NUL; 3 bool add_dummy_prefix. A unit holds an offset to its children, a
+//                   label, and for a leaf the place of its string.
 
 #include "text/sentencepiece_check.h"
 
@@ -35,18 +36,29 @@ class Fields {
     const std::uint64_t key = varint();
     Field field{key >> 3, 0, {}};
     switch (key & 7) {
-      case 0: field.value = varint(); break;
-      case 1: take(8); break;
-      case 2: field.bytes = take(varint()); break;
-      case 5: take(4); break;
-      default: broken();
+      case 0:
+        field.value = varint();
+        break;
+      case 1:
+        take(8);
+        break;
+      case 2:
+        field.bytes = take(varint());
+        break;
+      case 5:
+        take(4);
+        break;
+      default:
+        broken();
     }
     return field;
   }
 
  private:
   [[noreturn]] void broken() const {
-    fail(ExitCode::data, "{}: not a sentencepiece model (nor lines of base64 and rank): the file is cut off or damaged",
+    fail(ExitCode::data,
+         "{}: not a sentencepiece model (nor lines of base64 and rank): the file is cut off or "
+         "damaged",
          where_);
   }
 
@@ -79,8 +91,8 @@ std::uint32_t unit_at(std::string_view array, std::size_t index) {
   return unit;
 }
 
-/// The library walks: position ^= offset(unit), then ^= next byte; it stops at a unit whose label is another byte. So
-/// every position of a block of 256 that some unit points to is read.
+/// The library walks: position ^= offset(unit), then ^= next byte; it stops at a unit whose label
+/// is another byte. So every position of a block of 256 that some unit points to is read.
 bool is_sound(std::string_view map) {
   if (map.size() <= 4) return false;
   const std::uint32_t size = unit_at(map, 0);

@@ -10,9 +10,10 @@ struct SentencepieceFacts {
   bool adds_prefix = true;  ///< NormalizerSpec.add_dummy_prefix: a space in front of each text
 };
 
-/// The sentencepiece library trusts its model files. Checks what it does not: that the file is one well-formed protocol
-/// buffer, and that the double array of its character map (NormalizerSpec.precompiled_charsmap) and the strings behind it
-/// stay inside their memory whatever text is looked up. Throws Error(data) beginning with `where`.
+/// The sentencepiece library trusts its model files. Checks what it does not: that the file is one
+/// well-formed protocol buffer, and that the double array of its character map
+/// (NormalizerSpec.precompiled_charsmap) and the strings behind it stay inside their memory
+/// whatever text is looked up. Throws Error(data) beginning with `where`.
 SentencepieceFacts check_sentencepiece_model(std::string_view bytes, const std::string& where);
 
 }  // namespace finstill::text

@@ -19,26 +19,48 @@ using base::fail;
 
 namespace {
 
-constexpr std::size_t kLongestText = std::size_t{1} << 30;
+constexpr std::size_t longest_text = std::size_t{1} << 30;
 
 using Ranges = std::vector<std::pair<std::int64_t, std::int64_t>>;
 
 void check_length(std::size_t bytes) {
-  if (bytes > kLongestText) {
-    fail(ExitCode::data, "a text of {} bytes is over the limit of 1 GiB for one encoding: cut it into documents", bytes);
+  if (bytes > longest_text) {
+    fail(ExitCode::data,
+         "a text of {} bytes is over the limit of 1 GiB for one encoding: cut it into documents",
+         bytes);
   }
 }
 
 /// A text with its ill-formed parts replaced, and the way back to the offsets of the original.
 struct Repaired {
+  struct Replaced {
+    std::int64_t begin = 0, end = 0;                    ///< U+FFFD in `text`
+    std::int64_t original_begin = 0, original_end = 0;  ///< what it stands for
+  };
   std::string text;
-  Ranges moves;  ///< (from here on in `text`, add this to get an offset of the original)
+  std::vector<Replaced> replaced;
   std::uint64_t invalid_bytes = 0;
 
-  std::int64_t original(std::int64_t offset) const {
-    const auto after = std::upper_bound(moves.begin(), moves.end(), offset,
-                                        [](std::int64_t value, const auto& move) { return value < move.first; });
-    return after == moves.begin() ? offset : offset + std::prev(after)->second;
+  /// The original offset of an offset in `text`; one inside a U+FFFD goes to the end of what that
+  /// stands for when it `ends` a token, else to its beginning.
+  std::int64_t original(std::int64_t offset, bool ends) const {
+    const auto after = std::upper_bound(
+        replaced.begin(), replaced.end(), offset,
+        [](std::int64_t value, const Replaced& part) { return value <= part.begin; });
+    if (after == replaced.begin()) return offset;
+    const Replaced& part = *std::prev(after);
+    if (offset < part.end) return ends ? part.original_end : part.original_begin;
+    return offset - part.end + part.original_end;
+  }
+
+  /// The other way for an offset of the original that is not inside a replaced part.
+  std::int64_t repaired(std::int64_t offset) const {
+    const auto after = std::upper_bound(
+        replaced.begin(), replaced.end(), offset,
+        [](std::int64_t value, const Replaced& part) { return value < part.original_end; });
+    return after == replaced.begin()
+               ? offset
+               : offset - std::prev(after)->original_end + std::prev(after)->end;
   }
 };
 
@@ -47,27 +69,15 @@ Repaired repair(std::string_view text) {
   result.text.reserve(text.size());
   for (std::size_t i = 0; i < text.size();) {
     const base::CodePoint character = base::decode_utf8(text, i);
+    const std::size_t begin = result.text.size();
     base::append_utf8(result.text, character.code);
     i += character.length;
     if (character.valid) continue;
     result.invalid_bytes += character.length;
-    result.moves.emplace_back(result.text.size(), static_cast<std::int64_t>(i) - static_cast<std::int64_t>(result.text.size()));
+    result.replaced.push_back(
+        {static_cast<std::int64_t>(begin), static_cast<std::int64_t>(result.text.size()),
+         static_cast<std::int64_t>(i - character.length), static_cast<std::int64_t>(i)});
   }
-  return result;
-}
-
-/// Where the ranges of the original lie in the repaired text.
-Ranges move_ranges(const Ranges& ranges, const Repaired& repaired) {
-  const auto to_repaired = [&](std::int64_t offset) {
-    std::int64_t shift = 0;
-    for (const auto& [from, move] : repaired.moves) {
-      if (from + move > offset) break;
-      shift = move;
-    }
-    return offset - shift;
-  };
-  Ranges result;
-  for (const auto& [begin, end] : ranges) result.emplace_back(to_repaired(begin), to_repaired(end));
   return result;
 }
 
@@ -87,11 +97,13 @@ std::vector<TokenId> Tokenizer::encode(std::string_view text, const EncodeOption
   Ranges open;
   if (options.parse_special) open.emplace_back(0, text.size());
   encode_text(text, open, false, encoding);
-  if (options.add_special_tokens) encoding.ids.insert(encoding.ids.end(), suffix_.begin(), suffix_.end());
+  if (options.add_special_tokens)
+    encoding.ids.insert(encoding.ids.end(), suffix_.begin(), suffix_.end());
   return std::move(encoding.ids);
 }
 
-Encoding Tokenizer::encode_segments(std::span<const Segment> segments, bool add_special_tokens) const {
+Encoding Tokenizer::encode_segments(std::span<const Segment> segments,
+                                    bool add_special_tokens) const {
   std::string text;
   Ranges open;
   for (const Segment& segment : segments) {
@@ -119,13 +131,17 @@ Encoding Tokenizer::encode_segments(std::span<const Segment> segments, bool add_
   } else {
     const Repaired repaired = repair(text);
     count_invalid(repaired.invalid_bytes);
-    encode_text(repaired.text, move_ranges(open, repaired), true, encoding);
-    for (auto* offsets : {&encoding.begin, &encoding.end}) {
-      for (std::int64_t& offset : *offsets) offset = repaired.original(offset);
+    for (auto& [begin, end] : open) {
+      begin = repaired.repaired(begin);
+      end = repaired.repaired(end);
     }
+    encode_text(repaired.text, open, true, encoding);
+    for (std::int64_t& offset : encoding.begin) offset = repaired.original(offset, false);
+    for (std::int64_t& offset : encoding.end) offset = repaired.original(offset, true);
   }
   surround(suffix_, static_cast<std::int64_t>(text.size()));
-  assert(encoding.begin.size() == encoding.ids.size() && encoding.end.size() == encoding.ids.size());
+  assert(encoding.begin.size() == encoding.ids.size() &&
+         encoding.end.size() == encoding.ids.size());
   return encoding;
 }
 
@@ -149,14 +165,16 @@ void Tokenizer::apply_settings(const TokenizerSettings& settings) {
     const auto name = settings.names.find(key);
     if (name == settings.names.end()) return std::nullopt;
     const std::optional<TokenId> id = special_id(name->second);
-    if (!id) warnings_.push_back(fmt::format("the {} \"{}\" is not in the vocabulary", key, name->second));
+    if (!id)
+      warnings_.push_back(fmt::format("the {} \"{}\" is not in the vocabulary", key, name->second));
     return id;
   };
   special_.bos = role("bos_token");
   special_.eos = role("eos_token");
   special_.pad = role("pad_token");
   special_.unk = role("unk_token");
-  const auto adjust = [](std::vector<TokenId>& ids, std::optional<TokenId> id, std::optional<bool> wanted) {
+  const auto adjust = [](std::vector<TokenId>& ids, std::optional<TokenId> id,
+                         std::optional<bool> wanted) {
     if (!id || !wanted) return;
     if (!*wanted && ids == std::vector<TokenId>{*id}) ids.clear();
     if (*wanted && ids.empty()) ids = {*id};

@@ -18,17 +18,20 @@ struct Merge {
   std::int32_t rank = 0;
 };
 
-/// What a tokenizer is, whichever file it came from: the content of a tokenizer.json with a BPE model.
+/// What a tokenizer is, whichever file it came from: the content of a tokenizer.json with a BPE
+/// model.
 struct TokenizerDefinition {
-  std::string where;                 ///< begins messages: the file
-  std::vector<std::string> tokens;   ///< by id, as written in tokenizer.json; "" for an id that the model does not have
-  std::vector<Merge> merges;         ///< in the order of their ranks
-  std::vector<AddedToken> added;     ///< by id
-  std::optional<TokenId> unk;        ///< for characters without a token
-  bool fuse_unk = false;             ///< a run of them is one unk
-  bool byte_fallback = false;        ///< characters without a token become <0xNN> tokens
-  bool ignore_merges = false;        ///< a word that is a token is that token, whatever the merges say
-  base::Json normalizer, pre_tokenizer, post_processor, decoder;  ///< as in tokenizer.json; null = none
+  std::string where;  ///< begins messages: the file
+  std::vector<std::string>
+      tokens;  ///< by id, as written in tokenizer.json; "" for an id that the model does not have
+  std::vector<Merge> merges;      ///< in the order of their ranks
+  std::vector<AddedToken> added;  ///< by id
+  std::optional<TokenId> unk;     ///< for characters without a token
+  bool fuse_unk = false;          ///< a run of them is one unk
+  bool byte_fallback = false;     ///< characters without a token become <0xNN> tokens
+  bool ignore_merges = false;     ///< a word that is a token is that token, whatever the merges say
+  base::Json normalizer, pre_tokenizer, post_processor,
+      decoder;  ///< as in tokenizer.json; null = none
 };
 
 }  // namespace finstill::text

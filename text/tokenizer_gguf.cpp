@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
-#include <numeric>
+#include <string_view>
+#include <unordered_map>
 #include <utility>
 
 #include "text/known_pipelines.h"
@@ -19,7 +20,14 @@ using base::GgufHeader;
 namespace {
 
 /// tokenizer.ggml.token_type.
-enum GgufTokenType : std::int64_t { normal = 1, unknown = 2, control = 3, user_defined = 4, unused = 5, byte = 6 };
+enum GgufTokenType : std::int64_t {
+  normal = 1,
+  unknown = 2,
+  control = 3,
+  user_defined = 4,
+  unused = 5,
+  byte = 6
+};
 
 std::vector<std::string> read_tokens(const GgufHeader& header) {
   std::vector<std::string> tokens = header.texts("tokenizer.ggml.tokens");
@@ -33,10 +41,12 @@ std::vector<std::string> read_tokens(const GgufHeader& header) {
 }
 
 std::vector<std::int64_t> read_types(const GgufHeader& header, std::size_t count) {
-  if (header.find("tokenizer.ggml.token_type") == nullptr) return std::vector<std::int64_t>(count, normal);
+  if (header.find("tokenizer.ggml.token_type") == nullptr)
+    return std::vector<std::int64_t>(count, normal);
   std::vector<std::int64_t> types = header.integers("tokenizer.ggml.token_type");
   if (types.size() != count) {
-    fail(ExitCode::data, "{}: tokenizer.ggml.token_type has {} entries for {} tokens", header.where, types.size(), count);
+    fail(ExitCode::data, "{}: tokenizer.ggml.token_type has {} entries for {} tokens", header.where,
+         types.size(), count);
   }
   return types;
 }
@@ -46,31 +56,40 @@ void check_unique(const TokenizerDefinition& definition) {
   std::sort(sorted.begin(), sorted.end());
   for (std::size_t i = 1; i < sorted.size(); ++i) {
     if (!sorted[i].empty() && sorted[i] == sorted[i - 1]) {
-      fail(ExitCode::data, "{}: tokenizer.ggml.tokens has \"{}\" twice", definition.where, sorted[i]);
+      fail(ExitCode::data, "{}: tokenizer.ggml.tokens has \"{}\" twice", definition.where,
+           sorted[i]);
     }
   }
 }
 
-/// Merges written "left right"; a token may begin with a space only in files that nothing can read, so the first space
-/// behind the first character parts them.
+/// Merges written "left right"; a token may begin with a space only in files that nothing can read,
+/// so the first space behind the first character parts them.
 void read_merges(const GgufHeader& header, TokenizerDefinition& definition) {
   std::unordered_map<std::string_view, TokenId> ids;
-  for (std::size_t i = 0; i < definition.tokens.size(); ++i) ids.emplace(definition.tokens[i], static_cast<TokenId>(i));
+  for (std::size_t i = 0; i < definition.tokens.size(); ++i)
+    ids.emplace(definition.tokens[i], static_cast<TokenId>(i));
   const std::vector<std::string>& lines = header.texts("tokenizer.ggml.merges");
   for (std::size_t i = 0; i < lines.size(); ++i) {
     const std::size_t space = lines[i].find(' ', 1);
-    const auto left = space == std::string::npos ? ids.end() : ids.find(std::string_view(lines[i]).substr(0, space));
-    const auto right = space == std::string::npos ? ids.end() : ids.find(std::string_view(lines[i]).substr(space + 1));
+    const auto left = space == std::string::npos
+                          ? ids.end()
+                          : ids.find(std::string_view(lines[i]).substr(0, space));
+    const auto right = space == std::string::npos
+                           ? ids.end()
+                           : ids.find(std::string_view(lines[i]).substr(space + 1));
     if (left == ids.end() || right == ids.end()) {
-      fail(ExitCode::data, "{}: tokenizer.ggml.merges[{}] is not two tokens with a space between: \"{}\"", header.where, i,
-           lines[i]);
+      fail(ExitCode::data,
+           "{}: tokenizer.ggml.merges[{}] is not two tokens with a space between: \"{}\"",
+           header.where, i, lines[i]);
     }
     const std::string joined = std::string(left->first) + std::string(right->first);
     const auto result = ids.find(joined);
     if (result == ids.end()) {
-      fail(ExitCode::data, "{}: tokenizer.ggml.merges[{}]: \"{}\" is not a token", header.where, i, joined);
+      fail(ExitCode::data, "{}: tokenizer.ggml.merges[{}]: \"{}\" is not a token", header.where, i,
+           joined);
     }
-    definition.merges.push_back({left->second, right->second, result->second, static_cast<std::int32_t>(i)});
+    definition.merges.push_back(
+        {left->second, right->second, result->second, static_cast<std::int32_t>(i)});
   }
 }
 
@@ -78,7 +97,9 @@ void read_byte_level(const GgufHeader& header, TokenizerDefinition& definition, 
   const std::string pre = header.text("tokenizer.ggml.pre", "default");
   std::optional<KnownPipeline> known = known_pipeline(pre);
   if (!known) {
-    fail(ExitCode::data, "{}: tokenizer.ggml.pre \"{}\" is not supported (known: {}): import the model's Hugging Face folder",
+    fail(ExitCode::data,
+         "{}: tokenizer.ggml.pre \"{}\" is not supported (known: {}): import the model's Hugging "
+         "Face folder",
          header.where, pre, known_pipeline_names());
   }
   read_merges(header, definition);
@@ -94,16 +115,18 @@ void read_sentencepiece_bpe(const GgufHeader& header, const std::vector<std::int
                             TokenizerDefinition& definition, bool& add_bos) {
   const std::vector<double> scores = header.numbers("tokenizer.ggml.scores");
   if (scores.size() != definition.tokens.size()) {
-    fail(ExitCode::data, "{}: tokenizer.ggml.scores has {} entries for {} tokens", header.where, scores.size(),
-         definition.tokens.size());
+    fail(ExitCode::data, "{}: tokenizer.ggml.scores has {} entries for {} tokens", header.where,
+         scores.size(), definition.tokens.size());
   }
   std::vector<TokenId> order;
   for (std::size_t i = 0; i < definition.tokens.size(); ++i) {
-    if (std::isnan(scores[i])) fail(ExitCode::data, "{}: tokenizer.ggml.scores[{}] is not a number", header.where, i);
+    if (std::isnan(scores[i]))
+      fail(ExitCode::data, "{}: tokenizer.ggml.scores[{}] is not a number", header.where, i);
     const bool merged = types[i] == normal || types[i] == user_defined;
     if (merged && !definition.tokens[i].empty()) order.push_back(static_cast<TokenId>(i));
   }
-  std::stable_sort(order.begin(), order.end(), [&](TokenId a, TokenId b) { return scores[a] > scores[b]; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](TokenId a, TokenId b) { return scores[a] > scores[b]; });
   definition.merges = merges_of_vocabulary(definition.tokens, order, header.where);
   const bool prefix = header.boolean("tokenizer.ggml.add_space_prefix", true);
   definition.normalizer = sentencepiece_normalizer(prefix);
@@ -111,19 +134,23 @@ void read_sentencepiece_bpe(const GgufHeader& header, const std::vector<std::int
   definition.byte_fallback = true;
   definition.fuse_unk = true;
   const std::int64_t unk = header.integer("tokenizer.ggml.unknown_token_id", 0);
-  if (unk >= 0 && unk < static_cast<std::int64_t>(definition.tokens.size()) && !definition.tokens[unk].empty()) {
+  if (unk >= 0 && unk < static_cast<std::int64_t>(definition.tokens.size()) &&
+      !definition.tokens[unk].empty()) {
     definition.unk = static_cast<TokenId>(unk);
   }
   add_bos = true;
 }
 
-void read_settings(const GgufHeader& header, const TokenizerDefinition& definition, TokenizerSettings& settings) {
+void read_settings(const GgufHeader& header, const TokenizerDefinition& definition,
+                   TokenizerSettings& settings) {
   const auto named_id = [&](const char* key) -> std::optional<std::int64_t> {
     const std::string full = std::string("tokenizer.ggml.") + key;
     if (header.find(full) == nullptr) return std::nullopt;
     const std::int64_t id = header.integer(full);
     // Files write 2^32 - 1 for "none".
-    if (id < 0 || id >= static_cast<std::int64_t>(definition.tokens.size()) || definition.tokens[id].empty()) return std::nullopt;
+    if (id < 0 || id >= static_cast<std::int64_t>(definition.tokens.size()) ||
+        definition.tokens[id].empty())
+      return std::nullopt;
     return id;
   };
   const auto name = [&](const char* key, const char* role) {
@@ -141,13 +168,15 @@ void read_settings(const GgufHeader& header, const TokenizerDefinition& definiti
     const auto* text = std::get_if<std::string>(&value.value);
     if (text == nullptr || !key.starts_with(chat) || !base::is_valid_utf8(*text)) continue;
     if (key == chat) settings.chat_templates["default"] = *text;
-    if (key.size() > chat.size() + 1 && key[chat.size()] == '.') settings.chat_templates[key.substr(chat.size() + 1)] = *text;
+    if (key.size() > chat.size() + 1 && key[chat.size()] == '.')
+      settings.chat_templates[key.substr(chat.size() + 1)] = *text;
   }
   const std::string architecture = header.text("general.architecture", "");
   settings.longest = std::max<std::int64_t>(0, header.integer(architecture + ".context_length", 0));
 }
 
-/// BOS and EOS around a text become a post-processor, which every reader of tokenizer.json understands.
+/// BOS and EOS around a text become a post-processor, which every reader of tokenizer.json
+/// understands.
 void add_surroundings(const GgufHeader& header, bool add_bos, const TokenizerSettings& settings,
                       TokenizerDefinition& definition) {
   const auto token = [&](const char* role, const char* key) -> std::optional<NamedToken> {
@@ -156,8 +185,10 @@ void add_surroundings(const GgufHeader& header, bool add_bos, const TokenizerSet
     return NamedToken{name->second, static_cast<TokenId>(header.integer(key))};
   };
   std::optional<NamedToken> bos, eos;
-  if (header.boolean("tokenizer.ggml.add_bos_token", add_bos)) bos = token("bos_token", "tokenizer.ggml.bos_token_id");
-  if (header.boolean("tokenizer.ggml.add_eos_token", false)) eos = token("eos_token", "tokenizer.ggml.eos_token_id");
+  if (header.boolean("tokenizer.ggml.add_bos_token", add_bos))
+    bos = token("bos_token", "tokenizer.ggml.bos_token_id");
+  if (header.boolean("tokenizer.ggml.add_eos_token", false))
+    eos = token("eos_token", "tokenizer.ggml.eos_token_id");
   if (bos || eos) definition.post_processor = template_processing(bos, eos);
 }
 
@@ -171,13 +202,16 @@ TokenizerSource read_gguf_tokenizer(const GgufHeader& header) {
   const std::vector<std::int64_t> types = read_types(header, definition.tokens.size());
   for (std::size_t i = 0; i < types.size(); ++i) {
     // Rows that only fill up the embedding are no tokens.
-    if (types[i] == unused && definition.tokens[i].starts_with("[PAD")) definition.tokens[i].clear();
+    if (types[i] == unused && definition.tokens[i].starts_with("[PAD"))
+      definition.tokens[i].clear();
     const bool special = types[i] == control || types[i] == unknown;
     if ((special || types[i] == user_defined) && !definition.tokens[i].empty()) {
-      definition.added.push_back({.id = static_cast<TokenId>(i), .content = definition.tokens[i], .special = special});
+      definition.added.push_back(
+          {.id = static_cast<TokenId>(i), .content = definition.tokens[i], .special = special});
     }
   }
-  while (!definition.tokens.empty() && definition.tokens.back().empty()) definition.tokens.pop_back();
+  while (!definition.tokens.empty() && definition.tokens.back().empty())
+    definition.tokens.pop_back();
   check_unique(definition);
   bool add_bos = false;
   const std::string& model = header.text("tokenizer.ggml.model");
@@ -186,7 +220,8 @@ TokenizerSource read_gguf_tokenizer(const GgufHeader& header) {
   } else if (model == "llama") {
     read_sentencepiece_bpe(header, types, definition, add_bos);
   } else {
-    fail(ExitCode::data, "{}: tokenizer.ggml.model \"{}\" is not supported (known: gpt2, llama)", header.where, model);
+    fail(ExitCode::data, "{}: tokenizer.ggml.model \"{}\" is not supported (known: gpt2, llama)",
+         header.where, model);
   }
   read_settings(header, definition, source.settings);
   add_surroundings(header, add_bos, source.settings, definition);

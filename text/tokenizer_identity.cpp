@@ -22,16 +22,19 @@ std::string tokenizer_identity(const TokenizerDefinition& definition) {
   hash.update("finstill tokenizer 1\n");
   for (const std::string& token : definition.tokens) add_text(hash, token);
   hash.update("\nmerges\n");
-  for (const Merge& merge : definition.merges) hash.update(fmt::format("{},{};", merge.left, merge.right));
+  for (const Merge& merge : definition.merges)
+    hash.update(fmt::format("{},{};", merge.left, merge.right));
   hash.update("\nadded\n");
   for (const AddedToken& token : definition.added) {
     add_text(hash, token.content);
     hash.update(fmt::format("{},{}{}{}{}{};", token.id, int{token.special}, int{token.left_strip},
                             int{token.right_strip}, int{token.single_word}, int{token.normalized}));
   }
-  hash.update(fmt::format("\nmodel\n{},{},{},{}\n", definition.unk.value_or(-1), int{definition.fuse_unk},
-                          int{definition.byte_fallback}, int{definition.ignore_merges}));
-  for (const base::Json* part : {&definition.normalizer, &definition.pre_tokenizer, &definition.post_processor}) {
+  hash.update(fmt::format("\nmodel\n{},{},{},{}\n", definition.unk.value_or(-1),
+                          int{definition.fuse_unk}, int{definition.byte_fallback},
+                          int{definition.ignore_merges}));
+  for (const base::Json* part :
+       {&definition.normalizer, &definition.pre_tokenizer, &definition.post_processor}) {
     add_text(hash, base::dump_json(*part));
   }
   return hash.finish();

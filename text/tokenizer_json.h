@@ -2,11 +2,13 @@
 
 // tokenizer.json, the file of the `tokenizers` library:
 //   version, truncation, padding      not used
-//   added_tokens                      [{id, content, single_word, lstrip, rstrip, normalized, special}]
-//   normalizer, pre_tokenizer, post_processor, decoder     {type, ...} or null
-//   model                             {type: "BPE", vocab: {token: id}, merges: ["a b" or ["a", "b"]], unk_token, fuse_unk,
-//                                      byte_fallback, ignore_merges, dropout, continuing_subword_prefix, end_of_word_suffix}
-// A vocabulary has some 150,000 members: it is read past the tree of the other members, straight into lists.
+//   added_tokens                      [{id, content, single_word, lstrip, rstrip, normalized,
+//   special}] normalizer, pre_tokenizer, post_processor, decoder     {type, ...} or null model
+//   {type: "BPE", vocab: {token: id}, merges: ["a b" or ["a", "b"]], unk_token, fuse_unk,
+//                                      byte_fallback, ignore_merges, dropout,
+//                                      continuing_subword_prefix, end_of_word_suffix}
+// A vocabulary has some 150,000 members: it is read past the tree of the other members, straight
+// into lists.
 
 #include <string>
 #include <string_view>
@@ -17,15 +19,16 @@
 
 namespace finstill::text {
 
-/// Reads the text of a tokenizer.json; `where` begins the messages. Throws Error(data) with line and column, or with the
-/// place ("model.merges[12]").
+/// Reads the text of a tokenizer.json; `where` begins the messages. Throws Error(data) with line
+/// and column, or with the place ("model.merges[12]").
 TokenizerDefinition read_tokenizer_json(std::string_view text, const std::string& where);
 
-/// The text of a tokenizer.json that read_tokenizer_json and the `tokenizers` library read back to the same tokenizer.
+/// The text of a tokenizer.json that read_tokenizer_json and the `tokenizers` library read back to
+/// the same tokenizer.
 std::string write_tokenizer_json(const TokenizerDefinition& definition);
 
-/// Any of the small files beside it. As base::parse_json, except that integers over 64 bits become floats
-/// (model_max_length is often 10^30).
+/// Any of the small files beside it. As base::parse_json, except that integers over 64 bits become
+/// floats (model_max_length is often 10^30).
 base::Json read_settings(std::string_view text, const std::string& where);
 
 }  // namespace finstill::text

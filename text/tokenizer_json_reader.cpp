@@ -12,8 +12,8 @@ using base::Json;
 
 namespace {
 
-constexpr std::size_t kDeepest = 64;
-constexpr std::size_t kMostMembers = 8192;  // their names are compared one by one
+constexpr std::size_t deepest_nesting = 64;
+constexpr std::size_t most_members = 8192;  // their names are compared one by one
 
 /// Receives the events of nlohmann's SAX parser.
 class Reader {
@@ -29,7 +29,8 @@ class Reader {
 
   bool number_unsigned(std::uint64_t v) {
     if (mode_ != Mode::vocabulary) return value(v);
-    if (v > INT32_MAX) fail(ExitCode::data, "{}: model.vocab: the id {} of \"{}\" is too large", where_, v, key_);
+    if (v > INT32_MAX)
+      fail(ExitCode::data, "{}: model.vocab: the id {} of \"{}\" is too large", where_, v, key_);
     result_.vocabulary.emplace_back(std::move(key_), static_cast<std::int64_t>(v));
     return true;
   }
@@ -60,7 +61,8 @@ class Reader {
       if (std::find(names.begin(), names.end(), name) != names.end()) {
         fail(ExitCode::data, "{}: the key \"{}\" stands twice in one object", where_, name);
       }
-      if (names.size() >= kMostMembers) fail(ExitCode::data, "{}: an object has over {} members", where_, kMostMembers);
+      if (names.size() >= most_members)
+        fail(ExitCode::data, "{}: an object has over {} members", where_, most_members);
     }
     key_ = std::move(name);
     return true;
@@ -104,10 +106,14 @@ class Reader {
     return close();
   }
 
-  bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception& error) {
-    const std::string_view before = text_.substr(0, std::min(position > 0 ? position - 1 : 0, text_.size()));
+  bool parse_error(std::size_t position, const std::string&,
+                   const nlohmann::detail::exception& error) {
+    const std::string_view before =
+        text_.substr(0, std::min(position > 0 ? position - 1 : 0, text_.size()));
     const auto line = 1 + std::count(before.begin(), before.end(), '\n');
-    const std::size_t column = before.size() - (before.rfind('\n') == std::string_view::npos ? 0 : before.rfind('\n') + 1) + 1;
+    const std::size_t column =
+        before.size() -
+        (before.rfind('\n') == std::string_view::npos ? 0 : before.rfind('\n') + 1) + 1;
     std::string reason = error.what();
     const std::size_t colon = reason.find("; ");  // nlohmann repeats what it read so far behind it
     if (colon != std::string::npos) reason.resize(colon);
@@ -125,14 +131,17 @@ class Reader {
 
   [[noreturn]] void fail_in_list() const {
     if (mode_ == Mode::vocabulary) {
-      fail(ExitCode::data, "{}: model.vocab: the id of \"{}\" is not an integer from 0", where_, key_);
+      fail(ExitCode::data, "{}: model.vocab: the id of \"{}\" is not an integer from 0", where_,
+           key_);
     }
-    fail(ExitCode::data, "{}: model.merges[{}]: expected \"a b\" or [\"a\", \"b\"]", where_, result_.merges.size());
+    fail(ExitCode::data, "{}: model.merges[{}]: expected \"a b\" or [\"a\", \"b\"]", where_,
+         result_.merges.size());
   }
 
   bool merge_text(const std::string& text) {
     const std::size_t space = text.find(' ');
-    if (space == std::string::npos || text.find(' ', space + 1) != std::string::npos) fail_in_list();
+    if (space == std::string::npos || text.find(' ', space + 1) != std::string::npos)
+      fail_in_list();
     result_.merges.emplace_back(text.substr(0, space), text.substr(space + 1));
     return true;
   }
@@ -161,7 +170,8 @@ class Reader {
   }
 
   bool open(Json empty) {
-    if (stack_.size() >= kDeepest) fail(ExitCode::data, "{}: nested deeper than {} levels", where_, kDeepest);
+    if (stack_.size() >= deepest_nesting)
+      fail(ExitCode::data, "{}: nested deeper than {} levels", where_, deepest_nesting);
     if (stack_.size() == 1) path_ = key_;
     stack_.push_back(&place(std::move(empty)));
     names_.emplace_back();

@@ -18,8 +18,9 @@ struct RawTokenizerJson {
   std::vector<std::pair<std::string, std::string>> merges;
 };
 
-/// Parses strictly (no duplicate keys, no comments, valid UTF-8, at most 64 levels; objects of the tree have at most 8192
-/// members); `lists` = treat model.vocab and model.merges apart. Throws Error(data).
+/// Parses strictly (no duplicate keys, no comments, valid UTF-8, at most 64 levels; objects of the
+/// tree have at most 8192 members); `lists` = treat model.vocab and model.merges apart. Throws
+/// Error(data).
 RawTokenizerJson parse_tokenizer_json(std::string_view text, const std::string& where, bool lists);
 
 }  // namespace finstill::text

@@ -23,17 +23,21 @@ using base::fail;
 
 namespace {
 
-/// A sentencepiece model with special tokens as transformers' Llama 2 has them: they are taken out of the text first, and
-/// each stretch between them is a text of its own for the library.
+/// A sentencepiece model with special tokens as transformers' Llama 2 has them: they are taken out
+/// of the text first, and each stretch between them is a text of its own for the library.
 class SentencepieceTokenizer final : public Tokenizer {
  public:
-  SentencepieceTokenizer(std::string_view bytes, const std::string& where, TokenizerSettings settings);
+  SentencepieceTokenizer(std::string_view bytes, const std::string& where,
+                         TokenizerSettings settings);
 
   std::string decode(std::span<const TokenId> ids, bool keep_special) const override;
   std::string_view token_bytes(TokenId id) const override {
-    return id >= 0 && id < vocabulary_size() ? std::string_view(rendered_[id].bytes) : std::string_view();
+    return id >= 0 && id < vocabulary_size() ? std::string_view(rendered_[id].bytes)
+                                             : std::string_view();
   }
-  std::int64_t vocabulary_size() const override { return static_cast<std::int64_t>(rendered_.size()); }
+  std::int64_t vocabulary_size() const override {
+    return static_cast<std::int64_t>(rendered_.size());
+  }
   std::optional<TokenId> special_id(std::string_view name) const override;
   bool is_special(TokenId id) const override {
     return id >= 0 && static_cast<std::size_t>(id) < is_special_.size() && is_special_[id];
@@ -41,15 +45,19 @@ class SentencepieceTokenizer final : public Tokenizer {
   EncodeCounters counters() const override { return counters_.get(); }
 
  protected:
-  void encode_text(std::string_view text, OpenRanges open, bool offsets, Encoding& out) const override;
-  void count_invalid(std::uint64_t bytes) const override { counters_.add({.invalid_utf8_bytes = bytes}); }
+  void encode_text(std::string_view text, OpenRanges open, bool offsets,
+                   Encoding& out) const override;
+  void count_invalid(std::uint64_t bytes) const override {
+    counters_.add({.invalid_utf8_bytes = bytes});
+  }
   std::map<std::string, std::string> made_files() const override {
     return write_tokenizer_settings(settings_, special_, stop_);
   }
 
  private:
   void read_pieces(TokenizerSettings& settings);
-  void encode_stretch(std::string_view text, std::int64_t origin, bool offsets, Encoding& out) const;
+  void encode_stretch(std::string_view text, std::int64_t origin, bool offsets,
+                      Encoding& out) const;
 
   sentencepiece::SentencePieceProcessor processor_;
   Decoder decoder_;
@@ -61,15 +69,19 @@ class SentencepieceTokenizer final : public Tokenizer {
   mutable SharedCounters counters_;
 };
 
-SentencepieceTokenizer::SentencepieceTokenizer(std::string_view bytes, const std::string& where, TokenizerSettings settings)
+SentencepieceTokenizer::SentencepieceTokenizer(std::string_view bytes, const std::string& where,
+                                               TokenizerSettings settings)
     : decoder_(sentencepiece_decoder(check_sentencepiece_model(bytes, where).adds_prefix), where) {
-  const auto status = processor_.LoadFromSerializedProto(absl::string_view(bytes.data(), bytes.size()));
-  if (!status.ok()) fail(ExitCode::data, "{}: not a usable sentencepiece model: {}", where, status.ToString());
+  const auto status =
+      processor_.LoadFromSerializedProto(absl::string_view(bytes.data(), bytes.size()));
+  if (!status.ok())
+    fail(ExitCode::data, "{}: not a usable sentencepiece model: {}", where, status.ToString());
   read_pieces(settings);
   const std::size_t pieces = rendered_.size();
   TokenizerDefinition definition;  // the added tokens' checks are those of tokenizer.json
   definition.where = where;
-  for (std::size_t id = 0; id < pieces; ++id) definition.tokens.push_back(processor_.IdToPiece(static_cast<int>(id)));
+  for (std::size_t id = 0; id < pieces; ++id)
+    definition.tokens.push_back(processor_.IdToPiece(static_cast<int>(id)));
   definition.added = added_;
   complete_definition(definition, settings);
   added_ = std::move(definition.added);
@@ -95,7 +107,8 @@ SentencepieceTokenizer::SentencepieceTokenizer(std::string_view bytes, const std
 void SentencepieceTokenizer::read_pieces(TokenizerSettings& settings) {
   for (int id = 0; id < processor_.GetPieceSize(); ++id) {
     const std::string& piece = processor_.IdToPiece(id);
-    rendered_.push_back(processor_.IsByte(id) || !(processor_.IsControl(id) || processor_.IsUnknown(id))
+    rendered_.push_back(processor_.IsByte(id) ||
+                                !(processor_.IsControl(id) || processor_.IsUnknown(id))
                             ? decoder_.render(piece)
                             : Decoder::Rendered{piece});
     if ((processor_.IsControl(id) || processor_.IsUnknown(id)) && !piece.empty()) {
@@ -103,12 +116,14 @@ void SentencepieceTokenizer::read_pieces(TokenizerSettings& settings) {
     }
   }
   const auto name = [&](const char* role, int id) {
-    if (id >= 0 && id < processor_.GetPieceSize()) settings.names.emplace(role, processor_.IdToPiece(id));
+    if (id >= 0 && id < processor_.GetPieceSize())
+      settings.names.emplace(role, processor_.IdToPiece(id));
   };
   name("bos_token", processor_.bos_id());
   name("eos_token", processor_.eos_id());
   name("unk_token", processor_.unk_id());
   name("pad_token", processor_.pad_id());
+  settings.python_class = "LlamaTokenizer";
   if (!settings.add_bos) settings.add_bos = processor_.bos_id() >= 0;
 }
 
@@ -128,13 +143,16 @@ std::string SentencepieceTokenizer::decode(std::span<const TokenId> ids, bool ke
   return decoder_.join(tokens);
 }
 
-void SentencepieceTokenizer::encode_text(std::string_view text, OpenRanges open, bool offsets, Encoding& out) const {
+void SentencepieceTokenizer::encode_text(std::string_view text, OpenRanges open, bool offsets,
+                                         Encoding& out) const {
   std::vector<Stretch> stretches;
   finder_.find(
-      text, [&](std::size_t begin, std::size_t end) { return lies_inside(open, begin, end); }, stretches);
+      text, [&](std::size_t begin, std::size_t end) { return lies_inside(open, begin, end); },
+      stretches);
   for (const Stretch& stretch : stretches) {
     if (stretch.id < 0) {
-      encode_stretch(text.substr(stretch.begin, stretch.end - stretch.begin), stretch.begin, offsets, out);
+      encode_stretch(text.substr(stretch.begin, stretch.end - stretch.begin), stretch.begin,
+                     offsets, out);
       continue;
     }
     out.ids.push_back(stretch.id);
@@ -144,28 +162,34 @@ void SentencepieceTokenizer::encode_text(std::string_view text, OpenRanges open,
   }
 }
 
-void SentencepieceTokenizer::encode_stretch(std::string_view text, std::int64_t origin, bool offsets, Encoding& out) const {
+void SentencepieceTokenizer::encode_stretch(std::string_view text, std::int64_t origin,
+                                            bool offsets, Encoding& out) const {
   const absl::string_view input(text.data(), text.size());
   const std::size_t first = out.ids.size();
   if (offsets) {
-    const sentencepiece::ImmutableSentencePieceText encoded = processor_.EncodeAsImmutableProto(input);
+    const sentencepiece::ImmutableSentencePieceText encoded =
+        processor_.EncodeAsImmutableProto(input);
     for (const auto& piece : encoded.pieces()) {
       out.ids.push_back(static_cast<TokenId>(piece.id()));
       out.begin.push_back(origin + piece.begin());
       out.end.push_back(origin + piece.end());
     }
-    // The library gives a character that became bytes to the last of them; all of them stand for it.
+    // The library gives a character that became bytes to the last of them; all of them stand for
+    // it.
     for (std::size_t i = out.ids.size(); i-- > first + 1;) {
       const bool shares = processor_.IsByte(out.ids[i]) && processor_.IsByte(out.ids[i - 1]);
-      if (shares && out.end[i - 1] == out.begin[i - 1] && out.begin[i - 1] == out.begin[i]) out.end[i - 1] = out.end[i];
+      if (shares && out.end[i - 1] == out.begin[i - 1] && out.begin[i - 1] == out.begin[i])
+        out.end[i - 1] = out.end[i];
     }
   } else {
     std::vector<int> ids;
     const auto status = processor_.Encode(input, &ids);
-    if (!status.ok()) fail(ExitCode::data, "the sentencepiece library refuses a text: {}", status.ToString());
+    if (!status.ok())
+      fail(ExitCode::data, "the sentencepiece library refuses a text: {}", status.ToString());
     out.ids.insert(out.ids.end(), ids.begin(), ids.end());
   }
-  const auto unknown = std::count(out.ids.begin() + static_cast<std::ptrdiff_t>(first), out.ids.end(), processor_.unk_id());
+  const auto unknown = std::count(out.ids.begin() + static_cast<std::ptrdiff_t>(first),
+                                  out.ids.end(), processor_.unk_id());
   if (unknown > 0) counters_.add({.unknown = static_cast<std::uint64_t>(unknown)});
 }
 

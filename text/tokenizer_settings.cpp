@@ -23,7 +23,7 @@ using base::Json;
 
 namespace {
 
-constexpr std::uint64_t kLargestFile = 64 << 20;
+constexpr std::uint64_t largest_settings_file = 64 << 20;
 
 /// A token's text: "…" or {"content": "…", ...}.
 std::optional<std::string> token_text(const Json& value) {
@@ -44,12 +44,14 @@ void read_names(const Json& config, TokenizerSettings& settings) {
     const auto found = config.find(key);
     if (found == config.end() || !found->is_array()) continue;
     for (const Json& item : *found) {
-      if (const auto text = token_text(item); text && !text->empty()) settings.further_special.push_back(*text);
+      if (const auto text = token_text(item); text && !text->empty())
+        settings.further_special.push_back(*text);
     }
   }
 }
 
-void read_added_tokens_decoder(const Json& config, const std::string& where, TokenizerSettings& settings) {
+void read_added_tokens_decoder(const Json& config, const std::string& where,
+                               TokenizerSettings& settings) {
   const auto found = config.find("added_tokens_decoder");
   if (found == config.end() || !found->is_object()) return;
   for (const auto& [key, value] : found->items()) {
@@ -70,17 +72,21 @@ void read_added_tokens_decoder(const Json& config, const std::string& where, Tok
   }
 }
 
-void read_chat_templates(const Json& config, const std::string& where, TokenizerSettings& settings) {
+void read_chat_templates(const Json& config, const std::string& where,
+                         TokenizerSettings& settings) {
   const auto found = config.find("chat_template");
   if (found == config.end() || found->is_null()) return;
   if (found->is_string()) {
     settings.chat_templates["default"] = found->get<std::string>();
   } else if (found->is_array()) {
-    for_each_item(config, "chat_template", where + ": ", [&](const Json& item, const std::string& place) {
-      settings.chat_templates[base::json_string(item, "name", place)] = base::json_string(item, "template", place);
-    });
+    for_each_item(config, "chat_template", where + ": ",
+                  [&](const Json& item, const std::string& place) {
+                    settings.chat_templates[base::json_string(item, "name", place)] =
+                        base::json_string(item, "template", place);
+                  });
   } else {
-    fail(ExitCode::data, "{}: chat_template: expected a text or a list of {{name, template}}", where);
+    fail(ExitCode::data, "{}: chat_template: expected a text or a list of {{name, template}}",
+         where);
   }
 }
 
@@ -104,10 +110,11 @@ std::optional<bool> optional_bool(const Json& config, const char* key, const std
 }
 
 /// The file's text when it is there, kept for save() as well.
-std::optional<std::string> read_if_there(const std::filesystem::path& file, TokenizerSettings& settings, bool keep = true) {
+std::optional<std::string> read_if_there(const std::filesystem::path& file,
+                                         TokenizerSettings& settings, bool keep = true) {
   std::error_code ignored;
   if (!std::filesystem::is_regular_file(file, ignored)) return std::nullopt;
-  std::string text = base::read_file(file, kLargestFile);
+  std::string text = base::read_file(file, largest_settings_file);
   if (!base::is_valid_utf8(text)) fail(ExitCode::data, "{}: not valid UTF-8", file.string());
   if (keep) settings.files[file.filename().string()] = text;
   return text;
@@ -143,7 +150,8 @@ TokenizerSettings read_tokenizer_settings(const std::filesystem::path& folder) {
 void complete_definition(TokenizerDefinition& definition, const TokenizerSettings& settings) {
   std::unordered_map<std::string_view, TokenId> vocabulary;
   for (std::size_t i = 0; i < definition.tokens.size(); ++i) {
-    if (!definition.tokens[i].empty()) vocabulary.emplace(definition.tokens[i], static_cast<TokenId>(i));
+    if (!definition.tokens[i].empty())
+      vocabulary.emplace(definition.tokens[i], static_cast<TokenId>(i));
   }
   std::unordered_set<std::string> contents;
   std::unordered_set<TokenId> ids;
@@ -156,27 +164,34 @@ void complete_definition(TokenizerDefinition& definition, const TokenizerSetting
     ids.insert(token.id);
     definition.added.push_back(token);
   };
-  const std::size_t known = definition.tokens.size() + definition.added.size() + settings.added.size();
+  const std::size_t known =
+      definition.tokens.size() + definition.added.size() + settings.added.size();
   for (const AddedToken& token : settings.added) {
     if (contents.contains(token.content)) continue;
     const auto found = vocabulary.find(token.content);
-    const bool free = static_cast<std::size_t>(token.id) >= definition.tokens.size() || definition.tokens[token.id].empty();
+    const bool free = static_cast<std::size_t>(token.id) >= definition.tokens.size() ||
+                      definition.tokens[token.id].empty();
     if (ids.contains(token.id) || (found != vocabulary.end() ? found->second != token.id : !free) ||
         static_cast<std::size_t>(token.id) > 2 * known + 65536) {
-      fail(ExitCode::data, "{}: tokenizer_config.json: added_tokens_decoder gives \"{}\" the id {}, which contradicts the vocabulary",
+      fail(ExitCode::data,
+           "{}: tokenizer_config.json: added_tokens_decoder gives \"{}\" the id {}, which "
+           "contradicts the vocabulary",
            definition.where, token.content, token.id);
     }
     add(token);
   }
-  std::unordered_set<std::string> special(settings.further_special.begin(), settings.further_special.end());
+  std::unordered_set<std::string> special(settings.further_special.begin(),
+                                          settings.further_special.end());
   for (const char* key : {"bos_token", "eos_token", "pad_token", "unk_token"}) {
     const auto name = settings.names.find(key);
     if (name != settings.names.end()) special.insert(name->second);
   }
-  for (AddedToken& token : definition.added) token.special = token.special || special.contains(token.content);
+  for (AddedToken& token : definition.added)
+    token.special = token.special || special.contains(token.content);
   for (const std::string& name : special) {
     const auto found = vocabulary.find(name);
-    if (found != vocabulary.end() && !contents.contains(name)) add({.id = found->second, .content = name, .special = true});
+    if (found != vocabulary.end() && !contents.contains(name))
+      add({.id = found->second, .content = name, .special = true});
   }
   std::sort(definition.added.begin(), definition.added.end(),
             [](const AddedToken& a, const AddedToken& b) { return a.id < b.id; });
@@ -192,13 +207,14 @@ std::map<std::string, std::string> write_tokenizer_settings(const TokenizerSetti
   for (const auto& [key, name] : settings.names) config[key] = name;
   config["clean_up_tokenization_spaces"] = false;
   if (settings.longest > 0) config["model_max_length"] = settings.longest;
-  config["tokenizer_class"] = "PreTrainedTokenizerFast";
+  config["tokenizer_class"] = settings.python_class;
   const auto& chats = settings.chat_templates;
   if (chats.size() == 1 && chats.contains("default")) {
     files["chat_template.jinja"] = chats.at("default");
   } else if (!chats.empty()) {
     Json& list = config["chat_template"] = Json::array();
-    for (const auto& [name, chat_template] : chats) list.push_back({{"name", name}, {"template", chat_template}});
+    for (const auto& [name, chat_template] : chats)
+      list.push_back({{"name", name}, {"template", chat_template}});
   }
   files["tokenizer_config.json"] = config.dump(2) + "\n";
   Json generation = Json::object();

@@ -11,28 +11,30 @@
 
 namespace finstill::text {
 
-/// What stands beside a tokenizer's own file: tokenizer_config.json, special_tokens_map.json, chat_template.jinja,
-/// generation_config.json (or the eos_token_id of config.json), or the same facts from GGUF metadata.
+/// What stands beside a tokenizer's own file: tokenizer_config.json, special_tokens_map.json,
+/// chat_template.jinja, generation_config.json (or the eos_token_id of config.json), or the same
+/// facts from GGUF metadata.
 struct TokenizerSettings {
-  std::map<std::string, std::string> names;        ///< "bos_token" -> "<s>", ...
-  std::vector<std::string> further_special;        ///< additional_special_tokens
-  std::vector<AddedToken> added;                   ///< added_tokens_decoder
+  std::map<std::string, std::string> names;  ///< "bos_token" -> "<s>", ...
+  std::vector<std::string> further_special;  ///< additional_special_tokens
+  std::vector<AddedToken> added;             ///< added_tokens_decoder
   std::optional<bool> add_bos, add_eos;
   std::vector<std::int64_t> stop_ids;
-  std::map<std::string, std::string> chat_templates;  ///< "default", "tool_use"
-  std::map<std::string, std::string> files;           ///< as read: name -> bytes
-  std::int64_t longest = 0;                           ///< model_max_length; 0 = not known
+  std::map<std::string, std::string> chat_templates;     ///< "default", "tool_use"
+  std::map<std::string, std::string> files;              ///< as read: name -> bytes
+  std::int64_t longest = 0;                              ///< model_max_length; 0 = not known
+  std::string python_class = "PreTrainedTokenizerFast";  ///< tokenizer_class for transformers
 };
 
 /// Reads the files that are there. Throws Error(data).
 TokenizerSettings read_tokenizer_settings(const std::filesystem::path& folder);
 
-/// Completes a definition as transformers does: added_tokens_decoder's tokens that it lacks, and the named tokens as
-/// special ones.
+/// Completes a definition as transformers does: added_tokens_decoder's tokens that it lacks, and
+/// the named tokens as special ones.
 void complete_definition(TokenizerDefinition& definition, const TokenizerSettings& settings);
 
-/// tokenizer_config.json, chat_template.jinja and generation_config.json for settings that came from elsewhere;
-/// `special`: the ids of the named tokens.
+/// tokenizer_config.json, chat_template.jinja and generation_config.json for settings that came
+/// from elsewhere; `special`: the ids of the named tokens.
 std::map<std::string, std::string> write_tokenizer_settings(const TokenizerSettings& settings,
                                                             const SpecialTokens& special,
                                                             const std::vector<TokenId>& stop_ids);

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <numeric>
 #include <optional>
@@ -38,7 +37,8 @@ std::optional<std::string> decode_base64(std::string_view text) {
     if (digit < 0) return std::nullopt;
     bits = bits << 6 | static_cast<std::uint32_t>(digit);
     if (i % 4 == 3) {
-      bytes += {static_cast<char>(bits >> 16 & 0xFF), static_cast<char>(bits >> 8 & 0xFF), static_cast<char>(bits & 0xFF)};
+      bytes += {static_cast<char>(bits >> 16 & 0xFF), static_cast<char>(bits >> 8 & 0xFF),
+                static_cast<char>(bits & 0xFF)};
     }
   }
   bytes.resize(bytes.size() - padding);
@@ -58,13 +58,15 @@ std::optional<Line> parse_line(std::string_view line) {
   const std::string_view digits = line.substr(space + 1);
   TokenId rank = -1;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), rank);
-  if (!token || error != std::errc() || end != digits.data() + digits.size() || rank < 0) return std::nullopt;
+  if (!token || error != std::errc() || end != digits.data() + digits.size() || rank < 0)
+    return std::nullopt;
   return Line{std::move(*token), rank};
 }
 
 /// Tokens by rank, as bytes. Ranks are 0, 1, 2, ... in any order.
 std::vector<std::string> read_ranks(std::string_view bytes, const std::string& where) {
-  std::vector<std::string> tokens(static_cast<std::size_t>(std::count(bytes.begin(), bytes.end(), '\n')) + 1);
+  std::vector<std::string> tokens(
+      static_cast<std::size_t>(std::count(bytes.begin(), bytes.end(), '\n')) + 1);
   std::size_t number = 0, lines = 0;
   while (!bytes.empty()) {
     ++number;
@@ -73,10 +75,13 @@ std::vector<std::string> read_ranks(std::string_view bytes, const std::string& w
     bytes.remove_prefix(std::min(end + 1, bytes.size()));
     if (text.empty() || text == "\r") continue;
     const std::optional<Line> line = parse_line(text);
-    if (!line) fail(ExitCode::data, "{}:{}: expected a token in base64, a space and its rank", where, number);
+    if (!line)
+      fail(ExitCode::data, "{}:{}: expected a token in base64, a space and its rank", where,
+           number);
     ++lines;
     if (static_cast<std::size_t>(line->rank) >= tokens.size() || !tokens[line->rank].empty()) {
-      fail(ExitCode::data, "{}:{}: the rank {} stands twice or leaves a gap", where, number, line->rank);
+      fail(ExitCode::data, "{}:{}: the rank {} stands twice or leaves a gap", where, number,
+           line->rank);
     }
     tokens[line->rank] = line->token;
   }
@@ -93,7 +98,8 @@ bool is_tiktoken(std::string_view bytes) {
   return parse_line(bytes.substr(0, std::min(bytes.find('\n'), bytes.size()))).has_value();
 }
 
-TokenizerDefinition read_tiktoken(std::string_view bytes, const std::string& where, TokenizerSettings& settings) {
+TokenizerDefinition read_tiktoken(std::string_view bytes, const std::string& where,
+                                  TokenizerSettings& settings) {
   TokenizerDefinition definition;
   definition.where = where;
   const std::vector<std::string> tokens = read_ranks(bytes, where);
@@ -117,7 +123,8 @@ TokenizerDefinition read_tiktoken(std::string_view bytes, const std::string& whe
   if (bos == settings.names.end() || !settings.add_bos.value_or(true)) return definition;
   for (const AddedToken& token : settings.added) {
     if (token.content == bos->second) {
-      definition.post_processor = template_processing(NamedToken{token.content, token.id}, std::nullopt);
+      definition.post_processor =
+          template_processing(NamedToken{token.content, token.id}, std::nullopt);
     }
   }
   return definition;

@@ -11,11 +11,12 @@ namespace finstill::text {
 
 namespace {
 
-constexpr std::size_t kLongestToken = 1024;  // every place to cut it is tried
+constexpr std::size_t longest_token = 1024;  // every place to cut it is tried
 
 }  // namespace
 
-std::vector<Merge> merges_of_vocabulary(const std::vector<std::string>& tokens, const std::vector<TokenId>& order,
+std::vector<Merge> merges_of_vocabulary(const std::vector<std::string>& tokens,
+                                        const std::vector<TokenId>& order,
                                         const std::string& where) {
   std::unordered_map<std::string_view, TokenId> ids;
   ids.reserve(order.size());
@@ -24,9 +25,9 @@ std::vector<Merge> merges_of_vocabulary(const std::vector<std::string>& tokens, 
   for (std::size_t rank = 0; rank < order.size(); ++rank) {
     const TokenId result = order[rank];
     const std::string_view text = tokens[result];
-    if (text.size() > kLongestToken) {
-      base::fail(base::ExitCode::data, "{}: token {} has {} bytes, over the limit of {}", where, result, text.size(),
-                 kLongestToken);
+    if (text.size() > longest_token) {
+      base::fail(base::ExitCode::data, "{}: token {} has {} bytes, over the limit of {}", where,
+                 result, text.size(), longest_token);
     }
     const std::size_t first = merges.size();
     for (std::size_t cut = 1; cut < text.size(); ++cut) {
@@ -36,9 +37,10 @@ std::vector<Merge> merges_of_vocabulary(const std::vector<std::string>& tokens, 
       if (right == ids.end()) continue;
       merges.push_back({left->second, right->second, result, static_cast<std::int32_t>(rank)});
     }
-    std::sort(merges.begin() + static_cast<std::ptrdiff_t>(first), merges.end(), [](const Merge& a, const Merge& b) {
-      return std::tie(a.left, a.right) < std::tie(b.left, b.right);
-    });
+    std::sort(merges.begin() + static_cast<std::ptrdiff_t>(first), merges.end(),
+              [](const Merge& a, const Merge& b) {
+                return std::tie(a.left, a.right) < std::tie(b.left, b.right);
+              });
   }
   return merges;
 }
