@@ -4,6 +4,11 @@
 // A row format (text, messages, sharegpt, alpaca, examples) is one small class in
 // Registry<RowFormat>; `auto` asks each of them about the first row.
 
+#include "base/json.h"
+#include "base/registry.h"
+#include "text/chat.h"
+#include "text/message.h"
+
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -11,11 +16,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "base/json.h"
-#include "base/registry.h"
-#include "text/chat.h"
-#include "text/message.h"
 
 namespace finstill::text {
 class Tokenizer;

@@ -1,12 +1,12 @@
 // {"conversations": [{"from": "human", "value": "..."}, {"from": "gpt", ...}], "system": "...",
 // "tools": ...}
 
-#include <map>
-
 #include "data/documents.h"
 #include "data/tools.h"
 
 #include "base/error.h"
+
+#include <map>
 
 namespace finstill::data {
 namespace {

@@ -1,14 +1,14 @@
 #include "data/packing.h"
 
+#include "base/error.h"
+#include "base/random.h"
+
 #include <algorithm>
 #include <cassert>
 #include <mutex>
 #include <numeric>
 #include <set>
 #include <tuple>
-
-#include "base/error.h"
-#include "base/random.h"
 
 namespace finstill::data {
 

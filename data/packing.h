@@ -10,14 +10,15 @@
 // `micro_batch_tokens`. So a step is a pure function of (documents, settings, seed, step): resuming
 // costs nothing and saves nothing but the step.
 
+#include "data/batch.h"
+#include "data/documents.h"
+
+#include "base/fields.h"
+
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "base/fields.h"
-#include "data/batch.h"
-#include "data/documents.h"
 
 namespace finstill::data {
 

@@ -1,10 +1,9 @@
 #include "data/preview.h"
 
-#include <algorithm>
-
+#include "base/error.h"
 #include "text/tokenizer.h"
 
-#include "base/error.h"
+#include <algorithm>
 
 namespace finstill::data {
 

@@ -2,12 +2,12 @@
 
 // What training will see, for people: the `preview` verb prints it.
 
+#include "data/documents.h"
+
 #include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
-
-#include "data/documents.h"
 
 namespace finstill::data {
 

@@ -1,11 +1,11 @@
-#include <fstream>
-
 #include "data/documents.h"
 
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/jsonl.h"
 #include "base/random.h"
+
+#include <fstream>
 
 namespace finstill::data {
 

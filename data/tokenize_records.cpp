@@ -1,13 +1,12 @@
+#include "data/documents.h"
+
+#include "base/error.h"
+#include "text/tokenizer.h"
+
 #include <algorithm>
 #include <atomic>
 #include <exception>
 #include <thread>
-
-#include "data/documents.h"
-
-#include "text/tokenizer.h"
-
-#include "base/error.h"
 
 namespace finstill::data {
 

@@ -1,13 +1,13 @@
 #include "text/chat.h"
 
-#include <algorithm>
-
 #include "text/chat_mask.h"
 #include "text/jinja.h"
 #include "text/tokenizer.h"
 
 #include "base/error.h"
 #include "base/file.h"
+
+#include <algorithm>
 
 namespace finstill::text {
 
@@ -276,15 +276,38 @@ ChatTemplate ChatTemplate::fallback(std::map<std::string, std::string> special_t
   return result;
 }
 
+void ChatTemplate::check_end_of_turn(const Tokenizer& tokenizer) {
+  if (impl_->end_of_turn.empty()) return;
+  const std::optional<TokenId> id = tokenizer.special_id(impl_->end_of_turn);
+  const auto& stop = tokenizer.stop_ids();
+  if (!id) {
+    impl_->warnings.push_back(
+        fmt::format("the template ends a turn with {}, which is no token of this tokenizer: it is "
+                    "plain text to the model",
+                    impl_->end_of_turn));
+  } else if (std::find(stop.begin(), stop.end(), *id) == stop.end()) {
+    impl_->warnings.push_back(
+        fmt::format("the template ends a turn with {}, but generation does not stop there: add its "
+                    "id {} to eos_token_id of "
+                    "generation_config.json",
+                    impl_->end_of_turn, *id));
+  }
+}
+
 ChatTemplate chat_template_of(const Tokenizer& tokenizer, const std::string& name) {
   const std::string* source = tokenizer.chat_template(name);
   const auto& tokens = tokenizer.special().names;
-  return source != nullptr ? ChatTemplate(*source, tokens) : ChatTemplate::fallback(tokens);
+  ChatTemplate result =
+      source != nullptr ? ChatTemplate(*source, tokens) : ChatTemplate::fallback(tokens);
+  result.check_end_of_turn(tokenizer);
+  return result;
 }
 
 ChatTemplate read_chat_template(const std::filesystem::path& file, const Tokenizer& tokenizer) {
-  return ChatTemplate(base::read_file(file, std::uint64_t{1} << 20), tokenizer.special().names,
+  ChatTemplate result(base::read_file(file, std::uint64_t{1} << 20), tokenizer.special().names,
                       file.string());
+  result.check_end_of_turn(tokenizer);
+  return result;
 }
 
 std::vector<Message> fit_tool_arguments(const ChatTemplate& chat_template,

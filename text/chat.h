@@ -13,6 +13,10 @@
 //     token that directly follows it, and no byte more. Where a template has {% generation %}
 //     blocks, these alone say what is trained.
 
+#include "text/message.h"
+
+#include "base/json.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -22,9 +26,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "base/json.h"
-#include "text/message.h"
 
 namespace finstill::text {
 
@@ -92,6 +93,9 @@ class ChatTemplate {
   /// What a user should hear before training with it, one line each: the fallback is used, no end
   /// of turn, ...
   std::vector<std::string> warnings() const;
+
+  /// Warns when the end of a turn is no token of the tokenizer, or none at which generation stops.
+  void check_end_of_turn(const Tokenizer& tokenizer);
 
   /// ChatML (`<|im_start|>role\ncontent<|im_end|>\n`), for a tokenizer that brings no template.
   static ChatTemplate fallback(std::map<std::string, std::string> special_tokens);

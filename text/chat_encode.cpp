@@ -1,11 +1,11 @@
 // Rendered chats as token ids, and as something to look at.
 
-#include <algorithm>
+#include "text/chat.h"
+#include "text/tokenizer.h"
 
 #include <fmt/format.h>
 
-#include "text/chat.h"
-#include "text/tokenizer.h"
+#include <algorithm>
 
 namespace finstill::text {
 

@@ -4,15 +4,15 @@
 // anything that reaches outside. A template can compute; it cannot import, change values, loop for
 // ever, or fill memory.
 
+#include "text/jinja_interpreter.h"
+#include "text/jinja_parser.h"
+#include "text/jinja_value.h"
+
 #include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include "text/jinja_interpreter.h"
-#include "text/jinja_parser.h"
-#include "text/jinja_value.h"
 
 namespace finstill::text::jinja {
 

@@ -1,8 +1,8 @@
 // Attributes and items of values, and the global functions.
 
-#include <algorithm>
-
 #include "text/jinja_interpreter.h"
+
+#include <algorithm>
 
 namespace finstill::text::jinja {
 

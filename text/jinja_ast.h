@@ -3,12 +3,12 @@
 // The parsed template. Nodes live in one list of the program and point at each other, so that deep
 // nesting never means deep destruction.
 
+#include "text/jinja_value.h"
+
 #include <deque>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "text/jinja_value.h"
 
 namespace finstill::text::jinja {
 

@@ -1,10 +1,10 @@
 // Equality, order, membership and iteration of template values.
 
-#include <algorithm>
+#include "text/jinja_value.h"
 
 #include <fmt/format.h>
 
-#include "text/jinja_value.h"
+#include <algorithm>
 
 namespace finstill::text::jinja {
 

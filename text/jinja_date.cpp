@@ -1,13 +1,14 @@
 // Dates for strftime_now: our own formatting, so that neither locale nor time zone of the machine
 // can change a prompt.
 
-#include <array>
-#include <charconv>
+#include "text/jinja_interpreter.h"
+
+#include "base/error.h"
 
 #include <fmt/format.h>
 
-#include "base/error.h"
-#include "text/jinja_interpreter.h"
+#include <array>
+#include <charconv>
 
 namespace finstill::text::jinja {
 

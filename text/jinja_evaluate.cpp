@@ -1,8 +1,8 @@
 // Expressions -> values.
 
-#include <algorithm>
-
 #include "text/jinja_interpreter.h"
+
+#include <algorithm>
 
 namespace finstill::text::jinja {
 

@@ -4,6 +4,9 @@
 // jinja_evaluate.cpp the expressions, jinja_methods.cpp / jinja_filters.cpp / jinja_tests.cpp what
 // can be applied to values.
 
+#include "text/jinja_ast.h"
+#include "text/jinja_value.h"
+
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -11,9 +14,6 @@
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include "text/jinja_ast.h"
-#include "text/jinja_value.h"
 
 namespace finstill::text::jinja {
 
@@ -135,6 +135,9 @@ Value slice_value(const Value& value, const Value* begin, const Value* end, cons
 
 /// `format % values` for strings.
 Value percent_format(const TrackedText& format, const std::vector<Value>& values, Budget& budget);
+
+/// `self.format(...)` for {}, {0} and {name}; format specifications are refused.
+Value brace_format(Interpreter& interpreter, const Value& self, const Arguments& arguments);
 
 /// strftime in the C locale.
 std::string format_date(const DateTime& date, std::string_view format);

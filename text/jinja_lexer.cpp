@@ -1,11 +1,12 @@
 #include "text/jinja_lexer.h"
 
+#include "text/jinja_text.h"
+
+#include "base/error.h"
+
 #include <algorithm>
 #include <cctype>
 #include <cstdint>
-
-#include "base/error.h"
-#include "text/jinja_text.h"
 
 namespace finstill::text::jinja {
 

@@ -1,11 +1,11 @@
 // Methods of lists and dicts, and those of strings that look at the case or class of characters.
 
+#include "text/jinja_interpreter.h"
+
 #include <unicode/uchar.h>
 
 #include <algorithm>
 #include <map>
-
-#include "text/jinja_interpreter.h"
 
 namespace finstill::text::jinja {
 

@@ -1,9 +1,9 @@
 // Operators and slices.
 
+#include "text/jinja_interpreter.h"
+
 #include <algorithm>
 #include <cmath>
-
-#include "text/jinja_interpreter.h"
 
 namespace finstill::text::jinja {
 

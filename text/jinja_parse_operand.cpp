@@ -1,10 +1,10 @@
 // Operands: names, literals, brackets, and what follows them: attributes, items, calls, filters,
 // tests.
 
+#include "text/jinja_parse_state.h"
+
 #include <charconv>
 #include <cstdlib>
-
-#include "text/jinja_parse_state.h"
 
 namespace finstill::text::jinja {
 

@@ -1,8 +1,8 @@
 #include "text/jinja_parser.h"
 
-#include <algorithm>
-
 #include "text/jinja_parse_state.h"
+
+#include <algorithm>
 
 namespace finstill::text::jinja {
 

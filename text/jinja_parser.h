@@ -1,10 +1,10 @@
 #pragma once
 
+#include "text/jinja_ast.h"
+
 #include <memory>
 #include <string>
 #include <string_view>
-
-#include "text/jinja_ast.h"
 
 namespace finstill::text::jinja {
 

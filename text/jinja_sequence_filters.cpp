@@ -1,9 +1,9 @@
 // Filters that look at whole sequences: first, join, sort, unique, groupby, ...
 
+#include "text/jinja_interpreter.h"
+
 #include <algorithm>
 #include <map>
-
-#include "text/jinja_interpreter.h"
 
 namespace finstill::text::jinja {
 

@@ -1,10 +1,10 @@
 // Methods that take strings apart and put them together. What a string method takes out of a string
 // keeps its origin.
 
+#include "text/jinja_interpreter.h"
+
 #include <algorithm>
 #include <map>
-
-#include "text/jinja_interpreter.h"
 
 namespace finstill::text::jinja {
 
@@ -250,42 +250,6 @@ Value count(Interpreter& interpreter, const Value& self, const Arguments& argume
   return Value::integer(found);
 }
 
-/// str.format for {}, {0} and {name}; format specifications are refused.
-Value format(Interpreter& interpreter, const Value& self, const Arguments& arguments) {
-  const TrackedText& text = self.text();
-  TrackedText result;
-  std::size_t kept = 0, next = 0;
-  for (std::size_t at = 0; at < text.size(); ++at) {
-    const char c = text.view()[at];
-    if (c != '{' && c != '}') continue;
-    result.append(text.slice(kept, at));
-    interpreter.budget().charge();
-    if (at + 1 < text.size() && text.view()[at + 1] == c) {
-      result.append(text.slice(at, at + 1));
-      kept = ++at + 1;
-      continue;
-    }
-    const std::size_t end = c == '{' ? text.view().find('}', at) : std::string_view::npos;
-    if (end == std::string_view::npos)
-      throw Failure("ValueError: a single brace in a format string");
-    const std::string field(text.view().substr(at + 1, end - at - 1));
-    const bool number = !field.empty() && field.size() < 6 &&
-                        field.find_first_not_of("0123456789") == std::string::npos;
-    const std::size_t index = field.empty() ? next++
-                              : number      ? std::stoul(field)
-                                            : arguments.positional.size();
-    const Value* value = arguments.find(index, field);
-    if (value == nullptr)
-      throw Failure(fmt::format("str.format has no argument for {{{}}}", field));
-    result.append(to_text(*value, interpreter.budget()));
-    if (result.size() > max_text) throw Failure("a string is longer than 8 MiB");
-    kept = end + 1;
-    at = end;
-  }
-  result.append(text.slice(kept, text.size()));
-  return Value::string(std::move(result));
-}
-
 Value zero_fill(const Value& self, const Arguments& arguments) {
   const std::int64_t width = integer_argument(arguments, 0, "width", 0);
   const TrackedText& text = self.text();
@@ -342,7 +306,7 @@ const Methods& string_methods_table() {
       {"replace", replace},
       {"join", join},
       {"count", count},
-      {"format", format},
+      {"format", brace_format},
   };
   return methods;
 }

@@ -1,10 +1,10 @@
 // Tests (`is defined`, `is string`, ...) and the filters that choose items by them.
 
+#include "text/jinja_interpreter.h"
+
 #include <algorithm>
 #include <cmath>
 #include <map>
-
-#include "text/jinja_interpreter.h"
 
 namespace finstill::text::jinja {
 

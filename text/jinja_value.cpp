@@ -1,9 +1,9 @@
 #include "text/jinja_value.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
-
-#include <fmt/format.h>
 
 namespace finstill::text::jinja {
 

@@ -47,7 +47,7 @@ Message message_from_json(const base::Json& object, std::string_view where) {
     } else if (key == "tool_call_id") {
       message.tool_call_id = base::json_string(object, key, where, "");
     } else if (key == "weight") {
-      message.trained = base::json_number(object, key, where) != 0;
+      message.trained = base::json_number(object, key, where, 1) != 0;
     } else {
       if (message.extra.is_null()) message.extra = base::Json::object();
       message.extra[key] = value;

@@ -3,13 +3,13 @@
 // One turn of a conversation, as the OpenAI chat format has it; what templates render, data sets
 // hold and generators take.
 
+#include "base/json.h"
+
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "base/json.h"
 
 namespace finstill::text {
 

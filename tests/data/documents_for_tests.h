@@ -1,10 +1,10 @@
 #pragma once
 
+#include "data/documents.h"
+
 #include <algorithm>
 #include <string>
 #include <vector>
-
-#include "data/documents.h"
 
 namespace finstill::data {
 

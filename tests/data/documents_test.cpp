@@ -1,18 +1,18 @@
 #include "data/documents.h"
 
-#include <gtest/gtest.h>
-
-#include <algorithm>
-#include <fstream>
-
 #include "tests/support/shared.h"
 #include "tests/support/temporary.h"
 
 #include "data/packing.h"
-#include "text/tokenizer.h"
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "text/tokenizer.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
 
 namespace finstill::data {
 namespace {
@@ -295,8 +295,10 @@ TEST_F(Tokenized, ThreadsChangeNothing) {
 /// The text that the peers' benchmark makes of a FinQA page.
 std::string finqa_text(const base::Json& row) {
   std::string text;
-  const auto add_line = [&text](const std::string& line) {
-    text += (text.empty() ? "" : "\n") + line;
+  bool first = true;
+  const auto add_line = [&text, &first](const std::string& line) {
+    text += (first ? "" : "\n") + line;
+    first = false;
   };
   for (const base::Json& line : row["pre_text"]) add_line(line);
   for (const base::Json& cells : row["table"]) {

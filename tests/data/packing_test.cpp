@@ -1,15 +1,16 @@
 #include "data/packing.h"
 
-#include <gtest/gtest.h>
-
-#include <map>
-#include <numeric>
-#include <set>
-
 #include "tests/data/documents_for_tests.h"
 
 #include "base/error.h"
 #include "base/random.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <set>
 
 namespace finstill::data {
 namespace {
@@ -211,7 +212,10 @@ TEST(BestFit, RowsStayWithinTheBudgetAndWasteLittle) {
     EXPECT_LE(tokens, 64);
     used += tokens;
   }
-  EXPECT_GT(static_cast<double>(used) / static_cast<double>(64 * rows.size()), 0.95);
+  // No packing needs fewer rows than the tokens fill, or than there are documents of more than half a row.
+  const auto large = std::count_if(lengths.begin(), lengths.end(), [](std::int64_t n) { return n > 32; });
+  const std::int64_t least = std::max<std::int64_t>((used + 63) / 64, large);
+  EXPECT_LE(static_cast<std::int64_t>(rows.size()), least + least / 10);
 }
 
 TEST(BestFit, TheBestFitIsTakenAndNotTheFirst) {

@@ -1,12 +1,12 @@
 #include "data/preview.h"
 
-#include <gtest/gtest.h>
-
-#include <algorithm>
-
 #include "tests/support/temporary.h"
 
 #include "text/tokenizer.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
 
 namespace finstill::data {
 namespace {
@@ -27,7 +27,7 @@ TEST(Preview, CountsLengthsAndFaultsWithoutStoppingAtABadRow) {
   EXPECT_EQ(preview.summary.scored, 2);
   const std::string page = render_preview(preview);
   EXPECT_NE(page.find("d.jsonl:2: no trained token"), std::string::npos);
-  EXPECT_NE(page.find("\x1b[32mA<|im_end|>\x1b[0m"), std::string::npos);
+  EXPECT_NE(page.find("\x1b[32mA\x1b[0m\x1b[32m<|im_end|>\x1b[0m"), std::string::npos);
   EXPECT_EQ(preview_json(preview)["faults"].size(), 3U);
 }
 

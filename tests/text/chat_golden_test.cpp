@@ -1,12 +1,13 @@
 // Real templates against the renderings that jinja2 gave of them, as transformers configures it.
 
-#include <gtest/gtest.h>
-
 #include "tests/support/shared.h"
 #include "tests/support/temporary.h"
+
 #include "text/chat.h"
 
 #include "base/error.h"
+
+#include <gtest/gtest.h>
 
 namespace finstill::text {
 namespace {

@@ -1,10 +1,10 @@
 #include "text/chat.h"
 
-#include <gtest/gtest.h>
-
 #include "text/tokenizer.h"
 
 #include "base/error.h"
+
+#include <gtest/gtest.h>
 
 namespace finstill::text {
 namespace {
@@ -200,6 +200,20 @@ TEST(Chat, ATemplateThatNeverEndsATurnAndTheFallbackAreWarnedAbout) {
   EXPECT_EQ(
       fallback.render(std::vector<Message>{{"user", "Q"}}, {.add_generation_prompt = true}).text,
       "<|im_start|>user\nQ<|im_end|>\n<|im_start|>assistant\n");
+}
+
+TEST(Chat, AnEndOfTurnAtWhichNothingStopsIsWarnedAbout) {
+  const auto tokenizer = byte_tokenizer();
+  EXPECT_TRUE(chat_template_of(*tokenizer).warnings().empty());
+  ChatTemplate other = make("{% for m in messages %}{{ m.content }}</s>{% endfor %}");
+  other.check_end_of_turn(*tokenizer);
+  ASSERT_EQ(other.warnings().size(), 1U);
+  EXPECT_NE(other.warnings()[0].find("</s>, which is no token of this tokenizer"),
+            std::string::npos);
+  ChatTemplate start = make("{% for m in messages %}{{ m.content }}<|im_start|>{% endfor %}");
+  start.check_end_of_turn(*tokenizer);
+  ASSERT_EQ(start.warnings().size(), 1U);
+  EXPECT_NE(start.warnings()[0].find("generation does not stop there"), std::string::npos);
 }
 
 TEST(Chat, ToolArgumentsAreGivenToATemplateInTheFormThatItTakes) {

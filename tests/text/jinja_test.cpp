@@ -1,8 +1,8 @@
 #include "text/jinja.h"
 
-#include <gtest/gtest.h>
-
 #include "base/error.h"
+
+#include <gtest/gtest.h>
 
 namespace finstill::text::jinja {
 namespace {
