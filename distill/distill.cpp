@@ -1,10 +1,10 @@
-// The objective `distill`: the student's distribution is pulled towards a teacher's at every scored token,
-//   loss = mean over rows of  alpha * D * (temperature^2 if t_squared) + (1 - alpha) * cross-entropy
-// with D one of KL(teacher || student), KL(student || teacher) and the generalised Jensen-Shannon divergence.
-
-#include <memory>
-#include <optional>
-#include <string>
+// The objective `distill`: the student's distribution is pulled towards a teacher's at every scored
+// token,
+//
+//   loss = mean over rows of  alpha * D * s + (1 - alpha) * cross-entropy
+//
+// with D one of KL(teacher || student), KL(student || teacher) and the generalised Jensen-Shannon
+// divergence, and s = temperature^2 or 1.
 
 #include "data/batch.h"
 #include "distill/teacher.h"
@@ -13,6 +13,10 @@
 #include "ops/kernels.h"
 #include "ops/loss_head.h"
 #include "trainer/objective.h"
+
+#include <memory>
+#include <optional>
+#include <string>
 
 namespace finstill::distill {
 namespace {
@@ -27,15 +31,22 @@ struct DistillConfig {
 
   static void fields(base::Fields<DistillConfig>& f) {
     f.add("direction", &DistillConfig::direction,
-          "forward: KL(teacher || student), covers all that the teacher would say; reverse: KL(student || teacher), "
+          "forward: KL(teacher || student), covers all that the teacher would say; reverse: "
+          "KL(student || teacher), "
           "keeps to what the teacher surely says; jsd: between them")
         .one_of({"forward", "reverse", "jsd"});
-    f.add("beta", &DistillConfig::beta, "of jsd: beta KL(T || M) + (1 - beta) KL(S || M), M = beta T + (1 - beta) S")
+    f.add("beta", &DistillConfig::beta,
+          "of jsd: beta KL(T || M) + (1 - beta) KL(S || M), M = beta T + (1 - beta) S")
         .range(0.000001, 0.999999);
-    f.add("temperature", &DistillConfig::temperature, "both logits are divided by it in the divergence").range(0.01, 100);
-    f.add("t_squared", &DistillConfig::t_squared, "times temperature^2: keeps the gradient's scale");
-    f.add("alpha", &DistillConfig::alpha, "share of the divergence; the rest is cross-entropy").range(0, 1);
-    f.add("tokens", &DistillConfig::tokens, "rows in the loss: the trained part of conversations, or all")
+    f.add("temperature", &DistillConfig::temperature,
+          "both logits are divided by it in the divergence")
+        .range(0.01, 100);
+    f.add("t_squared", &DistillConfig::t_squared,
+          "times temperature^2: keeps the gradient's scale");
+    f.add("alpha", &DistillConfig::alpha, "share of the divergence; the rest is cross-entropy")
+        .range(0, 1);
+    f.add("tokens", &DistillConfig::tokens,
+          "rows in the loss: the trained part of conversations, or all")
         .one_of({"trained", "all"});
   }
 };
@@ -69,7 +80,9 @@ class Distill : public trainer::Objective {
 
   std::vector<trainer::Annotator*> annotators() override { return {&*teacher_}; }
 
-  trainer::Totals totals(const data::Batch& batch) const override { return trainer::scored_rows(batch); }
+  trainer::Totals totals(const data::Batch& batch) const override {
+    return trainer::scored_rows(batch);
+  }
 
   trainer::Loss operator()(const trainer::StudentOutput& student, const model::DeviceBatch& batch,
                            const trainer::Totals& global) const override {
@@ -78,8 +91,9 @@ class Distill : public trainer::Objective {
     head.valid_vocabulary = vocabulary_;
     teacher_->with_rows(batch, [&](ops::Teacher teacher) {
       teacher.head.valid_vocabulary = vocabulary_;
-      const ops::LossHeadResult result = ops::loss_head(student.hidden_TD, head, terms_, {batch.targets_T, teacher},
-                                                        trainer::mean_weights(batch, global));
+      const ops::LossHeadResult result =
+          ops::loss_head(student.hidden_TD, head, terms_, {batch.targets_T, teacher},
+                         trainer::mean_weights(batch, global));
       loss.value = result.loss;
       loss.parts["divergence"] = result.parts.divergence;
       if (terms_.ce > 0) loss.parts["cross_entropy"] = result.parts.cross_entropy;
@@ -91,11 +105,13 @@ class Distill : public trainer::Objective {
   DistillConfig config_;
   ops::LossTerms terms_;
   std::int64_t vocabulary_ = 0;
-  mutable std::optional<OnlineTeacher> teacher_;  // acquiring its head changes nothing that a caller sees
+  mutable std::optional<OnlineTeacher>
+      teacher_;  // acquiring its head changes nothing that a caller sees
 };
 
 [[maybe_unused]] const bool registered = base::Registry<trainer::Objective>::add<DistillConfig>(
-    "distill", "the distribution of a teacher, by forward or reverse KL or JSD, mixed with cross-entropy",
+    "distill",
+    "the distribution of a teacher, by forward or reverse KL or JSD, mixed with cross-entropy",
     [](const DistillConfig& config) { return std::make_unique<Distill>(config); });
 
 }  // namespace

@@ -15,7 +15,8 @@ void OnlineTeacher::annotate(model::DeviceBatch& batch) {
       model::hidden_states(opened_.model, *opened_.weights, batch, opened_.adapters.get());
 }
 
-void OnlineTeacher::with_rows(const model::DeviceBatch& batch, const std::function<void(const ops::Teacher&)>& use) {
+void OnlineTeacher::with_rows(const model::DeviceBatch& batch,
+                              const std::function<void(const ops::Teacher&)>& use) {
   model::with_head(opened_.model, *opened_.weights, [&](const ops::Head& head) {
     use({batch.columns.at(teacher_hidden), head});
   });

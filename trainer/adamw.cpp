@@ -1,17 +1,19 @@
-#include <cassert>
-#include <vector>
-
 #include "ops/adamw.h"
 #include "ops/tensor.h"
 #include "trainer/optimizer.h"
+
+#include <cassert>
+#include <vector>
 
 namespace finstill::trainer {
 
 void AdamwConfig::fields(base::Fields<AdamwConfig>& f) {
   f.add("beta1", &AdamwConfig::beta1, "decay of the running mean of gradients").range(0, 0.999999);
-  f.add("beta2", &AdamwConfig::beta2, "decay of the running mean of their squares").range(0, 0.9999999);
+  f.add("beta2", &AdamwConfig::beta2, "decay of the running mean of their squares")
+      .range(0, 0.9999999);
   f.add("epsilon", &AdamwConfig::epsilon, "added to the root of the second mean").range(0, 1);
-  f.add("weight_decay", &AdamwConfig::weight_decay, "decoupled; norms and biases do not decay").range(0, 100);
+  f.add("weight_decay", &AdamwConfig::weight_decay, "decoupled; norms and biases do not decay")
+      .range(0, 100);
 }
 
 namespace {
@@ -33,10 +35,11 @@ class Adamw : public Optimizer {
       const Shard& shard = shards[i];
       const ops::AdamwSettings settings{rate, config_.beta1, config_.beta2, config_.epsilon,
                                         shard.decays ? config_.weight_decay : 0.0};
-      const at::Tensor gradient =
-          shard.gradient.defined() ? shard.gradient : ops::zeros_like(shard.master, shard.master.scalar_type());
-      ops::adamw_step({shard.master, exp_avg_[i], exp_avg_sq_[i], shard.working}, gradient, settings, steps_,
-                      clip_scale);
+      const at::Tensor gradient = shard.gradient.defined()
+                                      ? shard.gradient
+                                      : ops::zeros_like(shard.master, shard.master.scalar_type());
+      ops::adamw_step({shard.master, exp_avg_[i], exp_avg_sq_[i], shard.working}, gradient,
+                      settings, steps_, clip_scale);
     }
   }
 

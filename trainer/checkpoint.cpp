@@ -1,14 +1,14 @@
 #include "trainer/checkpoint.h"
 
-#include <algorithm>
-#include <cassert>
-
 #include "base/error.h"
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/scalar.h"
 #include "ops/tensor.h"
+
+#include <algorithm>
+#include <cassert>
 
 namespace finstill::trainer {
 namespace {
@@ -27,7 +27,8 @@ std::string dtype_word(at::ScalarType dtype) {
 /// The number of a checkpoint's folder, or -1.
 std::int64_t step_of(const std::string& folder) {
   if (!folder.starts_with(prefix)) return -1;
-  return base::parse_integer(std::string_view(folder).substr(std::string_view(prefix).size())).value_or(-1);
+  return base::parse_integer(std::string_view(folder).substr(std::string_view(prefix).size()))
+      .value_or(-1);
 }
 
 void write_tensors(const std::filesystem::path& folder, const StateWriter& state) {
@@ -43,12 +44,13 @@ void write_tensors(const std::filesystem::path& folder, const StateWriter& state
 Json describe_files(const std::filesystem::path& folder) {
   Json files = Json::object();
   for (const std::string& name : base::files_in(folder)) {
-    files[name] = {{"bytes", std::filesystem::file_size(folder / name)}, {"sha256", base::sha256_file(folder / name)}};
+    files[name] = {{"bytes", std::filesystem::file_size(folder / name)},
+                   {"sha256", base::sha256_file(folder / name)}};
   }
   return files;
 }
 
-/// "config.learning_rate": 0.0001 there, 0.0003 here; empty when both are equal.
+/// "config.learning_rate: 0.0001 there, 0.0003 now"; empty when both are equal.
 std::string describe_difference(const Json& there, const Json& here, const std::string& path = "") {
   if (there == here) return "";
   if (!there.is_object() || !here.is_object()) {
@@ -57,7 +59,8 @@ std::string describe_difference(const Json& there, const Json& here, const std::
   const std::string stem = path.empty() ? "" : path + ".";
   for (const auto& [name, value] : there.items()) {
     const auto other = here.find(name);
-    const std::string found = describe_difference(value, other == here.end() ? Json(nullptr) : *other, stem + name);
+    const std::string found =
+        describe_difference(value, other == here.end() ? Json(nullptr) : *other, stem + name);
     if (!found.empty()) return found;
   }
   for (const auto& [name, value] : here.items()) {
@@ -69,14 +72,18 @@ std::string describe_difference(const Json& there, const Json& here, const std::
 void check_files(const std::filesystem::path& folder, const Json& manifest) {
   const std::string where = (folder / "manifest.json").string();
   const auto files = manifest.find("files");
-  if (files == manifest.end() || !files->is_object()) base::fail(ExitCode::data, "{}: no list of files", where);
+  if (files == manifest.end() || !files->is_object())
+    base::fail(ExitCode::data, "{}: no list of files", where);
   for (const auto& [name, description] : files->items()) {
     std::error_code ignored;
-    const bool same_size = std::filesystem::file_size(folder / name, ignored) ==
-                           static_cast<std::uintmax_t>(base::json_integer(description, "bytes", where));
-    if (!same_size || base::sha256_file(folder / name) != base::json_string(description, "sha256", where)) {
+    const bool same_size =
+        std::filesystem::file_size(folder / name, ignored) ==
+        static_cast<std::uintmax_t>(base::json_integer(description, "bytes", where));
+    if (!same_size ||
+        base::sha256_file(folder / name) != base::json_string(description, "sha256", where)) {
       base::fail(ExitCode::data,
-                 "{}: the checkpoint is damaged (its hash is not the one in {}); remove the folder {} to continue from "
+                 "{}: the checkpoint is damaged (its hash is not the one in {}); remove the folder "
+                 "{} to continue from "
                  "an earlier one or from the beginning",
                  (folder / name).string(), where, folder.string());
     }
@@ -87,25 +94,39 @@ void check_files(const std::filesystem::path& folder, const Json& manifest) {
 
 const Json& StateReader::part() const {
   const auto found = values_.find(part_);
-  if (found == values_.end() || !found->is_object()) base::fail(ExitCode::data, "{}: not there", where());
+  if (found == values_.end() || !found->is_object())
+    base::fail(ExitCode::data, "{}: not there", where());
   return *found;
 }
 
-std::string StateReader::where() const { return (folder_ / "state.json").string() + ": " + part_; }
+std::string StateReader::where() const {
+  return (folder_ / "state.json").string() + ": " + part_;
+}
 
-std::int64_t StateReader::integer(const std::string& name) const { return base::json_integer(part(), name, where()); }
+std::int64_t StateReader::integer(const std::string& name) const {
+  return base::json_integer(part(), name, where());
+}
 
-double StateReader::number(const std::string& name) const { return base::json_number(part(), name, where()); }
+double StateReader::number(const std::string& name) const {
+  return base::json_number(part(), name, where());
+}
 
-std::string StateReader::text(const std::string& name) const { return base::json_string(part(), name, where()); }
+std::string StateReader::text(const std::string& name) const {
+  return base::json_string(part(), name, where());
+}
 
 void StateReader::tensor(const std::string& name, const at::Tensor& target) const {
-  const base::SafetensorsEntry* entry = tensors_ ? tensors_->header().find(part_ + "/" + name) : nullptr;
-  if (entry == nullptr || entry->dtype != dtype_word(target.scalar_type()) || entry->shape != target.sizes().vec()) {
-    base::fail(ExitCode::data, "{}: tensor {}/{} is missing or has another shape; the checkpoint belongs to another model",
-               folder_.string(), part_, name);
+  const base::SafetensorsEntry* entry =
+      tensors_ ? tensors_->header().find(part_ + "/" + name) : nullptr;
+  if (entry == nullptr || entry->dtype != dtype_word(target.scalar_type()) ||
+      entry->shape != target.sizes().vec()) {
+    base::fail(
+        ExitCode::data,
+        "{}: tensor {}/{} is missing or has another shape; the checkpoint belongs to another model",
+        folder_.string(), part_, name);
   }
-  ops::copy_into(target, ops::tensor_from_bytes(tensors_->bytes(*entry), target.scalar_type(), target.sizes()));
+  ops::copy_into(target, ops::tensor_from_bytes(tensors_->bytes(*entry), target.scalar_type(),
+                                                target.sizes()));
 }
 
 std::filesystem::path Checkpoints::folder_of(std::int64_t step) const {
@@ -139,7 +160,8 @@ std::vector<std::int64_t> Checkpoints::steps() const {
   std::error_code absent;
   for (const auto& entry : std::filesystem::directory_iterator(folder_, absent)) {
     const std::int64_t step = step_of(entry.path().filename().string());
-    if (step >= 0 && std::filesystem::exists(entry.path() / "manifest.json")) complete.push_back(step);
+    if (step >= 0 && std::filesystem::exists(entry.path() / "manifest.json"))
+      complete.push_back(step);
   }
   std::sort(complete.begin(), complete.end());
   return complete;
@@ -149,10 +171,12 @@ StateReader Checkpoints::read(std::int64_t step) const {
   const std::filesystem::path folder = folder_of(step);
   const Json manifest = base::read_json(folder / "manifest.json");
   const auto key = manifest.find("key");
-  const std::string difference = describe_difference(key == manifest.end() ? Json(nullptr) : *key, key_);
+  const std::string difference =
+      describe_difference(key == manifest.end() ? Json(nullptr) : *key, key_);
   if (!difference.empty()) {
     base::fail(ExitCode::config,
-               "{}: the checkpoint was made with other settings ({}); set them back to continue, or remove {} to begin anew",
+               "{}: the checkpoint was made with other settings ({}); set them back to continue, "
+               "or remove {} to begin anew",
                folder.string(), difference, folder_.string());
   }
   check_files(folder, manifest);
@@ -160,14 +184,17 @@ StateReader Checkpoints::read(std::int64_t step) const {
           std::make_shared<base::SafetensorsFile>(folder / "tensors.safetensors")};
 }
 
-Json Checkpoints::values(std::int64_t step) const { return base::read_json(folder_of(step) / "state.json"); }
+Json Checkpoints::values(std::int64_t step) const {
+  return base::read_json(folder_of(step) / "state.json");
+}
 
 void Checkpoints::retain(const std::vector<std::int64_t>& steps) const {
   std::error_code absent;
   std::vector<std::filesystem::path> unneeded;
   for (const auto& entry : std::filesystem::directory_iterator(folder_, absent)) {
     const std::string name = entry.path().filename().string();
-    const bool needed = std::find(steps.begin(), steps.end(), step_of(name)) != steps.end();
+    const std::int64_t step = step_of(name);
+    const bool needed = step >= 0 && std::find(steps.begin(), steps.end(), step) != steps.end();
     if (name.starts_with(prefix) && !needed) unneeded.push_back(entry.path());
   }
   for (const std::filesystem::path& path : unneeded) base::remove_all(path);

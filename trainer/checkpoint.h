@@ -6,8 +6,12 @@
 //   tensors.safetensors   tensors named "part/name"
 //   manifest.json         written last: {"step", "key", "files": {name: {"bytes", "sha256"}}}
 //
-// It is written into `step-000120.partial`, synced, renamed, and its manifest added (staging file, sync, rename). A
-// folder without a valid manifest is not there: a kill at any moment leaves the previous checkpoint usable.
+// It is written into `step-000120.partial`, synced, renamed, and its manifest added (staging file,
+// sync, rename). A folder without a valid manifest is not there: a kill at any moment leaves the
+// previous checkpoint usable.
+
+#include "base/json.h"
+#include "base/safetensors.h"
 
 #include <ATen/core/Tensor.h>
 
@@ -18,20 +22,19 @@
 #include <utility>
 #include <vector>
 
-#include "base/json.h"
-#include "base/safetensors.h"
-
 namespace finstill::trainer {
 
-/// Collects the state of the parts of a training run. Tensors are kept by reference until the checkpoint is written:
-/// they must not change before that.
+/// Collects the state of the parts of a training run. Tensors are kept by reference until the
+/// checkpoint is written: they must not change before that.
 class StateWriter {
  public:
   /// Everything written from now on belongs to the part of this name.
   void begin(const std::string& part) { part_ = part; }
   void value(const std::string& name, base::Json value) { values_[part_][name] = std::move(value); }
   /// A contiguous tensor, stored bit for bit.
-  void tensor(const std::string& name, const at::Tensor& value) { tensors_.emplace_back(part_ + "/" + name, value); }
+  void tensor(const std::string& name, const at::Tensor& value) {
+    tensors_.emplace_back(part_ + "/" + name, value);
+  }
 
   const base::Json& values() const { return values_; }
   const std::vector<std::pair<std::string, at::Tensor>>& tensors() const { return tensors_; }
@@ -42,12 +45,13 @@ class StateWriter {
   std::vector<std::pair<std::string, at::Tensor>> tensors_;
 };
 
-/// The other direction. Every accessor throws Error(data) naming checkpoint, part and entry when the entry is missing or
-/// has another type, shape or dtype.
+/// The other direction. Every accessor throws Error(data) naming checkpoint, part and entry when
+/// the entry is missing or has another type, shape or dtype.
 class StateReader {
  public:
   /// `tensors` may be null: then there are none.
-  StateReader(std::filesystem::path folder, base::Json values, std::shared_ptr<const base::SafetensorsFile> tensors)
+  StateReader(std::filesystem::path folder, base::Json values,
+              std::shared_ptr<const base::SafetensorsFile> tensors)
       : folder_(std::move(folder)), values_(std::move(values)), tensors_(std::move(tensors)) {}
 
   /// Everything read from now on belongs to the part of this name.
@@ -68,8 +72,8 @@ class StateReader {
   std::string part_;
 };
 
-/// A part of a run whose state a checkpoint holds: weights, optimizer, early stop; later rollouts. A data source needs
-/// none: its batches are a function of the step.
+/// A part of a run whose state a checkpoint holds: weights, optimizer, early stop; later rollouts.
+/// A data source needs none: its batches are a function of the step.
 class Stateful {
  public:
   virtual ~Stateful() = default;
@@ -80,19 +84,21 @@ class Stateful {
 /// The checkpoints of one run, in one folder.
 class Checkpoints {
  public:
-  /// `key` is what a run must have in common with the one that wrote a checkpoint to continue it: configuration without
-  /// budgets, identities of the inputs.
-  Checkpoints(std::filesystem::path folder, base::Json key) : folder_(std::move(folder)), key_(std::move(key)) {}
+  /// `key` is what a run must have in common with the one that wrote a checkpoint to continue it:
+  /// configuration without budgets, identities of the inputs.
+  Checkpoints(std::filesystem::path folder, base::Json key)
+      : folder_(std::move(folder)), key_(std::move(key)) {}
 
-  /// Writes the state after `step` updates durably. Throws Error(io) when the disk is full: what was there before is
-  /// untouched and the partial folder removed. Writing a step again replaces it.
+  /// Writes the state after `step` updates durably. Throws Error(io) when the disk is full: what
+  /// was there before is untouched and the partial folder removed. Writing a step again replaces
+  /// it.
   void write(std::int64_t step, const StateWriter& state) const;
 
   /// Complete checkpoints in ascending order.
   std::vector<std::int64_t> steps() const;
 
-  /// Reads one. Throws Error(config) when its key differs from ours, naming the first difference, and Error(data) when
-  /// a file is damaged.
+  /// Reads one. Throws Error(config) when its key differs from ours, naming the first difference,
+  /// and Error(data) when a file is damaged.
   StateReader read(std::int64_t step) const;
   /// Its state.json alone, unchecked against the key; for what refers to other checkpoints.
   base::Json values(std::int64_t step) const;

@@ -1,11 +1,12 @@
-// The objectives `pretrain` and `sft`: cross-entropy on all tokens, or on the trained part of conversations alone.
-
-#include <memory>
+// The objectives `pretrain` and `sft`: cross-entropy on all tokens, or on the trained part of
+// conversations alone.
 
 #include "data/batch.h"
 #include "model/device_batch.h"
 #include "ops/loss_head.h"
 #include "trainer/objective.h"
+
+#include <memory>
 
 namespace finstill::trainer {
 namespace {
@@ -32,8 +33,8 @@ class CrossEntropy : public Objective {
 
   Loss operator()(const StudentOutput& student, const model::DeviceBatch& batch,
                   const Totals& global) const override {
-    const ops::LossHeadResult result =
-        ops::loss_head(student.hidden_TD, student.head, terms_, {batch.targets_T}, mean_weights(batch, global));
+    const ops::LossHeadResult result = ops::loss_head(
+        student.hidden_TD, student.head, terms_, {batch.targets_T}, mean_weights(batch, global));
     return {result.loss, {}};
   }
 
@@ -45,10 +46,13 @@ class CrossEntropy : public Objective {
 [[maybe_unused]] const bool registered =
     base::Registry<Objective>::add<CrossEntropyConfig>(
         "sft", "cross-entropy on the trained part of conversations",
-        [](const CrossEntropyConfig& config) { return std::make_unique<CrossEntropy>(config, false); }) &&
+        [](const CrossEntropyConfig& config) {
+          return std::make_unique<CrossEntropy>(config, false);
+        }) &&
     base::Registry<Objective>::add<CrossEntropyConfig>(
-        "pretrain", "cross-entropy on every token",
-        [](const CrossEntropyConfig& config) { return std::make_unique<CrossEntropy>(config, true); });
+        "pretrain", "cross-entropy on every token", [](const CrossEntropyConfig& config) {
+          return std::make_unique<CrossEntropy>(config, true);
+        });
 
 }  // namespace
 }  // namespace finstill::trainer

@@ -9,7 +9,8 @@ namespace finstill::trainer {
 namespace {
 
 /// Hidden states after the final norm, and the outputs of the tapped blocks on the way.
-at::Tensor run_student(Training& training, const model::DeviceBatch& batch, std::vector<at::Tensor>& taps_TD) {
+at::Tensor run_student(Training& training, const model::DeviceBatch& batch,
+                       std::vector<at::Tensor>& taps_TD) {
   const std::vector<int> wanted = training.objective.taps();
   taps_TD.resize(wanted.size());
   const auto collect = [&](std::int64_t block, const at::Tensor&, const at::Tensor& output_TD) {

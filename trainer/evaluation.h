@@ -1,11 +1,11 @@
 #pragma once
 
+#include "data/batch.h"
+#include "trainer/step.h"
+
 #include <map>
 #include <string>
 #include <vector>
-
-#include "data/batch.h"
-#include "trainer/step.h"
 
 namespace finstill::trainer {
 

@@ -1,12 +1,12 @@
 #include "trainer/loop.h"
 
-#include <algorithm>
-#include <chrono>
-#include <set>
-
 #include "base/error.h"
 #include "base/signals.h"
 #include "trainer/evaluation.h"
+
+#include <algorithm>
+#include <chrono>
+#include <set>
 
 namespace finstill::trainer {
 
@@ -36,11 +36,13 @@ void Loop::run() {
   resume();
   while (!is_last() && !selection_.is_exhausted()) advance();
   if (settings_.keep_state) save();
-  if (selection_.is_active() && selection_.best_step() >= 0 && selection_.best_step() != position_.step) {
+  if (selection_.is_active() && selection_.best_step() >= 0 &&
+      selection_.best_step() != position_.step) {
     StateReader state = best_.read(selection_.best_step());
     state.begin("parameters");
     training_.parameters.load(state);
   }
+  log_.flush();
   log_.finish();
 }
 
@@ -54,12 +56,15 @@ void Loop::advance() {
 
   std::map<std::string, double> evaluation;
   if (is_due(settings_.evaluate_every) || is_last()) evaluation = evaluate();
-  log_.step(result, position_, training_.source.epoch_after(position_.step), evaluation, seconds.count());
+  log_.step(result, position_, training_.source.epoch_after(position_.step), evaluation,
+            seconds.count());
 
   const bool stopping = base::stop_requested();
   if (stopping || is_due(settings_.save_every)) save();
   if (stopping) {
-    base::fail(base::ExitCode::preempted, "stopped by a signal after step {} of {}; the state is saved in {}: start again to continue",
+    base::fail(base::ExitCode::preempted,
+               "stopped by a signal after step {} of {}; the state is saved in {}: start again to "
+               "continue",
                position_.step, settings_.steps, checkpoints_.folder().string());
   }
 }
@@ -72,8 +77,8 @@ std::map<std::string, double> Loop::evaluate() {
     for (const auto& [name, value] : evaluation.parts) values["validation_" + name] = value;
   }
   for (const auto& measure : evaluations_.measures) {
-    values[measure->name()] =
-        measure->measure({training_.model, training_.weights, training_.adapters, *evaluations_.tokenizer});
+    values[measure->name()] = measure->measure(
+        {training_.model, training_.weights, training_.adapters, evaluations_.tokenizer});
   }
   const auto chosen = values.find(selection_.metric());
   if (chosen != values.end() && selection_.offer(position_.step, chosen->second)) keep_best();
@@ -110,7 +115,8 @@ void Loop::save() {
   checkpoints_.write(position_.step, state);
 
   std::vector<std::int64_t> kept = checkpoints_.steps();
-  if (static_cast<std::int64_t>(kept.size()) > settings_.keep) kept.erase(kept.begin(), kept.end() - settings_.keep);
+  if (static_cast<std::int64_t>(kept.size()) > settings_.keep)
+    kept.erase(kept.begin(), kept.end() - settings_.keep);
   checkpoints_.retain(kept);
   remove_unneeded_best();
 }
@@ -127,7 +133,8 @@ void Loop::keep_best() {
 void Loop::remove_unneeded_best() const {
   std::set<std::int64_t> needed{selection_.best_step()};
   for (const std::int64_t step : checkpoints_.steps()) {
-    needed.insert(base::json_integer(checkpoints_.values(step)["selection"], "best_step", checkpoints_.folder().string()));
+    needed.insert(base::json_integer(checkpoints_.values(step)["selection"], "best_step",
+                                     checkpoints_.folder().string()));
   }
   best_.retain({needed.begin(), needed.end()});
 }

@@ -1,17 +1,17 @@
 #pragma once
 
-#include <cstdint>
-#include <map>
-#include <memory>
-#include <string>
-#include <vector>
-
 #include "base/json.h"
 #include "trainer/checkpoint.h"
 #include "trainer/measure.h"
 #include "trainer/run_log.h"
 #include "trainer/selection.h"
 #include "trainer/step.h"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
 
 namespace finstill::trainer {
 
@@ -25,29 +25,31 @@ struct LoopSettings {
 
 /// What is evaluated beside training.
 struct Evaluations {
-  std::vector<data::Batch> validation;             ///< empty = no validation loss
+  std::vector<data::Batch> validation;  ///< empty = no validation loss
   std::vector<std::unique_ptr<Measure>> measures;
-  const text::Tokenizer* tokenizer = nullptr;      ///< for the measures
+  const text::Tokenizer* tokenizer = nullptr;  ///< for the measures
 };
 
 /// How far a run has come; part of every checkpoint.
 struct RunPosition : Stateful {
-  std::int64_t step = 0;           ///< updates behind
-  std::int64_t tokens = 0;         ///< read in all
+  std::int64_t step = 0;            ///< updates behind
+  std::int64_t tokens = 0;          ///< read in all
   std::int64_t trained_tokens = 0;  ///< of them, those in the loss
 
   void save(StateWriter& writer) const override;
   void load(StateReader& reader) override;
 };
 
-/// Repeats the step until the budget is used or early stop says so; evaluates, logs, saves, resumes.
+/// Repeats the step until the budget is used or early stop says so; evaluates, logs, saves,
+/// resumes.
 class Loop {
  public:
-  Loop(Training& training, LoopSettings settings, Evaluations evaluations, Selection selection, Checkpoints checkpoints,
-       Checkpoints best, RunLog& log);
+  Loop(Training& training, LoopSettings settings, Evaluations evaluations, Selection selection,
+       Checkpoints checkpoints, Checkpoints best, RunLog& log);
 
-  /// Continues from the newest checkpoint where there is one. On return the parameters are the result: the last ones, or the best
-  /// by the selection's metric. Throws Error(preempted) after a stop signal, with the state saved.
+  /// Continues from the newest checkpoint where there is one. On return the parameters are the
+  /// result: the last ones, or the best by the selection's metric. Throws Error(preempted) after a
+  /// stop signal, with the state saved.
   void run();
 
   const RunPosition& position() const { return position_; }

@@ -1,13 +1,13 @@
 #pragma once
 
-#include <memory>
-#include <string>
-
 #include "base/registry.h"
 #include "base/stage.h"
 #include "model/adapters.h"
 #include "model/model.h"
 #include "model/weights.h"
+
+#include <memory>
+#include <string>
 
 namespace finstill::text {
 class Tokenizer;
@@ -20,11 +20,12 @@ struct MeasuredModel {
   const model::Model& model;
   model::Weights& weights;
   const model::Adapters* adapters = nullptr;
-  const text::Tokenizer& tokenizer;
+  const text::Tokenizer* tokenizer = nullptr;  ///< set by the stage
 };
 
-/// A number that says how good a model is, taken every `evaluate_every` steps beside the validation loss: the score of a
-/// task, an exact match. `best_by` and early stop may follow any of them. Deterministic, and without effect on training.
+/// A number that says how good a model is, taken every `evaluate_every` steps beside the validation
+/// loss: the score of a task, an exact match. `best_by` and early stop may follow any of them.
+/// Deterministic, and without effect on training.
 class Measure {
  public:
   virtual ~Measure() = default;

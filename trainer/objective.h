@@ -1,7 +1,11 @@
 #pragma once
 
-// What training minimises. The step first adds up the totals of all micro-batches (and ranks), then asks for losses that
-// are already divided by them: their sum over micro-batches is the true mean, whatever the split.
+// What training minimises. The step first adds up the totals of all micro-batches (and ranks), then
+// asks for losses that are already divided by them: their sum over micro-batches is the true mean,
+// whatever the split.
+
+#include "base/registry.h"
+#include "base/stage.h"
 
 #include <ATen/core/Tensor.h>
 
@@ -11,9 +15,6 @@
 #include <span>
 #include <string>
 #include <vector>
-
-#include "base/registry.h"
-#include "base/stage.h"
 
 namespace finstill::data {
 struct Batch;
@@ -30,7 +31,7 @@ namespace finstill::trainer {
 /// Sums over micro-batches (later over ranks) that normalise a loss.
 struct Totals {
   double weight = 0;                ///< of the rows in the loss: the loss is a sum divided by this
-  std::int64_t trained_tokens = 0;   ///< rows with a weight above 0
+  std::int64_t trained_tokens = 0;  ///< rows with a weight above 0
   std::int64_t tokens = 0;          ///< all rows: what the step costs
 
   Totals& operator+=(const Totals& other);
@@ -38,17 +39,20 @@ struct Totals {
 
 /// What the student computed for one micro-batch of T rows.
 struct StudentOutput {
-  const at::Tensor& hidden_TD;          ///< after the final norm; the loss is differentiable in it
-  const ops::Head& head;                ///< its weights are leaves when they are trained
-  std::span<const at::Tensor> taps_TD;  ///< outputs of the blocks that Objective::taps names, in that order
+  const at::Tensor& hidden_TD;  ///< after the final norm; the loss is differentiable in it
+  const ops::Head& head;        ///< its weights are leaves when they are trained
+  std::span<const at::Tensor>
+      taps_TD;  ///< outputs of the blocks that Objective::taps names, in that order
 };
 
 struct Loss {
-  at::Tensor value;                     ///< scalar, differentiable: this micro-batch's share of the mean
-  std::map<std::string, double> parts;  ///< named shares of the same mean, for the log: "cross_entropy", "divergence"
+  at::Tensor value;  ///< scalar, differentiable: this micro-batch's share of the mean
+  std::map<std::string, double>
+      parts;  ///< named shares of the same mean, for the log: "cross_entropy", "divergence"
 };
 
-/// Adds columns to a batch before the student runs: an online teacher, a reference model, old log-probabilities.
+/// Adds columns to a batch before the student runs: an online teacher, a reference model, old
+/// log-probabilities.
 class Annotator {
  public:
   virtual ~Annotator() = default;
@@ -84,7 +88,8 @@ class Objective {
                           const Totals& global) const = 0;
 };
 
-/// The totals of a whole step. They come first: with them every micro-batch's loss is a share of the true mean.
+/// The totals of a whole step. They come first: with them every micro-batch's loss is a share of
+/// the true mean.
 Totals add_totals(const Objective& objective, const std::vector<data::Batch>& batches);
 
 /// The batch as tensors, with what the objective's annotators add.

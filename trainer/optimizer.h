@@ -1,22 +1,24 @@
 #pragma once
 
+#include "base/registry.h"
+#include "trainer/checkpoint.h"
+
 #include <ATen/core/Tensor.h>
 
 #include <memory>
 #include <span>
 #include <string>
 
-#include "base/registry.h"
-#include "trainer/checkpoint.h"
-
 namespace finstill::trainer {
 
-/// A flat piece of the trained weights: the float32 truth, the copy that the model computes with, the sum of the
-/// gradients. One process owns whole parameters; a sharded run owns slices of them, behind the same interface.
+/// A flat piece of the trained weights: the float32 truth, the copy that the model computes with,
+/// the sum of the gradients. One process owns whole parameters; a sharded run owns slices of them,
+/// behind the same interface.
 struct Shard {
   std::string name;     ///< of the parameter, as in the model folder
   at::Tensor master;    ///< [n] float32; updated in place
-  at::Tensor working;   ///< [n] what the model reads, rounded from master; undefined = the model reads master
+  at::Tensor working;   ///< [n] what the model reads, rounded from master; undefined = the model
+                        ///< reads master
   at::Tensor gradient;  ///< [n] float32, summed over the step's micro-batches; undefined = zero
   bool decays = true;   ///< weight decay applies: matrices; norms and biases do not decay
 };

@@ -1,15 +1,16 @@
 #include "trainer/parameters.h"
 
-#include <cassert>
-
 #include "ops/embedding.h"
 #include "ops/gradient.h"
 #include "ops/tensor.h"
 
+#include <cassert>
+
 namespace finstill::trainer {
 namespace {
 
-/// A view of the storage: updating the shard updates the tensor that the model reads or writes to disk.
+/// A view of the storage: updating the shard updates the tensor that the model reads or writes to
+/// disk.
 at::Tensor flat(const at::Tensor& tensor) {
   assert(tensor.is_contiguous());
   return ops::detached(tensor).view(-1);
@@ -35,7 +36,8 @@ Parameters Parameters::all_weights(std::shared_ptr<model::DenseWeights> truth,
   return parameters;
 }
 
-Parameters Parameters::of_adapters(std::shared_ptr<model::LoraAdapters> adapters, std::int64_t blocks) {
+Parameters Parameters::of_adapters(std::shared_ptr<model::LoraAdapters> adapters,
+                                   std::int64_t blocks) {
   Parameters parameters;
   std::size_t next = 0;
   for (std::int64_t block = 0; block < blocks; ++block) {
@@ -81,7 +83,8 @@ void Parameters::add(model::Unit unit, std::span<const at::Tensor> gradients, st
     assert(gradients[i].numel() == shard.master.numel());
     if (shard.gradient.defined()) {
       ops::accumulate(shard.gradient, gradients[i].reshape(-1));
-    } else if (gradients[i].scalar_type() == shard.master.scalar_type() && is_sole_owner(gradients[i])) {
+    } else if (gradients[i].scalar_type() == shard.master.scalar_type() &&
+               is_sole_owner(gradients[i])) {
       shard.gradient = gradients[i].view(-1);
     } else {
       shard.gradient = ops::clone(ops::cast(gradients[i], shard.master.scalar_type())).view(-1);
@@ -91,7 +94,8 @@ void Parameters::add(model::Unit unit, std::span<const at::Tensor> gradients, st
 
 void Parameters::add_lookup(const at::Tensor& ids_T, const at::Tensor& gradient_TD, std::int64_t) {
   Shard& shard = shards_[ranges_.at(model::Unit::embedding()).first];
-  if (!shard.gradient.defined()) shard.gradient = ops::zeros_like(shard.master, shard.master.scalar_type());
+  if (!shard.gradient.defined())
+    shard.gradient = ops::zeros_like(shard.master, shard.master.scalar_type());
   ops::add_embedding_gradient(shard.gradient.view({-1, gradient_TD.size(1)}), ids_T, gradient_TD);
 }
 

@@ -1,18 +1,21 @@
 #include "trainer/run_log.h"
 
-#include <cmath>
-
 #include "base/error.h"
 #include "base/file.h"
 #include "trainer/loop.h"
+
+#include <cmath>
 
 namespace finstill::trainer {
 namespace {
 
 /// JSON has no NaN: a value that is none becomes null.
-base::Json number(double value) { return std::isfinite(value) ? base::Json(value) : base::Json(nullptr); }
+base::Json number(double value) {
+  return std::isfinite(value) ? base::Json(value) : base::Json(nullptr);
+}
 
-/// A run that continues with a larger budget has another config than the one that its file begins with.
+/// A run that continues with a larger budget has another config than the one that its file begins
+/// with.
 void replace_config(const std::filesystem::path& folder, const base::Json& config) {
   const std::filesystem::path file = folder / "metrics.jsonl";
   if (!std::filesystem::exists(file)) return;
@@ -54,10 +57,10 @@ void RunLog::step(const StepResult& result, const RunPosition& position, double 
   files_->write_timing(position.step, seconds, rate, base::memory_peak_bytes());
   seconds_ += seconds;
   tokens_ += result.totals.tokens;
-  last_loss_ = result.loss;
 
-  std::string note = fmt::format("loss {:.4f}, norm {:.3g}, rate {:.3g}, {} tokens/s", result.loss,
-                                 result.gradient_norm, result.learning_rate, base::show_count(rate));
+  std::string note =
+      fmt::format("loss {:.4f}, norm {:.3g}, rate {:.3g}, {} tokens/s", result.loss,
+                  result.gradient_norm, result.learning_rate, base::show_count(rate));
   for (const auto& [name, value] : evaluation) note += fmt::format(", {} {:.4f}", name, value);
   progress_.update(position.step, note);
   if (std::chrono::steady_clock::now() - flushed_ > std::chrono::seconds(1)) flush();

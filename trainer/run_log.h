@@ -1,16 +1,16 @@
 #pragma once
 
+#include "base/json.h"
+#include "base/metrics.h"
+#include "base/progress.h"
+#include "trainer/step.h"
+
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
-
-#include "base/json.h"
-#include "base/metrics.h"
-#include "base/progress.h"
-#include "trainer/step.h"
 
 namespace finstill::trainer {
 
@@ -26,7 +26,8 @@ class RunLog {
   /// Opens the files, keeping what they hold up to `position`, and begins the progress of `steps`.
   void begin(std::int64_t position, std::int64_t steps);
 
-  /// One line in each file, seen by readers of the file within a second or at the next step. `evaluation`: what was measured after the step, often nothing.
+  /// One line in each file; readers of the files see it within a second or at the next step.
+  /// `evaluation`: what was measured after the step, often nothing.
   void step(const StepResult& result, const RunPosition& position, double epoch,
             const std::map<std::string, double>& evaluation, double seconds);
 
@@ -37,7 +38,6 @@ class RunLog {
   /// Of the steps of this process, without evaluation and saving.
   double seconds() const { return seconds_; }
   std::int64_t tokens() const { return tokens_; }
-  double last_loss() const { return last_loss_; }
 
  private:
   std::filesystem::path folder_;
@@ -47,7 +47,6 @@ class RunLog {
   std::chrono::steady_clock::time_point flushed_;
   double seconds_ = 0;
   std::int64_t tokens_ = 0;
-  double last_loss_ = 0;
 };
 
 }  // namespace finstill::trainer

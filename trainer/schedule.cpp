@@ -22,7 +22,9 @@ double progress(double step, const ScheduleSpan& span) {
 }
 
 /// Lifts a factor in 0..1 so that it never falls below `floor`.
-double lift(double factor, double floor) { return std::max(0.0, factor) * (1 - floor) + floor; }
+double lift(double factor, double floor) {
+  return std::max(0.0, factor) * (1 - floor) + floor;
+}
 
 double half_cosine(double progress, double cycles = 0.5) {
   return 0.5 * (1 + std::cos(std::numbers::pi * 2 * cycles * progress));
@@ -38,7 +40,8 @@ struct LinearConfig {
   double min_ratio = 0;
 
   static void fields(base::Fields<LinearConfig>& f) {
-    f.add("min_ratio", &LinearConfig::min_ratio, "the last rate as a share of the base rate").range(0, 1);
+    f.add("min_ratio", &LinearConfig::min_ratio, "the last rate as a share of the base rate")
+        .range(0, 1);
   }
 };
 
@@ -59,8 +62,10 @@ struct CosineConfig {
   bool count_from_one = false;
 
   static void fields(base::Fields<CosineConfig>& f) {
-    f.add("min_ratio", &CosineConfig::min_ratio, "the last rate as a share of the base rate").range(0, 1);
-    f.add("cycles", &CosineConfig::cycles, "waves from warm-up to end; 0.5 falls once").range(0, 1000);
+    f.add("min_ratio", &CosineConfig::min_ratio, "the last rate as a share of the base rate")
+        .range(0, 1);
+    f.add("cycles", &CosineConfig::cycles, "waves from warm-up to end; 0.5 falls once")
+        .range(0, 1000);
     f.add("count_from_one", &CosineConfig::count_from_one,
           "treat the first step as step 1, so that its rate is not 0");
   }
@@ -82,7 +87,8 @@ struct RestartsConfig {
   std::int64_t cycles = 1;
 
   static void fields(base::Fields<RestartsConfig>& f) {
-    f.add("cycles", &RestartsConfig::cycles, "falls from the base rate to 0, one after the other").range(1, 1e6);
+    f.add("cycles", &RestartsConfig::cycles, "falls from the base rate to 0, one after the other")
+        .range(1, 1e6);
   }
 };
 
@@ -104,7 +110,8 @@ struct PolynomialConfig {
   double end_rate = 1e-7;
 
   static void fields(base::Fields<PolynomialConfig>& f) {
-    f.add("power", &PolynomialConfig::power, "exponent of the remaining share; 1 is linear").range(0, 100);
+    f.add("power", &PolynomialConfig::power, "exponent of the remaining share; 1 is linear")
+        .range(0, 100);
     f.add("end_rate", &PolynomialConfig::end_rate, "the last rate, absolute").range(0, 1e6);
   }
 };
@@ -128,7 +135,8 @@ struct InverseSqrtConfig {
 
   static void fields(base::Fields<InverseSqrtConfig>& f) {
     f.add("timescale", &InverseSqrtConfig::timescale,
-          "steps after which the rate has halved twice over; 0 = the warm-up's length, or 10000 without one")
+          "steps after which the rate has halved twice over; 0 = the warm-up's length, or 10000 "
+          "without one")
         .range(0, 1e12);
   }
 };
@@ -155,10 +163,13 @@ struct WsdConfig {
   double min_ratio = 0;
 
   static void fields(base::Fields<WsdConfig>& f) {
-    f.add("decay_share", &WsdConfig::decay_share, "share of all steps in which the rate falls").range(0, 1);
-    f.add("decay_steps", &WsdConfig::decay_steps, "the same in steps; wins over decay_share").range(0, 1e12);
+    f.add("decay_share", &WsdConfig::decay_share, "share of all steps in which the rate falls")
+        .range(0, 1);
+    f.add("decay_steps", &WsdConfig::decay_steps, "the same in steps; wins over decay_share")
+        .range(0, 1e12);
     f.add("decay", &WsdConfig::decay, "shape of the fall").one_of({"linear", "cosine", "1-sqrt"});
-    f.add("min_ratio", &WsdConfig::min_ratio, "first and last rate as a share of the base rate").range(0, 1);
+    f.add("min_ratio", &WsdConfig::min_ratio, "first and last rate as a share of the base rate")
+        .range(0, 1);
   }
 };
 
@@ -169,9 +180,10 @@ struct WsdSchedule : Schedule {
     if (step < span.warmup_steps) {
       return lift(warmup(static_cast<double>(step), span), config.min_ratio);
     }
-    const std::int64_t wanted = config.decay_steps.value_or(
-        static_cast<std::int64_t>(std::llround(config.decay_share * static_cast<double>(span.steps))));
-    const std::int64_t length = std::clamp<std::int64_t>(wanted, 0, std::max<std::int64_t>(0, span.steps - span.warmup_steps));
+    const std::int64_t wanted = config.decay_steps.value_or(static_cast<std::int64_t>(
+        std::llround(config.decay_share * static_cast<double>(span.steps))));
+    const std::int64_t length = std::clamp<std::int64_t>(
+        wanted, 0, std::max<std::int64_t>(0, span.steps - span.warmup_steps));
     const std::int64_t start = span.steps - length;
     if (step < start) return 1;
     if (step >= span.steps) return config.min_ratio;
@@ -185,6 +197,9 @@ struct WsdSchedule : Schedule {
   WsdConfig config;
 };
 
+[[maybe_unused]] const bool listed =
+    base::list_registry<Schedule>("schedule", "how the learning rate changes over a run");
+
 template <typename Made, typename Config>
 std::unique_ptr<Schedule> make(const Config& config) {
   return std::make_unique<Made>(config);
@@ -192,15 +207,19 @@ std::unique_ptr<Schedule> make(const Config& config) {
 
 using Schedules = base::Registry<Schedule>;
 [[maybe_unused]] const bool registered =
-    Schedules::add<base::NoConfig>("constant", "the base rate after the warm-up",
-                                   [](const base::NoConfig&) { return std::make_unique<ConstantSchedule>(); }) &&
-    Schedules::add<LinearConfig>("linear", "falls in a straight line", make<LinearSchedule, LinearConfig>) &&
-    Schedules::add<CosineConfig>("cosine", "falls along half a cosine", make<CosineSchedule, CosineConfig>) &&
+    Schedules::add<base::NoConfig>(
+        "constant", "the base rate after the warm-up",
+        [](const base::NoConfig&) { return std::make_unique<ConstantSchedule>(); }) &&
+    Schedules::add<LinearConfig>("linear", "falls in a straight line",
+                                 make<LinearSchedule, LinearConfig>) &&
+    Schedules::add<CosineConfig>("cosine", "falls along half a cosine",
+                                 make<CosineSchedule, CosineConfig>) &&
     Schedules::add<RestartsConfig>("cosine_restarts", "falls along half a cosine, several times",
                                    make<RestartsSchedule, RestartsConfig>) &&
     Schedules::add<PolynomialConfig>("polynomial", "falls with a power of the remaining share",
                                      make<PolynomialSchedule, PolynomialConfig>) &&
-    Schedules::add<InverseSqrtConfig>("inverse_sqrt", "falls with the root of the step, without an end",
+    Schedules::add<InverseSqrtConfig>("inverse_sqrt",
+                                      "falls with the root of the step, without an end",
                                       make<InverseSqrtSchedule, InverseSqrtConfig>) &&
     Schedules::add<WsdConfig>("wsd", "warm-up, stable, decay", make<WsdSchedule, WsdConfig>);
 

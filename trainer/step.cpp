@@ -1,20 +1,21 @@
 #include "trainer/step.h"
 
-#include <cmath>
-#include <span>
-
 #include "base/error.h"
 #include "model/backward.h"
 #include "model/device_batch.h"
 #include "ops/adamw.h"
 #include "ops/tensor.h"
 
+#include <cmath>
+#include <span>
+
 namespace finstill::trainer {
 namespace {
 
 double forward_backward(Training& training, const data::Batch& batch, StepResult& result) {
   const model::DeviceBatch loaded = load_batch(training.objective, batch);
-  const auto loss = [&](const at::Tensor& hidden_TD, const ops::Head& head, std::span<const at::Tensor> taps_TD) {
+  const auto loss = [&](const at::Tensor& hidden_TD, const ops::Head& head,
+                        std::span<const at::Tensor> taps_TD) {
     const Loss made = training.objective({hidden_TD, head, taps_TD}, loaded, result.totals);
     for (const auto& [name, value] : made.parts) result.parts[name] += value;
     return made.value;
@@ -24,7 +25,8 @@ double forward_backward(Training& training, const data::Batch& batch, StepResult
   options.adapters = training.adapters;
   options.micro_batch = result.micro_batches++;
   options.taps = training.objective.taps();
-  return model::forward_backward(training.model, training.weights, loaded, loss, training.parameters, options);
+  return model::forward_backward(training.model, training.weights, loaded, loss,
+                                 training.parameters, options);
 }
 
 void update(Training& training, const StepResult& result) {
@@ -40,7 +42,8 @@ std::string name_documents(const Training& training, std::span<const data::Batch
     for (const std::int64_t id : batch.document_ids) {
       if (++count > most) continue;
       const bool known = id >= 0 && id < static_cast<std::int64_t>(training.documents.size());
-      names += (names.empty() ? "" : ", ") + (known ? training.documents[id] : "row " + std::to_string(id));
+      names += (names.empty() ? "" : ", ") +
+               (known ? training.documents[id] : "row " + std::to_string(id));
     }
   }
   return count > most ? fmt::format("{} and {} more", names, count - most) : names;
@@ -51,7 +54,8 @@ bool refuse_non_finite(const Training& training, const StepResult& result, std::
                        std::span<const data::Batch> batches) {
   if (training.settings.non_finite == NonFinite::skip) return true;
   base::fail(base::ExitCode::data,
-             "step {}: the {} is not a finite number (documents {}); look at these documents, lower learning_rate "
+             "step {}: the {} is not a finite number (documents {}); look at these documents, "
+             "lower learning_rate "
              "({:g} here), or set non_finite: skip",
              result.step + 1, what, name_documents(training, batches), result.learning_rate);
 }

@@ -1,10 +1,5 @@
 #pragma once
 
-#include <cstdint>
-#include <map>
-#include <string>
-#include <vector>
-
 #include "data/batch.h"
 #include "model/adapters.h"
 #include "model/model.h"
@@ -14,11 +9,17 @@
 #include "trainer/parameters.h"
 #include "trainer/schedule.h"
 
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
 namespace finstill::trainer {
 
 /// What becomes of a step whose loss or gradient is not finite.
 enum class NonFinite {
-  stop,  ///< Error(data) that names the step and its documents; the weights are those of the step before
+  stop,  ///< Error(data) that names the step and its documents; the weights are those of the step
+         ///< before
   skip,  ///< no update; the step is logged as skipped
 };
 
@@ -52,11 +53,11 @@ struct StepResult {
   double learning_rate = 0;
   std::int64_t micro_batches = 0;
   Totals totals;
-  bool skipped = false;              ///< nothing was updated
+  bool skipped = false;  ///< nothing was updated
 };
 
-/// One optimizer step: load, forward and backward, update. A step without a scored token is skipped; a loss or gradient that
-/// is not finite is treated as NonFinite says.
+/// One optimizer step: load, forward and backward, update. A step without a scored token is
+/// skipped; a loss or gradient that is not finite is treated as NonFinite says.
 StepResult train_step(Training& training, std::int64_t step);
 
 }  // namespace finstill::trainer

@@ -1,8 +1,5 @@
 #include "trainer/train.h"
 
-#include <cmath>
-#include <set>
-
 #include "base/artifact.h"
 #include "base/error.h"
 #include "base/metrics.h"
@@ -14,15 +11,21 @@
 #include "trainer/trainee.h"
 #include "trainer/training_data.h"
 
+#include <cmath>
+#include <set>
+
 namespace finstill::trainer {
 namespace {
 
 constexpr const char* checkpoint_folder = "checkpoints";
 
-/// What two runs must share so that one may continue the other: all but the budget and what only looks on.
-base::Json checkpoint_key(TrainConfig config, const base::StageContext& context, std::uint64_t seed, at::ScalarType dtype) {
-  static const std::set<std::string> free = {"steps",   "tokens",     "epochs",     "evaluate_every", "measures", "best_by",
-                                             "early_stop", "keep_state", "save_dtype"};
+/// What two runs must share so that one may continue the other: all but the budget and what only
+/// looks on.
+base::Json checkpoint_key(TrainConfig config, const base::StageContext& context, std::uint64_t seed,
+                          at::ScalarType dtype) {
+  static const std::set<std::string> free = {"steps",          "tokens",     "epochs",
+                                             "evaluate_every", "measures",   "best_by",
+                                             "early_stop",     "keep_state", "save_dtype"};
   base::Json fields = base::write_config(config, base::Include::results);
   for (const std::string& name : free) fields.erase(name);
   return {{"config", fields},
@@ -42,7 +45,8 @@ Selection selection_of(const TrainConfig& config) {
 }
 
 ScheduleSpan span_of(const TrainConfig& config, std::int64_t steps) {
-  const auto share = static_cast<std::int64_t>(std::llround(config.warmup_share * static_cast<double>(steps)));
+  const auto share =
+      static_cast<std::int64_t>(std::llround(config.warmup_share * static_cast<double>(steps)));
   return {config.learning_rate, steps, config.warmup_steps.value_or(share)};
 }
 
@@ -51,16 +55,20 @@ LoopSettings loop_settings(const TrainConfig& config, std::int64_t steps) {
 }
 
 StepSettings step_settings(const TrainConfig& config) {
-  return {config.clip, config.recompute, config.non_finite == "skip" ? NonFinite::skip : NonFinite::stop};
+  return {config.clip, config.recompute,
+          config.non_finite == "skip" ? NonFinite::skip : NonFinite::stop};
 }
 
-void tell(const TrainingData& data, const Trainee& trainee, at::ScalarType dtype, base::ProgressSink& progress) {
+void tell(const TrainingData& data, const Trainee& trainee, at::ScalarType dtype,
+          base::ProgressSink& progress) {
   progress.say("data: " + data.summary.line());
   for (const std::string& warning : data.summary.warnings) progress.say("warning: " + warning);
   if (!data.validation.empty()) progress.say("validation: " + data.validation_summary.line());
-  progress.say(fmt::format("training {} of {} numbers in {}", base::show_count(static_cast<double>(trainee.parameters.count())),
-                           base::show_count(static_cast<double>(trainee.model.config().parameter_count())),
-                           ops::dtype_name(dtype)));
+  progress.say(
+      fmt::format("training {} of {} numbers in {}",
+                  base::show_count(static_cast<double>(trainee.parameters.count())),
+                  base::show_count(static_cast<double>(trainee.model.config().parameter_count())),
+                  ops::dtype_name(dtype)));
 }
 
 base::Json observe(const Loop& loop, const RunLog& log, const TrainingData& data) {
@@ -68,7 +76,8 @@ base::Json observe(const Loop& loop, const RunLog& log, const TrainingData& data
                       {"training_tokens", loop.position().tokens},
                       {"trained_tokens", loop.position().trained_tokens},
                       {"training_seconds", log.seconds()},
-                      {"tokens_per_second", log.seconds() > 0 ? static_cast<double>(log.tokens()) / log.seconds() : 0.0},
+                      {"tokens_per_second",
+                       log.seconds() > 0 ? static_cast<double>(log.tokens()) / log.seconds() : 0.0},
                       {"memory_peak_bytes", base::memory_peak_bytes()},
                       {"data", data.summary.to_json()}};
   if (loop.selection().best_step() >= 0) {
@@ -91,59 +100,39 @@ void train(const TrainConfig& config, base::StageContext& context) {
   objective->prepare({config.model.path, config.teacher.path, context.runtime});
   Trainee trainee = open_trainee(config, dtype, seed, context.directory);
   const auto tokenizer = text::load_tokenizer(trainee.folders.tokenizer);
-  const TrainingData data = load_training_data(config, *tokenizer, trainee.model.config().vocabulary_size,
-                                               objective->scores_all_tokens(), seed);
+  const TrainingData data =
+      load_training_data(config, *tokenizer, trainee.model.config().vocabulary_size,
+                         objective->scores_all_tokens(), seed);
   tell(data, trainee, dtype, *context.progress);
 
-  const std::unique_ptr<Optimizer> optimizer = make_adamw(config.adamw, trainee.parameters.shards());
+  const std::unique_ptr<Optimizer> optimizer =
+      make_adamw(config.adamw, trainee.parameters.shards());
   const std::unique_ptr<Schedule> schedule =
       config.schedule.empty() ? base::Registry<Schedule>::make("linear") : config.schedule.make();
-  Training training{trainee.model, *trainee.working, trainee.adapters.get(), *data.source, data.documents, *objective,
-                    trainee.parameters, *optimizer, *schedule, span_of(config, data.steps), step_settings(config)};
+  Training training{trainee.model,
+                    *trainee.working,
+                    trainee.adapters.get(),
+                    *data.source,
+                    data.documents,
+                    *objective,
+                    trainee.parameters,
+                    *optimizer,
+                    *schedule,
+                    span_of(config, data.steps),
+                    step_settings(config)};
 
   Evaluations evaluations{data.validation, {}, tokenizer.get()};
   for (const auto& choice : config.measures) evaluations.measures.push_back(choice.make());
   const base::Json key = checkpoint_key(config, context, seed, dtype);
   const std::filesystem::path saved = context.directory / checkpoint_folder;
-  RunLog log(context.directory, base::write_config(config, base::Include::results), *context.progress);
-  Loop loop(training, loop_settings(config, data.steps), std::move(evaluations), selection_of(config),
-            Checkpoints(saved, key), Checkpoints(saved / "best", key), log);
+  RunLog log(context.directory, base::write_config(config, base::Include::results),
+             *context.progress);
+  Loop loop(training, loop_settings(config, data.steps), std::move(evaluations),
+            selection_of(config), Checkpoints(saved, key), Checkpoints(saved / "best", key), log);
   loop.run();
 
   save_trainee(trainee, config, context.directory);
   context.observed.update(observe(loop, log, data));
 }
 
-namespace {
-
-class TrainStage : public base::Stage {
- public:
-  explicit TrainStage(const TrainConfig& config) : config_(config) {}
-
-  std::string artifact_kind() const override { return "train"; }
-  bool computes() const override { return true; }
-  std::vector<std::string> budget_fields() const override { return {"steps", "tokens", "epochs"}; }
-  void check() const override { config_.check(); }
-  void run(base::StageContext& context) const override { train(config_, context); }
-
-  base::StagePlan plan() const override {
-    base::StagePlan plan;
-    if (config_.tokens) plan.training_tokens = *config_.tokens;
-    if (config_.steps) plan.training_tokens = *config_.steps * config_.batch_tokens;
-    if (config_.epochs) plan.note = fmt::format("{} epochs", *config_.epochs);
-    return plan;
-  }
-
- private:
-  TrainConfig config_;
-};
-
-[[maybe_unused]] const bool registered = base::Registry<base::Stage>::add<TrainConfig>(
-    "train", "trains a model or a LoRA adapter", [](const TrainConfig& config) { return std::make_unique<TrainStage>(config); });
-[[maybe_unused]] const bool schedules_listed =
-    base::list_registry<Schedule>("schedule", "how the learning rate changes over a run");
-[[maybe_unused]] const bool measures_listed =
-    base::list_registry<Measure>("measure", "numbers taken of a model while it trains");
-
-}  // namespace
 }  // namespace finstill::trainer

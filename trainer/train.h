@@ -4,14 +4,9 @@
 //
 //   <artifact>/model/         Hugging Face folder
 //   <artifact>/adapter/       instead of model/ when `lora` is given: PEFT's adapter folder
-//   <artifact>/metrics.jsonl  deterministic; one line a step, the values of evaluations in the line of their step
-//   <artifact>/timing.jsonl   seconds, tokens per second, memory
+//   <artifact>/metrics.jsonl  deterministic; one line a step, the values of evaluations in the line
+//   of their step <artifact>/timing.jsonl   seconds, tokens per second, memory
 //   <artifact>/checkpoints/   while unfinished; afterwards only with `keep_state`
-
-#include <cstdint>
-#include <optional>
-#include <string>
-#include <vector>
 
 #include "base/fields.h"
 #include "base/registry.h"
@@ -20,6 +15,11 @@
 #include "trainer/objective.h"
 #include "trainer/optimizer.h"
 #include "trainer/schedule.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace finstill::trainer {
 
@@ -73,12 +73,13 @@ struct TrainConfig {
   std::string save_dtype = "float32";
 
   static void fields(base::Fields<TrainConfig>& f);
-  /// What the fields say together: one budget, a batch that holds a row, a teacher where one is wanted, a metric that will
-  /// be there. Throws Error(config).
+  /// What the fields say together: one budget, a batch that holds a row, a teacher where one is
+  /// wanted, a metric that will be there. Throws Error(config).
   void check() const;
 };
 
-/// Runs the stage: on return `context.directory` holds everything but the manifest. Continues from a checkpoint found there.
+/// Runs the stage: on return `context.directory` holds everything but the manifest. Continues from
+/// a checkpoint found there.
 void train(const TrainConfig& config, base::StageContext& context);
 
 }  // namespace finstill::trainer

@@ -1,37 +1,46 @@
-#include <algorithm>
-#include <string>
-
 #include "base/error.h"
 #include "trainer/train.h"
+
+#include <algorithm>
+#include <string>
 
 namespace finstill::trainer {
 
 void LoraSettings::fields(base::Fields<LoraSettings>& f) {
   f.add("rank", &LoraSettings::rank, "inner width of an adapter").range(1, 4096);
-  f.add("alpha", &LoraSettings::alpha, "an adapter's output is scaled by alpha / rank").range(0, 1e6);
+  f.add("alpha", &LoraSettings::alpha, "an adapter's output is scaled by alpha / rank")
+      .range(0, 1e6);
   f.add("rslora", &LoraSettings::rslora, "scale by alpha / sqrt(rank) instead");
-  f.add("targets", &LoraSettings::targets, "linear maps by name (q_proj, down_proj, ...), or all-linear");
-  f.add("dropout", &LoraSettings::dropout, "only 0: adapters are trained without dropout").range(0, 0);
+  f.add("targets", &LoraSettings::targets,
+        "linear maps by name (q_proj, down_proj, ...), or all-linear");
+  f.add("dropout", &LoraSettings::dropout, "only 0: adapters are trained without dropout")
+      .range(0, 0);
 }
 
 namespace {
 
 void data_fields(base::Fields<TrainConfig>& f) {
-  f.add("data", &TrainConfig::data, "what to learn: examples, a corpus, or a JSON or JSONL file or folder").required();
+  f.add("data", &TrainConfig::data,
+        "what to learn: examples, a corpus, or a JSON or JSONL file or folder")
+      .required();
   f.add("split", &TrainConfig::split, "part of `data`, where it has parts");
-  f.add("max_records", &TrainConfig::max_records, "only the first records of `data`; 0 = all").range(0, 1e12);
+  f.add("max_records", &TrainConfig::max_records, "only the first records of `data`; 0 = all")
+      .range(0, 1e12);
   f.add("validation", &TrainConfig::validation, "data for the validation loss");
-  f.add("validation_split", &TrainConfig::validation_split, "part of `validation`, where it has parts");
+  f.add("validation_split", &TrainConfig::validation_split,
+        "part of `validation`, where it has parts");
   f.add("validation_share", &TrainConfig::validation_share,
         "without `validation`: share of `data` held out, chosen by each record's id")
       .range(0, 0.9);
   f.add("packing", &TrainConfig::packing,
         "best_fit: whole documents that do not see each other; concatenate: a stream cut into rows")
       .one_of({"best_fit", "concatenate"});
-  f.add("max_length", &TrainConfig::max_length, "tokens of a row, and so of the longest document").range(2, 1 << 24);
+  f.add("max_length", &TrainConfig::max_length, "tokens of a row, and so of the longest document")
+      .range(2, 1 << 24);
   f.add("truncation", &TrainConfig::truncation, "what becomes of longer documents")
       .one_of({"cut", "drop", "error"});
-  f.add("batch_tokens", &TrainConfig::batch_tokens, "most tokens of a step: batch_tokens / max_length rows")
+  f.add("batch_tokens", &TrainConfig::batch_tokens,
+        "most tokens of a step: batch_tokens / max_length rows")
       .range(2, 1 << 30);
   f.add("micro_batch_tokens", &TrainConfig::micro_batch_tokens,
         "most tokens computed at once, for memory; 0 = the whole step")
@@ -40,16 +49,20 @@ void data_fields(base::Fields<TrainConfig>& f) {
 }
 
 void optimization_fields(base::Fields<TrainConfig>& f) {
-  f.add("steps", &TrainConfig::steps, "updates; one of steps, tokens and epochs is given").range(1, 1e12);
+  f.add("steps", &TrainConfig::steps, "updates; one of steps, tokens and epochs is given")
+      .range(1, 1e12);
   f.add("tokens", &TrainConfig::tokens, "most tokens read in all").range(1, 1e15);
   f.add("epochs", &TrainConfig::epochs, "passes over the data").range(1, 1e6);
   f.add("learning_rate", &TrainConfig::learning_rate, "the highest rate").range(0, 10);
   f.add("schedule", &TrainConfig::schedule, "how the rate falls; linear when not given");
-  f.add("warmup_steps", &TrainConfig::warmup_steps, "updates in which the rate rises from 0").range(0, 1e12);
-  f.add("warmup_share", &TrainConfig::warmup_share, "the same as a share of the steps, without warmup_steps")
+  f.add("warmup_steps", &TrainConfig::warmup_steps, "updates in which the rate rises from 0")
+      .range(0, 1e12);
+  f.add("warmup_share", &TrainConfig::warmup_share,
+        "the same as a share of the steps, without warmup_steps")
       .range(0, 1);
   f.add("adamw", &TrainConfig::adamw, "the optimizer");
-  f.add("clip", &TrainConfig::clip, "largest global norm of the gradient; 0 = no clipping").range(0, 1e9);
+  f.add("clip", &TrainConfig::clip, "largest global norm of the gradient; 0 = no clipping")
+      .range(0, 1e9);
   f.add("seed", &TrainConfig::seed, "instead of the recipe's").range(0, 1e18);
   f.add("recompute", &TrainConfig::recompute,
         "make activations again in the backward pass: less memory, the same result")
@@ -59,16 +72,24 @@ void optimization_fields(base::Fields<TrainConfig>& f) {
 }
 
 void evaluation_fields(base::Fields<TrainConfig>& f) {
-  f.add("evaluate_every", &TrainConfig::evaluate_every, "steps between evaluations; 0 = only at the end").range(0, 1e12);
+  f.add("evaluate_every", &TrainConfig::evaluate_every,
+        "steps between evaluations; 0 = only at the end")
+      .range(0, 1e12);
   f.add("measures", &TrainConfig::measures, "further numbers taken at each evaluation");
   f.add("best_by", &TrainConfig::best_by,
-        "keep the weights of the best evaluation by validation_loss or a measure's name; empty = the last weights");
-  f.add("early_stop", &TrainConfig::early_stop, "evaluations without a better best_by before training ends; 0 = never")
+        "keep the weights of the best evaluation by validation_loss or a measure's name; empty = "
+        "the last weights");
+  f.add("early_stop", &TrainConfig::early_stop,
+        "evaluations without a better best_by before training ends; 0 = never")
       .range(0, 1e9);
   f.add("save_every", &TrainConfig::save_every, "steps between checkpoints; 0 = only when stopped")
-      .range(0, 1e12).no_effect_on_results();
-  f.add("keep", &TrainConfig::keep, "checkpoints that stay while training").range(1, 1000).no_effect_on_results();
-  f.add("keep_state", &TrainConfig::keep_state, "keep the last checkpoint, to train on with a larger budget later");
+      .range(0, 1e12)
+      .no_effect_on_results();
+  f.add("keep", &TrainConfig::keep, "checkpoints that stay while training")
+      .range(1, 1000)
+      .no_effect_on_results();
+  f.add("keep_state", &TrainConfig::keep_state,
+        "keep the last checkpoint, to train on with a larger budget later");
   f.add("save_dtype", &TrainConfig::save_dtype, "of the trained weights on disk")
       .one_of({"float32", "bfloat16", "float16"});
 }
@@ -77,8 +98,11 @@ void evaluation_fields(base::Fields<TrainConfig>& f) {
 
 void TrainConfig::fields(base::Fields<TrainConfig>& f) {
   f.add("objective", &TrainConfig::objective, "what training minimises").required();
-  f.add("model", &TrainConfig::model, "the model to start from").required().artifact({"model", "train"});
-  f.add("teacher", &TrainConfig::teacher, "the model to learn from, for objective distill").artifact({"model", "train"});
+  f.add("model", &TrainConfig::model, "the model to start from")
+      .required()
+      .artifact({"model", "train"});
+  f.add("teacher", &TrainConfig::teacher, "the model to learn from, for objective distill")
+      .artifact({"model", "train"});
   f.add("lora", &TrainConfig::lora, "train low-rank adapters instead of all weights");
   data_fields(f);
   optimization_fields(f);
@@ -88,14 +112,18 @@ void TrainConfig::fields(base::Fields<TrainConfig>& f) {
 void TrainConfig::check() const {
   using base::ExitCode;
   if (steps.has_value() + tokens.has_value() + epochs.has_value() != 1) {
-    base::fail(ExitCode::config, "train: give exactly one of steps, tokens and epochs: it says where training ends");
+    base::fail(ExitCode::config,
+               "train: give exactly one of steps, tokens and epochs: it says where training ends");
   }
   if (batch_tokens < max_length) {
-    base::fail(ExitCode::config, "train: batch_tokens ({}) holds not one row of max_length ({}); raise it or cut rows shorter",
+    base::fail(ExitCode::config,
+               "train: batch_tokens ({}) holds not one row of max_length ({}); raise it or cut "
+               "rows shorter",
                batch_tokens, max_length);
   }
   if (micro_batch_tokens != 0 && micro_batch_tokens < max_length) {
-    base::fail(ExitCode::config, "train: micro_batch_tokens ({}) holds not one row of max_length ({})",
+    base::fail(ExitCode::config,
+               "train: micro_batch_tokens ({}) holds not one row of max_length ({})",
                micro_batch_tokens, max_length);
   }
   const bool has_validation = !validation.empty() || validation_share > 0;
@@ -103,7 +131,8 @@ void TrainConfig::check() const {
   for (const auto& measure : measures) known = known || measure.make()->name() == best_by;
   if (!known) {
     base::fail(ExitCode::config,
-               "train: best_by {} is never computed: it is validation_loss (with validation or validation_share) or the "
+               "train: best_by {} is never computed: it is validation_loss (with validation or "
+               "validation_share) or the "
                "name of one of `measures`",
                best_by);
   }
@@ -112,10 +141,12 @@ void TrainConfig::check() const {
   }
   const bool wants_teacher = objective.make()->wants_teacher();
   if (wants_teacher && teacher.empty()) {
-    base::fail(ExitCode::config, "train: objective {} needs `teacher`: the model to learn from", objective.kind);
+    base::fail(ExitCode::config, "train: objective {} needs `teacher`: the model to learn from",
+               objective.kind);
   }
   if (!wants_teacher && !teacher.empty()) {
-    base::fail(ExitCode::config, "{}: objective {} has no use for `teacher`; remove it", teacher.where, objective.kind);
+    base::fail(ExitCode::config, "{}: objective {} has no use for `teacher`; remove it",
+               teacher.where, objective.kind);
   }
 }
 

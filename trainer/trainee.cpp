@@ -7,19 +7,23 @@ namespace finstill::trainer {
 namespace {
 
 Trainee open_for_all_weights(model::OpenedModel opened, at::ScalarType dtype) {
-  if (opened.adapters != nullptr) model::merge_lora(*opened.weights, opened.config(), *opened.adapters);
-  auto working = dtype == at::kFloat ? opened.weights
-                                     : std::make_shared<model::DenseWeights>(opened.weights->to(dtype));
+  if (opened.adapters != nullptr)
+    model::merge_lora(*opened.weights, opened.config(), *opened.adapters);
+  auto working = dtype == at::kFloat
+                     ? opened.weights
+                     : std::make_shared<model::DenseWeights>(opened.weights->to(dtype));
   Parameters parameters = Parameters::all_weights(opened.weights, working);
-  return {opened.folders, opened.model, opened.weights, std::move(working), nullptr, std::move(parameters)};
+  return {opened.folders,     opened.model, opened.weights,
+          std::move(working), nullptr,      std::move(parameters)};
 }
 
 Trainee open_for_adapters(model::OpenedModel opened, const TrainConfig& config, std::uint64_t seed,
                           const std::filesystem::path& folder) {
   if (opened.adapters != nullptr) {
-    base::fail(base::ExitCode::config,
-               "{}: {} is an adapter already; merge it into its model first, or train without `lora`",
-               config.model.where, config.model.text);
+    base::fail(
+        base::ExitCode::config,
+        "{}: {} is an adapter already; merge it into its model first, or train without `lora`",
+        config.model.where, config.model.text);
   }
   model::LoraConfig lora;
   lora.rank = config.lora->rank;
@@ -30,7 +34,8 @@ Trainee open_for_adapters(model::OpenedModel opened, const TrainConfig& config, 
   auto adapters = std::make_shared<model::LoraAdapters>(opened.config(), lora, at::kFloat);
   adapters->randomise(seed);
   Parameters parameters = Parameters::of_adapters(adapters, opened.config().blocks);
-  return {opened.folders, opened.model, nullptr, opened.weights, std::move(adapters), std::move(parameters)};
+  return {opened.folders, opened.model,        nullptr,
+          opened.weights, std::move(adapters), std::move(parameters)};
 }
 
 }  // namespace
@@ -44,7 +49,8 @@ Trainee open_trainee(const TrainConfig& config, at::ScalarType dtype, std::uint6
                      : open_for_all_weights(std::move(opened), dtype);
 }
 
-void save_trainee(const Trainee& trainee, const TrainConfig& config, const std::filesystem::path& folder) {
+void save_trainee(const Trainee& trainee, const TrainConfig& config,
+                  const std::filesystem::path& folder) {
   if (trainee.adapters != nullptr) {
     model::save_lora(folder / "adapter", *trainee.adapters);
     return;

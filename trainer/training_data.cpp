@@ -1,12 +1,12 @@
 #include "trainer/training_data.h"
 
-#include <algorithm>
-#include <cmath>
-#include <limits>
-
 #include "base/error.h"
 #include "data/packing.h"
 #include "text/chat.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
 
 namespace finstill::trainer {
 namespace {
@@ -24,8 +24,8 @@ data::PackingConfig packing_of(const TrainConfig& config) {
 data::TokenizeOptions tokenization_of(const TrainConfig& config) {
   data::TokenizeOptions options;
   // A stream is cut into rows later; whole documents must fit into one.
-  options.max_length =
-      config.packing == "concatenate" ? std::numeric_limits<std::int32_t>::max() : config.max_length;
+  options.max_length = config.packing == "concatenate" ? std::numeric_limits<std::int32_t>::max()
+                                                       : config.max_length;
   options.truncation = config.truncation;
   return options;
 }
@@ -43,16 +43,19 @@ data::Split read_both_sides(const TrainConfig& config, std::uint64_t seed) {
     records = data::split_records(std::move(records.train), config.validation_share, seed);
     if (records.train.empty() || records.validation.empty()) {
       base::fail(base::ExitCode::data,
-                 "{}: validation_share {} leaves one side without a record ({} train, {} validation); give more data or "
+                 "{}: validation_share {} leaves one side without a record ({} train, {} "
+                 "validation); give more data or "
                  "another share",
-                 config.data.text, config.validation_share, records.train.size(), records.validation.size());
+                 config.data.text, config.validation_share, records.train.size(),
+                 records.validation.size());
     }
   }
   return records;
 }
 
 data::DocumentSet tokenize(const std::vector<data::Record>& records, const TrainConfig& config,
-                           const text::Tokenizer& tokenizer, bool score_all, const std::string& source) {
+                           const text::Tokenizer& tokenizer, bool score_all,
+                           const std::string& source) {
   const text::ChatTemplate chat_template = text::chat_template_of(tokenizer);
   data::DocumentSet set =
       data::tokenize_records(records, tokenizer, chat_template, tokenization_of(config), source);
@@ -85,7 +88,8 @@ TrainingData load_training_data(const TrainConfig& config, const text::Tokenizer
                                 std::int64_t vocabulary_size, bool score_all, std::uint64_t seed) {
   if (tokenizer.vocabulary_size() > vocabulary_size) {
     base::fail(base::ExitCode::data,
-               "{}: its tokenizer has {} tokens but its embedding only {} rows; the tokenizer belongs to another model",
+               "{}: its tokenizer has {} tokens but its embedding only {} rows; the tokenizer "
+               "belongs to another model",
                config.model.text, tokenizer.vocabulary_size(), vocabulary_size);
   }
   const data::PackingConfig packing = packing_of(config);
@@ -103,8 +107,8 @@ TrainingData load_training_data(const TrainConfig& config, const text::Tokenizer
     loaded.validation_summary = validation.summary;
     loaded.validation = data::make_evaluation_batches(validation.documents, packing, eos);
   }
-  loaded.source =
-      data::make_batch_source(std::move(train.documents), packing, seed, config.epochs.value_or(0), eos);
+  loaded.source = data::make_batch_source(std::move(train.documents), packing, seed,
+                                          config.epochs.value_or(0), eos);
   loaded.steps = resolve_steps(config, *loaded.source);
   return loaded;
 }

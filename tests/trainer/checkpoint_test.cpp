@@ -2,11 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdlib>
-#include <fstream>
+#include <functional>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -88,7 +89,8 @@ TEST(Checkpoints, OfOtherSettingsNameTheFirstDifference) {
   base::Json other = key;
   other["config"]["learning_rate"] = 0.2;
   std::string message;
-  EXPECT_EQ(code_of([&] { Checkpoints(folder.path(), other).read(5); }, &message), base::ExitCode::config);
+  EXPECT_EQ(code_of([&] { Checkpoints(folder.path(), other).read(5); }, &message),
+            base::ExitCode::config);
   EXPECT_NE(message.find("config.learning_rate: 0.1 there, 0.2 now"), std::string::npos) << message;
 }
 
@@ -115,20 +117,24 @@ TEST(Checkpoints, AStateOfAnotherShapeIsRefused) {
   checkpoints.write(5, state_of(1));
   StateReader reader = checkpoints.read(5);
   reader.begin("parameters");
-  EXPECT_EQ(code_of([&] { reader.tensor("weight", ops::zeros({4}, at::kFloat)); }), base::ExitCode::data);
-  EXPECT_EQ(code_of([&] { reader.tensor("bias", ops::zeros({3}, at::kFloat)); }), base::ExitCode::data);
+  EXPECT_EQ(code_of([&] { reader.tensor("weight", ops::zeros({4}, at::kFloat)); }),
+            base::ExitCode::data);
+  EXPECT_EQ(code_of([&] { reader.tensor("bias", ops::zeros({3}, at::kFloat)); }),
+            base::ExitCode::data);
   EXPECT_EQ(code_of([&] { reader.integer("step"); }), base::ExitCode::data);
 }
 
 /// The process that writes checkpoint 2 dies at `site`; returns what is there afterwards.
-std::vector<std::int64_t> steps_after_death_at(const std::string& site, const std::filesystem::path& folder) {
+std::vector<std::int64_t> steps_after_death_at(const std::string& site,
+                                               const std::filesystem::path& folder) {
   Checkpoints(folder, key).write(1, state_of(1));
   const pid_t child = fork();
   if (child == 0) {
     // The failpoint's variable is read when a process starts: run ourselves again.
     ::setenv("FINSTILL_FAILPOINT", site.c_str(), 1);
     ::setenv("FINSTILL_CHECKPOINT_FOLDER", folder.c_str(), 1);
-    ::execl("/proc/self/exe", "trainer_test", "--gtest_filter=DISABLED_CheckpointWriter.WritesStepTwo",
+    ::execl("/proc/self/exe", "trainer_test",
+            "--gtest_filter=DISABLED_CheckpointWriter.WritesStepTwo",
             "--gtest_also_run_disabled_tests", static_cast<char*>(nullptr));
     _exit(127);
   }
@@ -145,8 +151,8 @@ TEST(DISABLED_CheckpointWriter, WritesStepTwo) {
 }
 
 TEST(Checkpoints, AKillWhileWritingLeavesTheOneBefore) {
-  for (const std::string site : {"file.before_rename:1", "file.before_rename:2", "checkpoint.before_manifest:1",
-                                 "file.before_rename:3"}) {
+  for (const std::string site : {"file.before_rename:1", "file.before_rename:2",
+                                 "checkpoint.before_manifest:1", "file.before_rename:3"}) {
     const tests::TemporaryFolder folder;
     EXPECT_EQ(steps_after_death_at(site, folder.path()), std::vector<std::int64_t>{1}) << site;
     const Checkpoints checkpoints(folder.path(), key);

@@ -40,21 +40,26 @@ struct Options {
 /// A run of its own in `folder`, as a fresh process would make it.
 struct Run {
   Run(const std::filesystem::path& folder, const Options& options)
-      : tiny(steps_of_data(), options.dtype), progress(base::make_quiet()), log(folder, {{"objective", "sft"}}, *progress) {
+      : tiny(steps_of_data(), options.dtype),
+        progress(base::make_quiet()),
+        log(folder, {{"objective", "sft"}}, *progress) {
     Evaluations evaluations;
     const auto held_out = tests::tiny_documents(4, 99);
     evaluations.validation = {pack(held_out, tests::in_order(4))};
-    if (!options.scores.empty()) evaluations.measures.push_back(std::make_unique<Scripted>(options.scores));
+    if (!options.scores.empty())
+      evaluations.measures.push_back(std::make_unique<Scripted>(options.scores));
     const base::Json key{{"config", "tiny"}};
     loop.emplace(tiny.training, options.settings, std::move(evaluations),
                  Selection(options.best_by, options.best_by == "score", options.patience),
-                 Checkpoints(folder / "checkpoints", key), Checkpoints(folder / "checkpoints" / "best", key), log);
+                 Checkpoints(folder / "checkpoints", key),
+                 Checkpoints(folder / "checkpoints" / "best", key), log);
   }
 
   static std::vector<std::vector<data::Batch>> steps_of_data() {
     const auto documents = tests::tiny_documents(24);
     std::vector<std::vector<data::Batch>> steps;
-    for (std::size_t i = 0; i < 24; i += 4) steps.push_back({pack(documents, {i, i + 1}), pack(documents, {i + 2, i + 3})});
+    for (std::size_t i = 0; i < 24; i += 4)
+      steps.push_back({pack(documents, {i, i + 1}), pack(documents, {i + 2, i + 3})});
     return steps;
   }
 
@@ -159,12 +164,15 @@ TEST_P(Resume, WithMoreStepsEqualsALongRun) {
   options.settings.steps = 10;
   Run raised(parts.path(), options);
   raised.loop->run();
-  EXPECT_EQ(raised.log.tokens(), longer.log.tokens() - shorter.log.tokens()) << "the first steps were not repeated";
+  EXPECT_EQ(raised.log.tokens(), longer.log.tokens() - shorter.log.tokens())
+      << "the first steps were not repeated";
   EXPECT_EQ(tests::masters_of(raised.tiny), tests::masters_of(longer.tiny));
 }
 
 INSTANTIATE_TEST_SUITE_P(Dtypes, Resume, testing::Values(at::kFloat, at::kBFloat16),
-                         [](const auto& dtype) { return dtype.param == at::kFloat ? "float32" : "bfloat16"; });
+                         [](const auto& dtype) {
+                           return dtype.param == at::kFloat ? "float32" : "bfloat16";
+                         });
 
 TEST(Loop, TheBestWeightsAreTheResult) {
   Options options;
@@ -204,7 +212,8 @@ TEST(Loop, KeepsTheNewestCheckpointsAndTheBestTheyNeed) {
   run.loop->run();
   const base::Json key{{"config", "tiny"}};
   EXPECT_EQ(Checkpoints(folder / "checkpoints", key).steps(), (std::vector<std::int64_t>{8, 9}));
-  EXPECT_EQ(Checkpoints(folder / "checkpoints" / "best", key).steps(), std::vector<std::int64_t>{5});
+  EXPECT_EQ(Checkpoints(folder / "checkpoints" / "best", key).steps(),
+            std::vector<std::int64_t>{5});
 }
 
 TEST(Loop, MetricsHaveALineForEachStepWithEvaluationsInPlace) {

@@ -17,8 +17,8 @@
 namespace finstill::tests {
 
 /// A model folder with random weights and the byte tokenizer.
-inline std::filesystem::path make_model(const std::filesystem::path& folder, std::uint64_t seed, bool tied = true,
-                                        std::int64_t padding_rows = 0) {
+inline std::filesystem::path make_model(const std::filesystem::path& folder, std::uint64_t seed,
+                                        bool tied = true, std::int64_t padding_rows = 0) {
   const auto tokenizer = text::byte_tokenizer();
   model::ModelConfig config = tiny_config(tied);
   config.vocabulary_size = tokenizer->vocabulary_size() + padding_rows;
@@ -32,8 +32,9 @@ inline std::filesystem::path make_chats(const std::filesystem::path& file, int r
   std::string text;
   for (int i = 0; i < rows; ++i) {
     const bool up = i % 2 == 0;
-    text += R"({"id":"row-)" + std::to_string(i) + R"(","messages":[{"role":"user","content":"fund )" +
-            std::to_string(i % 7) + (up ? " gains" : " falls") + R"("},{"role":"assistant","content":")" +
+    text += R"({"id":"row-)" + std::to_string(i) +
+            R"(","messages":[{"role":"user","content":"fund )" + std::to_string(i % 7) +
+            (up ? " gains" : " falls") + R"("},{"role":"assistant","content":")" +
             (up ? "good" : "bad") + "\"}]}\n";
   }
   write_text(file, text);
@@ -41,7 +42,8 @@ inline std::filesystem::path make_chats(const std::filesystem::path& file, int r
 }
 
 /// Runs `kind` with these settings (YAML) into `folder`; returns the figures that it observed.
-inline base::Json run_stage(const std::string& kind, const std::string& yaml, const std::filesystem::path& folder,
+inline base::Json run_stage(const std::string& kind, const std::string& yaml,
+                            const std::filesystem::path& folder,
                             const std::string& dtype = "float32") {
   const auto& entry = base::Registry<base::Stage>::find(kind);
   const auto config = entry.new_config();

@@ -40,7 +40,8 @@ inline model::ModelConfig tiny_config(bool tied = true) {
 
 using Tokens = std::vector<std::int32_t>;
 
-/// Documents of 3 to 12 tokens in which each token follows from the one before it, so that there is something to learn.
+/// Documents of 3 to 12 tokens in which each token follows from the one before it, so that there is
+/// something to learn.
 inline std::vector<Tokens> tiny_documents(std::int64_t count, std::uint64_t seed = 1) {
   base::Random random(seed, "documents");
   std::vector<Tokens> documents;
@@ -55,7 +56,8 @@ inline std::vector<Tokens> tiny_documents(std::int64_t count, std::uint64_t seed
 }
 
 /// All documents in one batch; the first token of each is not scored, nor is every fourth.
-inline data::Batch pack(const std::vector<Tokens>& documents, const std::vector<std::size_t>& order) {
+inline data::Batch pack(const std::vector<Tokens>& documents,
+                        const std::vector<std::size_t>& order) {
   data::Batch batch;
   for (const std::size_t i : order) {
     std::vector<std::uint8_t> trained(documents[i].size(), 1);
@@ -97,13 +99,14 @@ struct TinyRun {
                    const std::string& objective_name = "sft", bool tied = true)
       : model(tiny_config(tied)),
         truth(std::make_shared<model::DenseWeights>(model::random_weights(model.config(), 3))),
-        working(dtype == at::kFloat ? truth : std::make_shared<model::DenseWeights>(truth->to(dtype))),
+        working(dtype == at::kFloat ? truth
+                                    : std::make_shared<model::DenseWeights>(truth->to(dtype))),
         source(std::move(steps)),
         objective(base::Registry<trainer::Objective>::make(objective_name)),
         schedule(base::Registry<trainer::Schedule>::make("constant")),
         parameters(trainer::Parameters::all_weights(truth, working)),
         optimizer(trainer::make_adamw({}, parameters.shards())),
-        training{model,      *working,   nullptr,   source, names, *objective,
+        training{model,      *working,   nullptr,   source,         names, *objective,
                  parameters, *optimizer, *schedule, {1e-2, 100, 0}, {}} {}
 
   model::Model model;

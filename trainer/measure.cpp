@@ -1,0 +1,8 @@
+#include "trainer/measure.h"
+
+namespace finstill::trainer {
+
+[[maybe_unused]] static const bool listed =
+    base::list_registry<Measure>("measure", "numbers taken of a model while it trains");
+
+}  // namespace finstill::trainer
