@@ -19,6 +19,8 @@
 namespace finstill::cli {
 namespace {
 
+const bool listed = base::list_registry<base::Stage>("stage", "what a recipe is made of");
+
 struct StageOptions {
   std::string config, output;
   std::vector<std::string> sets;

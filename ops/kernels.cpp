@@ -11,6 +11,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/version.h"
 
 namespace finstill::ops {
 namespace {
@@ -142,5 +143,8 @@ void reuse_freed_memory() {
 std::string library_version() {
   return "LibTorch " TORCH_VERSION;
 }
+
+/// Another LibTorch may round differently: its version belongs to every identity of a stage that computes.
+[[maybe_unused]] static const bool registered = base::add_library("libtorch", TORCH_VERSION);
 
 }  // namespace finstill::ops
