@@ -31,8 +31,7 @@ bool is_temporary(const std::string& relative) {
 bool is_output(const std::string& relative) {
   return relative != manifest_name && relative != "timing.jsonl" && relative != "timing.json" &&
          relative != "report.html" && relative != "run.lock" && relative != "unfinished.json" &&
-         !is_temporary(relative) &&
-         !relative.starts_with("logs/");
+         !is_temporary(relative) && !relative.starts_with("logs/");
 }
 
 void sync_file(const std::filesystem::path& file) {
@@ -202,6 +201,7 @@ Manifest finish_artifact(const std::filesystem::path& folder, const Json& plan,
   manifest.observed["finished_at"] = time_now();
   manifest.observed["machine"] = host_name();
   manifest.observed["finstill"] = version();
+  manifest.observed["source_revision"] = source_revision();
   manifest.observed["memory_peak_bytes"] = memory_peak_bytes();
   const Json json{{"schema", schema},
                   {"identity_hash", manifest.hash},

@@ -14,6 +14,10 @@ std::string version() {
   return "0.1.0";
 }
 
+std::string source_revision() {
+  return FINSTILL_SOURCE_REVISION;
+}
+
 bool add_library(const std::string& name, const std::string& version) {
   all_libraries()[name] = version;
   return true;

@@ -31,8 +31,8 @@ void show(const std::string& text) {
 }
 
 /// Streams the answer to `messages`; returns it.
-std::string answer(engine::Generator& generator, const std::vector<text::Message>& messages, std::uint64_t seed,
-                   const ChatOptions& options) {
+std::string answer(engine::Generator& generator, const std::vector<text::Message>& messages,
+                   std::uint64_t seed, const ChatOptions& options) {
   engine::Request request;
   request.messages = messages;
   request.max_new_tokens = options.max_new_tokens;
@@ -64,7 +64,8 @@ int chat(ChatOptions& options) {
   engine::check(options.sampling, "chat");
   apply_runtime(options.runtime);
   const engine::LocalModel model(options.model, options.adapter, options.runtime);
-  const std::unique_ptr<engine::Generator> generator = model.generator({.max_batch = 1, .keep_when_idle = true});
+  const std::unique_ptr<engine::Generator> generator =
+      model.generator({.max_batch = 1, .keep_when_idle = true});
   const bool at_terminal = isatty(STDIN_FILENO) != 0;
   std::vector<text::Message> messages;
   const auto begin = [&] {
@@ -94,15 +95,16 @@ int chat(ChatOptions& options) {
   return 0;
 }
 
-const bool registered = add_verb({"chat", "a conversation in the terminal", [](CLI::App& app) -> std::function<int()> {
-  auto options = std::make_shared<ChatOptions>();
-  options->sampling.temperature = 0.7;
-  options->sampling.top_p = 0.9;
-  options->max_new_tokens = 512;
-  add_generation_options(app, *options);
-  app.add_option("--system", options->system, "a system message before the conversation");
-  return [options] { return chat(*options); };
-}});
+const bool registered = add_verb(
+    {"chat", "a conversation in the terminal", [](CLI::App& app) -> std::function<int()> {
+       auto options = std::make_shared<ChatOptions>();
+       options->sampling.temperature = 0.7;
+       options->sampling.top_p = 0.9;
+       options->max_new_tokens = 512;
+       add_generation_options(app, *options);
+       app.add_option("--system", options->system, "a system message before the conversation");
+       return [options] { return chat(*options); };
+     }});
 
 }  // namespace
 }  // namespace finstill::cli

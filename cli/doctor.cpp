@@ -23,7 +23,8 @@ std::set<std::string> openmp_libraries() {
   std::string line;
   while (std::getline(maps, line)) {
     const std::size_t slash = line.find('/');
-    if (slash != std::string::npos && line.find("libgomp", slash) != std::string::npos) found.insert(line.substr(slash));
+    if (slash != std::string::npos && line.find("libgomp", slash) != std::string::npos)
+      found.insert(line.substr(slash));
   }
   return found;
 }
@@ -43,15 +44,18 @@ int doctor(base::Runtime& runtime, bool json) {
                      {"profile", suitable_profile(machine)},
                      {"openmp_copies", openmp.size()}});
   } else {
-    fmt::print("finstill    {}\nlibrary     {}\nprocessor   {}, {} threads\ndtype       {}: {}\n", base::version(),
-               ops::library_version(), machine.processor, machine.threads, machine.dtype,
-               ops::choose_dtype("auto").reason);
-    fmt::print("matmul      {:.0f} GFLOP/s\nmemory      {:.1f} GB/s read\nprofile     {}\nOpenMP      {}\n",
-               machine.matmul_flops / 1e9, machine.read_bytes / 1e9, suitable_profile(machine),
-               fmt::format("{}", fmt::join(openmp, ", ")));
+    fmt::print("finstill    {}\nlibrary     {}\nprocessor   {}, {} threads\ndtype       {}: {}\n",
+               base::version(), ops::library_version(), machine.processor, machine.threads,
+               machine.dtype, ops::choose_dtype("auto").reason);
+    fmt::print(
+        "matmul      {:.0f} GFLOP/s\nmemory      {:.1f} GB/s read\nprofile     {}\nOpenMP      "
+        "{}\n",
+        machine.matmul_flops / 1e9, machine.read_bytes / 1e9, suitable_profile(machine),
+        fmt::format("{}", fmt::join(openmp, ", ")));
   }
   if (openmp.size() > 1) {
-    base::fail(base::ExitCode::unavailable, "{} copies of libgomp are loaded: unset LD_PRELOAD and LD_LIBRARY_PATH",
+    base::fail(base::ExitCode::unavailable,
+               "{} copies of libgomp are loaded: unset LD_PRELOAD and LD_LIBRARY_PATH",
                openmp.size());
   }
   return 0;

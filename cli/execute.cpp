@@ -1,5 +1,5 @@
-// One stage in one folder. The folder of an unfinished stage holds `unfinished.json`, the identity it works towards, so
-// that a later run knows whether it may continue there.
+// One stage in one folder. The folder of an unfinished stage holds `unfinished.json`, the identity
+// it works towards, so that a later run knows whether it may continue there.
 
 #include <fmt/format.h>
 
@@ -20,7 +20,8 @@ using base::Json;
 
 constexpr const char* unfinished_file = "unfinished.json";
 
-/// The identity of an interrupted try; nullopt when there is none or it is unreadable (then the try is worthless).
+/// The identity of an interrupted try; nullopt when there is none or it is unreadable (then the try
+/// is worthless).
 std::optional<Json> unfinished_identity(const fs::path& folder) {
   if (!fs::exists(folder / unfinished_file)) return std::nullopt;
   try {
@@ -51,15 +52,18 @@ bool budget_grew(const Json& before, const Json& after, const std::vector<std::s
 bool is_extendable(const Json& before, const Json& after, const base::Stage& stage) {
   const auto fields = stage.budget_fields();
   return !fields.empty() && before.contains("config") &&
-         without_budget(before, fields) == without_budget(after, fields) && budget_grew(before, after, fields);
+         without_budget(before, fields) == without_budget(after, fields) &&
+         budget_grew(before, after, fields);
 }
 
 void prepare_folder(const fs::path& folder, StageState state, const Json& identity) {
   const bool continues = state == StageState::unfinished || state == StageState::extendable;
   if (fs::exists(folder) && !continues) {
-    const bool is_ours = fs::exists(folder / "manifest.json") || fs::exists(folder / unfinished_file);
+    const bool is_ours =
+        fs::exists(folder / "manifest.json") || fs::exists(folder / unfinished_file);
     if (!is_ours && !(fs::is_directory(folder) && fs::is_empty(folder))) {
-      base::fail(base::ExitCode::io, "{}: exists and is no artifact of finstill: choose another place or move it away",
+      base::fail(base::ExitCode::io,
+                 "{}: exists and is no artifact of finstill: choose another place or move it away",
                  folder.string());
     }
     base::remove_all(folder);
@@ -71,20 +75,24 @@ void prepare_folder(const fs::path& folder, StageState state, const Json& identi
 
 }  // namespace
 
-StageState inspect_folder(const fs::path& folder, const Json& identity, const base::Stage& stage, std::string* why) {
+StageState inspect_folder(const fs::path& folder, const Json& identity, const base::Stage& stage,
+                          std::string* why) {
   if (base::is_finished(folder, identity, why)) return StageState::finished;
   if (const auto earlier = unfinished_identity(folder)) {
-    if (*earlier == identity || is_extendable(*earlier, identity, stage)) return StageState::unfinished;
+    if (*earlier == identity || is_extendable(*earlier, identity, stage))
+      return StageState::unfinished;
     *why = "an interrupted try had other settings or inputs";
     return StageState::different;
   }
   const auto manifest = base::read_manifest(folder);
   if (!manifest) return StageState::missing;
-  return is_extendable(manifest->identity, identity, stage) ? StageState::extendable : StageState::different;
+  return is_extendable(manifest->identity, identity, stage) ? StageState::extendable
+                                                            : StageState::different;
 }
 
-base::Manifest execute_stage(const PlannedStage& planned, const fs::path& folder, std::uint64_t seed,
-                             const base::Runtime& runtime, base::ProgressSink& progress) {
+base::Manifest execute_stage(const PlannedStage& planned, const fs::path& folder,
+                             std::uint64_t seed, const base::Runtime& runtime,
+                             base::ProgressSink& progress) {
   prepare_folder(folder, planned.state, planned.identity);
   base::StageContext context;
   context.directory = folder;
@@ -95,9 +103,13 @@ base::Manifest execute_stage(const PlannedStage& planned, const fs::path& folder
   const auto start = std::chrono::steady_clock::now();
   base::check_stop();
   planned.stage->run(context);
-  context.observed["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  base::Manifest manifest = base::finish_artifact(folder, planned.identity, context.scratch, context.observed);
-  base::remove_all(folder / unfinished_file);  // last: until the manifest is there, this file says whose folder it is
+  context.observed["seconds"] =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  base::Manifest manifest =
+      base::finish_artifact(folder, planned.identity, context.scratch, context.observed);
+  base::remove_all(
+      folder /
+      unfinished_file);  // last: until the manifest is there, this file says whose folder it is
   return manifest;
 }
 

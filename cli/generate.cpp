@@ -29,8 +29,9 @@ struct GenerateOptions : GenerationOptions {
   bool json = false;
 };
 
-engine::Request read_request(const base::Json& object, const std::string& where, std::uint64_t number,
-                             const GenerateOptions& options, const engine::LocalModel& model) {
+engine::Request read_request(const base::Json& object, const std::string& where,
+                             std::uint64_t number, const GenerateOptions& options,
+                             const engine::LocalModel& model) {
   engine::Request request;
   if (object.contains("prompt") == object.contains("messages")) {
     base::fail(base::ExitCode::data, "{}: expected either \"prompt\" or \"messages\"", where);
@@ -38,7 +39,8 @@ engine::Request read_request(const base::Json& object, const std::string& where,
   if (object.contains("prompt")) {
     request.ids = model.tokenizer().encode(base::json_string(object, "prompt", where),
                                            {.parse_special = !options.no_special});
-    if (request.ids.empty()) base::fail(base::ExitCode::data, "{}: the prompt is empty: give at least one token", where);
+    if (request.ids.empty())
+      base::fail(base::ExitCode::data, "{}: the prompt is empty: give at least one token", where);
   } else {
     request.messages = text::messages_from_json(object["messages"], where + ": messages");
   }
@@ -75,7 +77,8 @@ struct Totals {
   std::int64_t requests = 0, prompt_tokens = 0, new_tokens = 0;
 };
 
-/// Answers what was submitted and prints the results in the order of `ids`, each as soon as those before it are out.
+/// Answers what was submitted and prints the results in the order of `ids`, each as soon as those
+/// before it are out.
 Totals answer(engine::Generator& generator, const std::vector<engine::RequestId>& ids) {
   std::map<engine::RequestId, engine::Result> results;
   std::map<engine::RequestId, bool> finished;
@@ -103,7 +106,8 @@ int generate(GenerateOptions& options) {
   engine::check(options.sampling, "generate");
   apply_runtime(options.runtime);
   const engine::LocalModel model(options.model, options.adapter, options.runtime);
-  const std::unique_ptr<engine::Generator> generator = model.generator({.max_batch = options.batch});
+  const std::unique_ptr<engine::Generator> generator =
+      model.generator({.max_batch = options.batch});
   std::vector<engine::RequestId> ids;
   for_each_input_object([&](const base::Json& object, const std::string& where) {
     engine::Request request = read_request(object, where, ids.size(), options, model);
@@ -125,27 +129,33 @@ int generate(GenerateOptions& options) {
   return 0;
 }
 
-const bool registered = add_verb({"generate", "answers of a model to prompts or conversations",
-                                  [](CLI::App& app) -> std::function<int()> {
-  auto options = std::make_shared<GenerateOptions>();
-  add_generation_options(app, *options);
-  app.add_option("--stop", options->stop, "the answer ends before this text; may be given several times");
-  app.add_option_function<std::vector<int>>(
-         "--logprobs",
-         [options](const std::vector<int>& values) { options->log_probs = values.empty() ? 0 : values.front(); },
-         "log-probabilities of the chosen tokens and, with a number, of the N likeliest")
-      ->expected(0, 1)
-      ->default_str("0")
-      ->check(CLI::Range(0, 1000));
-  app.add_option("--batch", options->batch, "answers that are made at once")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{4096}))
-      ->capture_default_str();
-  app.add_flag("--ignore-eos", options->ignore_eos, "go on after end tokens");
-  app.add_flag("--keep-special", options->keep_special, "special tokens appear in the text");
-  app.add_flag("--no-special", options->no_special, "special tokens in \"prompt\" are plain text");
-  app.add_flag("--json", options->json, "end with one JSON object that counts tokens and seconds");
-  return [options] { return generate(*options); };
-}});
+const bool registered = add_verb(
+    {"generate", "answers of a model to prompts or conversations",
+     [](CLI::App& app) -> std::function<int()> {
+       auto options = std::make_shared<GenerateOptions>();
+       add_generation_options(app, *options);
+       app.add_option("--stop", options->stop,
+                      "the answer ends before this text; may be given several times");
+       app.add_option_function<std::vector<int>>(
+              "--logprobs",
+              [options](const std::vector<int>& values) {
+                options->log_probs = values.empty() ? 0 : values.front();
+              },
+              "log-probabilities of the chosen tokens and, with a number, of the N likeliest")
+           ->expected(0, 1)
+           ->default_str("0")
+           ->check(CLI::Range(0, 1000));
+       app.add_option("--batch", options->batch, "answers that are made at once")
+           ->check(CLI::Range(std::int64_t{1}, std::int64_t{4096}))
+           ->capture_default_str();
+       app.add_flag("--ignore-eos", options->ignore_eos, "go on after end tokens");
+       app.add_flag("--keep-special", options->keep_special, "special tokens appear in the text");
+       app.add_flag("--no-special", options->no_special,
+                    "special tokens in \"prompt\" are plain text");
+       app.add_flag("--json", options->json,
+                    "end with one JSON object that counts tokens and seconds");
+       return [options] { return generate(*options); };
+     }});
 
 }  // namespace
 }  // namespace finstill::cli

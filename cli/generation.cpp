@@ -12,12 +12,16 @@ void add_generation_options(CLI::App& app, GenerationOptions& options) {
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 30))
       ->capture_default_str();
   app.add_option("--temperature", sampling.temperature, "0 is greedy")->capture_default_str();
-  app.add_option("--top-k", sampling.top_k, "only the k likeliest tokens; 0 is off")->capture_default_str();
-  app.add_option("--top-p", sampling.top_p, "only the likeliest tokens that make up this share; 1 is off")
+  app.add_option("--top-k", sampling.top_k, "only the k likeliest tokens; 0 is off")
       ->capture_default_str();
-  app.add_option("--min-p", sampling.min_p, "only tokens at least this likely beside the likeliest; 0 is off")
+  app.add_option("--top-p", sampling.top_p,
+                 "only the likeliest tokens that make up this share; 1 is off")
       ->capture_default_str();
-  app.add_option("--repetition-penalty", sampling.repetition_penalty, "over 1 makes tokens seen before less likely")
+  app.add_option("--min-p", sampling.min_p,
+                 "only tokens at least this likely beside the likeliest; 0 is off")
+      ->capture_default_str();
+  app.add_option("--repetition-penalty", sampling.repetition_penalty,
+                 "over 1 makes tokens seen before less likely")
       ->capture_default_str();
   app.add_option("--seed", sampling.seed, "of the draws")->capture_default_str();
   add_runtime_options(app, options.runtime);

@@ -19,8 +19,8 @@ struct GenerationOptions {
   base::Runtime runtime;
 };
 
-/// --model, --adapter, --max-new-tokens, --temperature, --top-k, --top-p, --min-p, --repetition-penalty, --seed and the
-/// runtime's options.
+/// --model, --adapter, --max-new-tokens, --temperature, --top-k, --top-p, --min-p,
+/// --repetition-penalty, --seed and the runtime's options.
 void add_generation_options(CLI::App& app, GenerationOptions& options);
 
 }  // namespace finstill::cli

@@ -29,14 +29,15 @@ struct Scored {
 };
 
 /// Of a text every token after the first counts, of messages the trained ones.
-Scored read_line(const base::Json& object, const std::string& where, const engine::LocalModel& model,
-                 bool no_special) {
+Scored read_line(const base::Json& object, const std::string& where,
+                 const engine::LocalModel& model, bool no_special) {
   Scored scored;
   if (object.contains("text") == object.contains("messages")) {
     base::fail(base::ExitCode::data, "{}: expected either \"text\" or \"messages\"", where);
   }
   if (object.contains("text")) {
-    scored.ids = model.tokenizer().encode(base::json_string(object, "text", where), {.parse_special = !no_special});
+    scored.ids = model.tokenizer().encode(base::json_string(object, "text", where),
+                                          {.parse_special = !no_special});
     scored.mask.assign(scored.ids.size(), 1);
   } else {
     const std::vector<text::Message> messages =
@@ -51,7 +52,8 @@ Scored read_line(const base::Json& object, const std::string& where, const engin
 
 base::Json score_line(double nll_sum, std::int64_t tokens) {
   base::Json line = {{"nll_sum", nll_sum}, {"tokens", tokens}};
-  line["nll_mean"] = tokens > 0 ? base::Json(nll_sum / static_cast<double>(tokens)) : base::Json(nullptr);
+  line["nll_mean"] =
+      tokens > 0 ? base::Json(nll_sum / static_cast<double>(tokens)) : base::Json(nullptr);
   return line;
 }
 
@@ -113,10 +115,11 @@ int loglikelihood(LoglikelihoodOptions& options) {
   Scorer scorer(*generator);
   for_each_input_object([&](const base::Json& object, const std::string& where) {
     Scored line = read_line(object, where, model, options.no_special);
-    if (line.ids.empty()) base::fail(base::ExitCode::data, "{}: the text is empty, nothing can be scored", where);
+    if (line.ids.empty())
+      base::fail(base::ExitCode::data, "{}: the text is empty, nothing can be scored", where);
     if (static_cast<std::int64_t>(line.ids.size()) > generator->context_length()) {
-      base::fail(base::ExitCode::data, "{}: {} tokens, the model's context is {}: shorten it", where,
-                 line.ids.size(), generator->context_length());
+      base::fail(base::ExitCode::data, "{}: {} tokens, the model's context is {}: shorten it",
+                 where, line.ids.size(), generator->context_length());
     }
     scorer.add(std::move(line));
   });
@@ -125,16 +128,18 @@ int loglikelihood(LoglikelihoodOptions& options) {
   return 0;
 }
 
-const bool registered = add_verb({"loglikelihood", "how likely a model finds texts or answers",
-                                  [](CLI::App& app) -> std::function<int()> {
-  auto options = std::make_shared<LoglikelihoodOptions>();
-  app.add_option("--model", options->model, "model folder, artifact or adapter")->required();
-  app.add_option("--adapter", options->adapter, "PEFT adapter folder on top of the model");
-  app.add_flag("--no-special", options->no_special, "special tokens in \"text\" are plain text");
-  app.add_flag("--json", options->json, "end with one JSON object over all lines");
-  add_runtime_options(app, options->runtime);
-  return [options] { return loglikelihood(*options); };
-}});
+const bool registered = add_verb(
+    {"loglikelihood", "how likely a model finds texts or answers",
+     [](CLI::App& app) -> std::function<int()> {
+       auto options = std::make_shared<LoglikelihoodOptions>();
+       app.add_option("--model", options->model, "model folder, artifact or adapter")->required();
+       app.add_option("--adapter", options->adapter, "PEFT adapter folder on top of the model");
+       app.add_flag("--no-special", options->no_special,
+                    "special tokens in \"text\" are plain text");
+       app.add_flag("--json", options->json, "end with one JSON object over all lines");
+       add_runtime_options(app, options->runtime);
+       return [options] { return loglikelihood(*options); };
+     }});
 
 }  // namespace
 }  // namespace finstill::cli

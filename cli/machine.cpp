@@ -13,7 +13,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 /// Repeats `work` for half a second after one warm-up and returns how often it ran in a second.
 template <typename Work>
@@ -39,13 +41,16 @@ double measure_matmul(at::ScalarType dtype) {
 double measure_read() {
   constexpr std::int64_t rows = 64, columns = 1 << 20;  // 256 MiB of float32: past every cache
   const at::Tensor buffer = ops::full({rows, columns}, 1.0, at::kFloat);
-  return static_cast<double>(rows * columns) * 4 * runs_per_second([&] { ops::all_finite(buffer); });
+  return static_cast<double>(rows * columns) * 4 *
+         runs_per_second([&] { ops::all_finite(buffer); });
 }
 
-// A training token costs three products a weight (forward, input gradient, weight gradient), two operations each; what
-// is not matrix work takes about as long again on the machines measured so far.
+// A training token costs three products a weight (forward, input gradient, weight gradient), two
+// operations each; what is not matrix work takes about as long again on the machines measured so
+// far.
 constexpr double training_operations = 6, training_efficiency = 0.5;
-// Generation reads every weight once for a batch; batches of evaluation hold about this many sequences.
+// Generation reads every weight once for a batch; batches of evaluation hold about this many
+// sequences.
 constexpr double generation_batch = 16, generation_efficiency = 0.35;
 
 }  // namespace
@@ -64,14 +69,18 @@ Machine measure_machine(const base::Runtime& runtime) {
 }
 
 double estimate_seconds(const base::StagePlan& plan, const Machine& machine) {
-  const double train = training_operations * plan.parameters * static_cast<double>(plan.training_tokens) /
+  const double train = training_operations * plan.parameters *
+                       static_cast<double>(plan.training_tokens) /
                        (machine.matmul_flops * training_efficiency);
   const double bytes_per_weight = machine.dtype == "bfloat16" ? 2 : 4;
-  const double generate = static_cast<double>(plan.generated_tokens) / generation_batch * plan.parameters *
-                          bytes_per_weight / (machine.read_bytes * generation_efficiency);
+  const double generate = static_cast<double>(plan.generated_tokens) / generation_batch *
+                          plan.parameters * bytes_per_weight /
+                          (machine.read_bytes * generation_efficiency);
   return train + generate;
 }
 
-std::string suitable_profile(const Machine& machine) { return machine.amx ? "full" : "quick"; }
+std::string suitable_profile(const Machine& machine) {
+  return machine.amx ? "full" : "quick";
+}
 
 }  // namespace finstill::cli

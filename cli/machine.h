@@ -1,7 +1,7 @@
 #pragma once
 
-// What this machine can do, measured in about two seconds: for `doctor`, for the minutes that `run` announces, and for
-// the choice of a profile.
+// What this machine can do, measured in about two seconds: for `doctor`, for the minutes that `run`
+// announces, and for the choice of a profile.
 
 #include <string>
 
@@ -13,15 +13,17 @@ struct Machine {
   std::string processor;
   int threads = 0;
   bool amx = false;
-  std::string dtype;             ///< what "auto" computes in here
-  double matmul_flops = 0;       ///< multiply-adds counted as two, a second, in that dtype, shapes of a 135M model
-  double read_bytes = 0;         ///< bytes a second, reading a buffer larger than the caches
+  std::string dtype;  ///< what "auto" computes in here
+  double matmul_flops =
+      0;  ///< multiply-adds counted as two, a second, in that dtype, shapes of a 135M model
+  double read_bytes = 0;  ///< bytes a second, reading a buffer larger than the caches
 };
 
 /// Measures with the threads and the dtype that are set (apply_runtime).
 Machine measure_machine(const base::Runtime& runtime);
 
-/// Seconds that a stage will take here, from its plan: a rough figure (within a factor of two) and said so to users.
+/// Seconds that a stage will take here, from its plan: a rough figure (within a factor of two) and
+/// said so to users.
 double estimate_seconds(const base::StagePlan& plan, const Machine& machine);
 
 /// "full" where the processor has a matrix unit (AMX), otherwise "quick".

@@ -28,11 +28,14 @@ int report_error(base::ExitCode code, const std::string& message) {
 }
 
 /// LibTorch's own exceptions carry a C++ stack trace; its first line is what a reader can use.
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+std::string first_line(const std::string& text) {
+  return text.substr(0, text.find('\n'));
+}
 
 int describe_and_exit(const std::exception& error) {
   const std::string message = first_line(error.what());
-  if (message.find("not enough memory") != std::string::npos || message.find("out of memory") != std::string::npos) {
+  if (message.find("not enough memory") != std::string::npos ||
+      message.find("out of memory") != std::string::npos) {
     return report_error(base::ExitCode::out_of_memory,
                         message + ": use a smaller batch or max_length, or recompute: true");
   }
@@ -41,13 +44,15 @@ int describe_and_exit(const std::exception& error) {
 
 int usage_error(const CLI::App& app, const CLI::ParseError& error) {
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app.exit(error);
-  return report_error(base::ExitCode::usage, fmt::format("{} (finstill --help lists what there is)", error.what()));
+  return report_error(base::ExitCode::usage,
+                      fmt::format("{} (finstill --help lists what there is)", error.what()));
 }
 
 }  // namespace
 
 int run_program(int argc, char** argv) {
-  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe becomes a write error with a message, not a silent death
+  std::signal(SIGPIPE,
+              SIG_IGN);  // a closed pipe becomes a write error with a message, not a silent death
   std::signal(SIGXFSZ, SIG_IGN);  // likewise a file-size limit
   base::install_stop_signals();
   add_stage_verbs();

@@ -28,7 +28,8 @@ struct Header {
   }
 };
 
-const ConfigNode& require_map(const ConfigNode& root, const char* key, const std::filesystem::path& file) {
+const ConfigNode& require_map(const ConfigNode& root, const char* key,
+                              const std::filesystem::path& file) {
   const ConfigNode* node = root.find(key);
   if (node == nullptr || node->kind != ConfigNode::Kind::map || node->members.empty()) {
     fail(ExitCode::config, "{}: `{}:` with at least one entry is missing", file.string(), key);
@@ -36,7 +37,8 @@ const ConfigNode& require_map(const ConfigNode& root, const char* key, const std
   return *node;
 }
 
-/// A path may be written from the root (`stages.student.steps`, `seed`) or from a stage (`student.steps`).
+/// A path may be written from the root (`stages.student.steps`, `seed`) or from a stage
+/// (`student.steps`).
 std::string root_path(const ConfigNode& root, const std::string& path) {
   const std::string first = path.substr(0, path.find('.'));
   const ConfigNode* stages = root.find("stages");
@@ -44,7 +46,8 @@ std::string root_path(const ConfigNode& root, const std::string& path) {
   return names_stage && root.find(first) == nullptr ? "stages." + path : path;
 }
 
-void apply_profile(ConfigNode& root, const std::string& profile, const std::filesystem::path& file) {
+void apply_profile(ConfigNode& root, const std::string& profile,
+                   const std::filesystem::path& file) {
   const ConfigNode* profiles = root.find("profiles");
   std::vector<std::string> known;
   if (profiles != nullptr) {
@@ -65,26 +68,31 @@ void apply_sets(ConfigNode& root, const std::vector<std::string>& sets) {
   for (const std::string& assignment : sets) {
     const std::size_t equals = assignment.find('=');
     if (equals == std::string::npos) base::set_config(root, assignment);  // throws, saying why
-    base::set_config(root, root_path(root, assignment.substr(0, equals)) + assignment.substr(equals));
+    base::set_config(root,
+                     root_path(root, assignment.substr(0, equals)) + assignment.substr(equals));
   }
 }
 
 Header read_header(const ConfigNode& root) {
   ConfigNode header = root;
-  std::erase_if(header.members,
-                [](const auto& member) { return member.first == "stages" || member.first == "profiles"; });
+  std::erase_if(header.members, [](const auto& member) {
+    return member.first == "stages" || member.first == "profiles";
+  });
   Header read = base::read_config<Header>(header);
-  const bool plain = !read.name.empty() && read.name.front() != '.' && read.name.find('/') == std::string::npos &&
+  const bool plain = !read.name.empty() && read.name.front() != '.' &&
+                     read.name.find('/') == std::string::npos &&
                      read.name.find('\0') == std::string::npos;
   if (!plain) {
-    fail(ExitCode::config, "{}: name `{}` must be a plain folder name", root.find("name")->where(), read.name);
+    fail(ExitCode::config, "{}: name `{}` must be a plain folder name", root.find("name")->where(),
+         read.name);
   }
   return read;
 }
 
 RecipeStage read_stage(const std::string& name, const ConfigNode& block) {
   if (block.kind != ConfigNode::Kind::map) {
-    fail(ExitCode::config, "{}: stage `{}` must be a map like {{kind: train, ...}}", block.where(), name);
+    fail(ExitCode::config, "{}: stage `{}` must be a map like {{kind: train, ...}}", block.where(),
+         name);
   }
   const ConfigNode* kind = block.find("kind");
   if (kind == nullptr) fail(ExitCode::config, "{}: stage `{}` has no `kind`", block.where(), name);
@@ -96,10 +104,11 @@ RecipeStage read_stage(const std::string& name, const ConfigNode& block) {
   std::erase_if(settings.members, [](const auto& member) { return member.first == "kind"; });
   stage.config = stage.kind->new_config();
   stage.kind->config->read(stage.config.get(), settings);
-  stage.kind->config->references(stage.config.get(), [&](base::ArtifactRef& reference, const auto&) {
-    const std::string needed = referenced_stage(reference.text);
-    if (!needed.empty()) stage.needs.push_back(needed);
-  });
+  stage.kind->config->references(stage.config.get(),
+                                 [&](base::ArtifactRef& reference, const auto&) {
+                                   const std::string needed = referenced_stage(reference.text);
+                                   if (!needed.empty()) stage.needs.push_back(needed);
+                                 });
   return stage;
 }
 
@@ -110,8 +119,9 @@ void check_needs(const std::vector<RecipeStage>& stages) {
     for (const std::string& needed : stage.needs) {
       if (std::find(names.begin(), names.end(), needed) != names.end()) continue;
       const std::string near = base::nearest_name(needed, names);
-      fail(ExitCode::config, "{}: stage `{}` refers to `${{{}}}`, which is no stage here{}", stage.where, stage.name,
-           needed, near.empty() ? "" : fmt::format(": did you mean `${{{}}}`?", near));
+      fail(ExitCode::config, "{}: stage `{}` refers to `${{{}}}`, which is no stage here{}",
+           stage.where, stage.name, needed,
+           near.empty() ? "" : fmt::format(": did you mean `${{{}}}`?", near));
     }
   }
 }
@@ -122,12 +132,14 @@ std::vector<RecipeStage> order_stages(std::vector<RecipeStage> stages) {
   std::set<std::string> done;
   while (ordered.size() < stages.size()) {
     const auto ready = std::find_if(stages.begin(), stages.end(), [&](const RecipeStage& stage) {
-      return !done.contains(stage.name) && std::all_of(stage.needs.begin(), stage.needs.end(),
-                                                       [&](const auto& needed) { return done.contains(needed); });
+      return !done.contains(stage.name) &&
+             std::all_of(stage.needs.begin(), stage.needs.end(),
+                         [&](const auto& needed) { return done.contains(needed); });
     });
     if (ready == stages.end()) {
-      const auto stuck = std::find_if(stages.begin(), stages.end(),
-                                      [&](const RecipeStage& stage) { return !done.contains(stage.name); });
+      const auto stuck = std::find_if(stages.begin(), stages.end(), [&](const RecipeStage& stage) {
+        return !done.contains(stage.name);
+      });
       fail(ExitCode::config, "{}: stage `{}` needs itself, through {}", stuck->where, stuck->name,
            fmt::join(stuck->needs, ", "));
     }
@@ -146,13 +158,16 @@ std::string referenced_stage(const std::string& text) {
 
 void substitute_environment(ConfigNode& node) {
   static const std::string opening = "${env:";
-  for (std::size_t at = node.text.find(opening); at != std::string::npos; at = node.text.find(opening, at)) {
+  for (std::size_t at = node.text.find(opening); at != std::string::npos;
+       at = node.text.find(opening, at)) {
     const std::size_t end = node.text.find('}', at);
-    if (end == std::string::npos) fail(ExitCode::config, "{}: `${{env:` is not closed", node.where());
+    if (end == std::string::npos)
+      fail(ExitCode::config, "{}: `${{env:` is not closed", node.where());
     const std::string name = node.text.substr(at + opening.size(), end - at - opening.size());
     const char* value = std::getenv(name.c_str());
     if (value == nullptr) {
-      fail(ExitCode::config, "{}: the environment variable {} is not set: export it first", node.where(), name);
+      fail(ExitCode::config, "{}: the environment variable {} is not set: export it first",
+           node.where(), name);
     }
     node.text.replace(at, end + 1 - at, value);
     at += std::string(value).size();
@@ -163,18 +178,22 @@ void substitute_environment(ConfigNode& node) {
 
 Recipe load_recipe(const std::filesystem::path& file, const RecipeOverrides& overrides) {
   ConfigNode root = base::read_yaml(file);
-  if (root.kind != ConfigNode::Kind::map) fail(ExitCode::config, "{}: a recipe is a map", file.string());
+  if (root.kind != ConfigNode::Kind::map)
+    fail(ExitCode::config, "{}: a recipe is a map", file.string());
   require_map(root, "stages", file);
   if (!overrides.profile.empty()) apply_profile(root, overrides.profile, file);
   apply_sets(root, overrides.sets);
   substitute_environment(root);
   const Header header = read_header(root);
 
-  Recipe recipe{.name = header.name, .about = header.about, .seed = static_cast<std::uint64_t>(header.seed)};
+  Recipe recipe{
+      .name = header.name, .about = header.about, .seed = static_cast<std::uint64_t>(header.seed)};
   std::vector<RecipeStage> stages;
   for (const auto& [name, block] : require_map(root, "stages", file).members) {
-    if (name.empty() || name.front() == '.' || name.find_first_of("/ \t") != std::string::npos || name == "logs") {
-      fail(ExitCode::config, "{}: stage name `{}` must be a plain folder name", block.where(), name);
+    if (name.empty() || name.front() == '.' || name.find_first_of("/ \t") != std::string::npos ||
+        name == "logs") {
+      fail(ExitCode::config, "{}: stage name `{}` must be a plain folder name", block.where(),
+           name);
     }
     stages.push_back(read_stage(name, block));
   }
@@ -195,11 +214,13 @@ std::vector<std::string> recipe_profiles(const std::filesystem::path& file) {
 }
 
 void resolve_references(RecipeStage& stage, const std::filesystem::path& run_directory) {
-  stage.kind->config->references(stage.config.get(), [&](base::ArtifactRef& reference, const auto&) {
-    if (reference.empty()) return;
-    const std::string needed = referenced_stage(reference.text);
-    reference.path = needed.empty() ? std::filesystem::path(reference.text) : run_directory / needed;
-  });
+  stage.kind->config->references(
+      stage.config.get(), [&](base::ArtifactRef& reference, const auto&) {
+        if (reference.empty()) return;
+        const std::string needed = referenced_stage(reference.text);
+        reference.path =
+            needed.empty() ? std::filesystem::path(reference.text) : run_directory / needed;
+      });
 }
 
 }  // namespace finstill::cli

@@ -12,7 +12,8 @@
 namespace finstill::cli {
 namespace {
 
-const base::Listing& find_listing(const std::vector<base::Listing>& listings, const std::string& kind) {
+const base::Listing& find_listing(const std::vector<base::Listing>& listings,
+                                  const std::string& kind) {
   std::vector<std::string> known;
   for (const base::Listing& listing : listings) {
     if (listing.kind == kind) return listing;
@@ -25,7 +26,8 @@ const base::Listing& find_listing(const std::vector<base::Listing>& listings, co
 int list(const std::string& kind) {
   const auto listings = base::listings();
   if (kind.empty()) {
-    for (const base::Listing& listing : listings) fmt::print("{:<14} {}\n", listing.kind, listing.help);
+    for (const base::Listing& listing : listings)
+      fmt::print("{:<14} {}\n", listing.kind, listing.help);
     fmt::print("{:<14} {}\n", "verb", "what the command line can do");
     return 0;
   }
@@ -33,11 +35,13 @@ int list(const std::string& kind) {
     for (const auto& [name, verb] : verbs()) fmt::print("{:<18} {}\n", name, verb.summary);
     return 0;
   }
-  for (const auto& entry : find_listing(listings, kind).entries()) fmt::print("{:<18} {}\n", entry.name, entry.help);
+  for (const auto& entry : find_listing(listings, kind).entries())
+    fmt::print("{:<18} {}\n", entry.name, entry.help);
   return 0;
 }
 
-/// The settings of every registry entry of that name (a name may be both a stage and something else).
+/// The settings of every registry entry of that name (a name may be both a stage and something
+/// else).
 int help(const std::string& name) {
   bool found = false;
   std::vector<std::string> known;
@@ -84,26 +88,28 @@ base::Json recipe_schema() {
 }
 
 const bool list_registered =
-    add_verb({"list", "what there is: stages, tasks, objectives, ...", [](CLI::App& app) -> std::function<int()> {
+    add_verb({"list", "what there is: stages, tasks, objectives, ...",
+              [](CLI::App& app) -> std::function<int()> {
                 auto kind = std::make_shared<std::string>();
                 app.add_option("kind", *kind, "stage, task, objective, ...; without it the kinds");
                 return [kind] { return list(*kind); };
               }});
 
 const bool help_registered =
-    add_verb({"help", "the settings of a stage, task, objective, ...", [](CLI::App& app) -> std::function<int()> {
+    add_verb({"help", "the settings of a stage, task, objective, ...",
+              [](CLI::App& app) -> std::function<int()> {
                 auto name = std::make_shared<std::string>();
                 app.add_option("name", *name, "as `finstill list` shows it")->required();
                 return [name] { return help(*name); };
               }});
 
-const bool schema_registered =
-    add_verb({"schema", "a JSON schema of recipes, for editors", [](CLI::App&) -> std::function<int()> {
-                return [] {
-                  fmt::print("{}\n", recipe_schema().dump(1));
-                  return 0;
-                };
-              }});
+const bool schema_registered = add_verb(
+    {"schema", "a JSON schema of recipes, for editors", [](CLI::App&) -> std::function<int()> {
+       return [] {
+         fmt::print("{}\n", recipe_schema().dump(1));
+         return 0;
+       };
+     }});
 
 }  // namespace
 }  // namespace finstill::cli

@@ -25,16 +25,18 @@ struct ChatRenderOptions {
 
 int render(const ChatRenderOptions& options) {
   const std::unique_ptr<text::Tokenizer> tokenizer = text::load_tokenizer(options.tokenizer);
-  const text::ChatTemplate chat_template = options.chat_template.empty()
-                                               ? text::chat_template_of(*tokenizer)
-                                               : text::read_chat_template(options.chat_template, *tokenizer);
+  const text::ChatTemplate chat_template =
+      options.chat_template.empty() ? text::chat_template_of(*tokenizer)
+                                    : text::read_chat_template(options.chat_template, *tokenizer);
   if (chat_template.is_fallback()) {
-    fmt::print(stderr, "render: {} brings no chat template, ChatML is used\n", options.tokenizer.string());
+    fmt::print(stderr, "render: {} brings no chat template, ChatML is used\n",
+               options.tokenizer.string());
   }
   const bool for_eyes = !options.json && isatty(STDOUT_FILENO) != 0;
   std::int64_t lines = 0, tokens = 0;
   for_each_input_object([&](const base::Json& object, const std::string& where) {
-    if (!object.contains("messages")) base::fail(base::ExitCode::data, "{}: no \"messages\" here", where);
+    if (!object.contains("messages"))
+      base::fail(base::ExitCode::data, "{}: no \"messages\" here", where);
     const std::vector<text::Message> messages =
         text::messages_from_json(object["messages"], where + ": messages");
     text::RenderOptions render;
@@ -54,16 +56,21 @@ int render(const ChatRenderOptions& options) {
   return 0;
 }
 
-const bool registered = add_verb({"render", "conversations to the text that a model sees",
-                                  [](CLI::App& app) -> std::function<int()> {
-  auto options = std::make_shared<ChatRenderOptions>();
-  app.add_option("--tokenizer", options->tokenizer, "model folder or tokenizer file")->required();
-  app.add_option("--template", options->chat_template, "a Jinja chat template instead of the tokenizer's own");
-  app.add_flag("--add-generation-prompt", options->add_generation_prompt, "open the assistant's turn at the end");
-  app.add_flag("--mask", options->mask, "also print which tokens are trained");
-  app.add_flag("--json", options->json, "end with one JSON object that counts lines and tokens");
-  return [options] { return render(*options); };
-}});
+const bool registered =
+    add_verb({"render", "conversations to the text that a model sees",
+              [](CLI::App& app) -> std::function<int()> {
+                auto options = std::make_shared<ChatRenderOptions>();
+                app.add_option("--tokenizer", options->tokenizer, "model folder or tokenizer file")
+                    ->required();
+                app.add_option("--template", options->chat_template,
+                               "a Jinja chat template instead of the tokenizer's own");
+                app.add_flag("--add-generation-prompt", options->add_generation_prompt,
+                             "open the assistant's turn at the end");
+                app.add_flag("--mask", options->mask, "also print which tokens are trained");
+                app.add_flag("--json", options->json,
+                             "end with one JSON object that counts lines and tokens");
+                return [options] { return render(*options); };
+              }});
 
 }  // namespace
 }  // namespace finstill::cli

@@ -28,18 +28,22 @@ std::string short_number(std::int64_t number) {
 }
 
 void print_plan(const std::vector<PlannedStage>& plan) {
-  fmt::print("{:<14} {:<11} {:<9} {:>10} {:>10} {:>9} {:>12}\n", "stage", "kind", "state", "training", "generated",
-             "memory", "time");
+  fmt::print("{:<14} {:<11} {:<9} {:>10} {:>10} {:>9} {:>12}\n", "stage", "kind", "state",
+             "training", "generated", "memory", "time");
   double seconds = 0;
   for (const PlannedStage& one : plan) {
     seconds += one.seconds;
-    fmt::print("{:<14} {:<11} {:<9} {:>10} {:>10} {:>9} {:>12}{}\n", one.recipe->name, one.recipe->kind->name,
-               state_name(one.state), short_number(one.plan.training_tokens), short_number(one.plan.generated_tokens),
-               one.plan.memory_bytes == 0 ? "-" : fmt::format("{:.1f} GiB", one.plan.memory_bytes / 1073741824.0),
+    fmt::print("{:<14} {:<11} {:<9} {:>10} {:>10} {:>9} {:>12}{}\n", one.recipe->name,
+               one.recipe->kind->name, state_name(one.state),
+               short_number(one.plan.training_tokens), short_number(one.plan.generated_tokens),
+               one.plan.memory_bytes == 0
+                   ? "-"
+                   : fmt::format("{:.1f} GiB", one.plan.memory_bytes / 1073741824.0),
                one.seconds < 1 ? "-" : "~" + base::show_duration(one.seconds),
                one.why.empty() ? "" : "  (" + one.why + ")");
   }
-  fmt::print("tokens are counted before work; times are rough: about {} in all\n", base::show_duration(seconds));
+  fmt::print("tokens are counted before work; times are rough: about {} in all\n",
+             base::show_duration(seconds));
 }
 
 base::Json plan_json(const std::vector<PlannedStage>& plan) {
@@ -59,28 +63,32 @@ base::Json plan_json(const std::vector<PlannedStage>& plan) {
 base::Json finished_json(const Runner& runner) {
   base::Json stages = base::Json::object();
   for (const RecipeStage& stage : runner.recipe().stages) {
-    if (const auto manifest = base::read_manifest(runner.folder(stage.name))) stages[stage.name] = manifest->hash;
+    if (const auto manifest = base::read_manifest(runner.folder(stage.name)))
+      stages[stage.name] = manifest->hash;
   }
   return {{"identities", stages}};
 }
 
-/// "auto" becomes the profile that suits the machine, where the recipe has it ("full" is the recipe as it stands).
+/// "auto" becomes the profile that suits the machine, where the recipe has it ("full" is the recipe
+/// as it stands).
 void choose_profile(RunOptions& options, const Machine& machine, base::ProgressSink& progress) {
   if (options.overrides.profile != "auto") return;
   const std::string suitable = suitable_profile(machine);
   const auto offered = recipe_profiles(options.recipe);
   const bool is_offered = std::find(offered.begin(), offered.end(), suitable) != offered.end();
   options.overrides.profile = is_offered ? suitable : "";
-  progress.say(fmt::format("{}: {} threads, {} matmul {:.0f} GFLOP/s, memory {:.0f} GB/s -> profile {}",
-                           machine.processor, machine.threads, machine.dtype, machine.matmul_flops / 1e9,
-                           machine.read_bytes / 1e9, suitable));
+  progress.say(
+      fmt::format("{}: {} threads, {} matmul {:.0f} GFLOP/s, memory {:.0f} GB/s -> profile {}",
+                  machine.processor, machine.threads, machine.dtype, machine.matmul_flops / 1e9,
+                  machine.read_bytes / 1e9, suitable));
 }
 
 int run(RunOptions& options) {
   const auto progress = options.quiet ? base::make_quiet() : base::make_progress();
   apply_runtime(options.runtime);
   std::optional<Machine> machine;
-  if (options.dry_run || options.overrides.profile == "auto") machine = measure_machine(options.runtime);
+  if (options.dry_run || options.overrides.profile == "auto")
+    machine = measure_machine(options.runtime);
   if (machine) choose_profile(options, *machine, *progress);
   Recipe recipe = load_recipe(options.recipe, options.overrides);
   const std::filesystem::path directory = std::filesystem::path(options.runs) / recipe.name;
@@ -98,16 +106,21 @@ int run(RunOptions& options) {
 }
 
 const bool registered = add_verb(
-    {"run", "run the stages of a recipe, skipping what is already there", [](CLI::App& app) -> std::function<int()> {
+    {"run", "run the stages of a recipe, skipping what is already there",
+     [](CLI::App& app) -> std::function<int()> {
        auto options = std::make_shared<RunOptions>();
        app.add_option("recipe", options->recipe, "recipe file (YAML)")->required();
-       app.add_option("--set", options->overrides.sets, "change a setting: student.steps=20")->take_all();
-       app.add_option("--profile", options->overrides.profile, "a profile of the recipe, or auto: what suits the machine");
+       app.add_option("--set", options->overrides.sets, "change a setting: student.steps=20")
+           ->take_all();
+       app.add_option("--profile", options->overrides.profile,
+                      "a profile of the recipe, or auto: what suits the machine");
        app.add_option("--only", options->selection.only, "this stage alone");
        app.add_option("--from", options->selection.from, "this stage and those after it");
        app.add_option("--until", options->selection.until, "up to and with this stage");
-       app.add_flag("--force", options->selection.force, "make the chosen stages anew, finished or not");
-       app.add_flag("--dry-run", options->dry_run, "print the plan with tokens, memory and time, and stop");
+       app.add_flag("--force", options->selection.force,
+                    "make the chosen stages anew, finished or not");
+       app.add_flag("--dry-run", options->dry_run,
+                    "print the plan with tokens, memory and time, and stop");
        app.add_option("--runs", options->runs, "folder of run directories")->capture_default_str();
        app.add_flag("--json", options->json, "the last line of output is one JSON object");
        app.add_flag("--quiet", options->quiet, "no progress");

@@ -25,18 +25,26 @@ void check_input_kinds(RecipeStage& stage) {
 
 std::string state_name(StageState state) {
   switch (state) {
-    case StageState::finished: return "there";
-    case StageState::unfinished: return "continue";
-    case StageState::extendable: return "extend";
-    case StageState::different: return "changed";
-    case StageState::missing: return "to make";
-    case StageState::waiting: return "to make";
+    case StageState::finished:
+      return "there";
+    case StageState::unfinished:
+      return "continue";
+    case StageState::extendable:
+      return "extend";
+    case StageState::different:
+      return "changed";
+    case StageState::missing:
+      return "to make";
+    case StageState::waiting:
+      return "to make";
   }
   return "";
 }
 
 Runner::Runner(Recipe recipe, fs::path run_directory, base::Runtime runtime)
-    : recipe_(std::move(recipe)), run_directory_(std::move(run_directory)), runtime_(std::move(runtime)) {
+    : recipe_(std::move(recipe)),
+      run_directory_(std::move(run_directory)),
+      runtime_(std::move(runtime)) {
   for (RecipeStage& stage : recipe_.stages) resolve_references(stage, run_directory_);
 }
 
@@ -44,8 +52,9 @@ PlannedStage Runner::plan_stage(RecipeStage& stage, const std::set<std::string>&
   PlannedStage planned;
   planned.recipe = &stage;
   planned.stage = stage.kind->make(stage.config.get());
-  const bool waits = std::any_of(stage.needs.begin(), stage.needs.end(),
-                                 [&](const std::string& needed) { return unfinished.contains(needed); });
+  const bool waits =
+      std::any_of(stage.needs.begin(), stage.needs.end(),
+                  [&](const std::string& needed) { return unfinished.contains(needed); });
   if (waits) {
     planned.state = StageState::waiting;
     return planned;
@@ -53,8 +62,10 @@ PlannedStage Runner::plan_stage(RecipeStage& stage, const std::set<std::string>&
   check_input_kinds(stage);
   const auto inputs = base::input_identities(*stage.kind->config, stage.config.get());
   const base::Json config = stage.kind->config->write(stage.config.get(), base::Include::results);
-  planned.identity = base::plan_identity(stage.kind->name, *planned.stage, config, inputs, recipe_.seed, runtime_);
-  planned.state = inspect_folder(folder(stage.name), planned.identity, *planned.stage, &planned.why);
+  planned.identity =
+      base::plan_identity(stage.kind->name, *planned.stage, config, inputs, recipe_.seed, runtime_);
+  planned.state =
+      inspect_folder(folder(stage.name), planned.identity, *planned.stage, &planned.why);
   return planned;
 }
 
@@ -67,13 +78,15 @@ std::vector<PlannedStage> Runner::plan(const std::optional<Machine>& machine) {
     one.stage->check();
     if (one.state != StageState::finished) unfinished.insert(stage.name);
     one.plan = one.stage->plan();
-    if (one.plan.parameters == 0) {  // its model is not there yet: it will be about as large as what it is made from
+    if (one.plan.parameters ==
+        0) {  // its model is not there yet: it will be about as large as what it is made from
       for (const std::string& needed : stage.needs) {
         one.plan.parameters = std::max(one.plan.parameters, parameters[needed]);
       }
     }
     parameters[stage.name] = one.plan.parameters;
-    if (machine && one.state != StageState::finished) one.seconds = estimate_seconds(one.plan, *machine);
+    if (machine && one.state != StageState::finished)
+      one.seconds = estimate_seconds(one.plan, *machine);
     planned.push_back(std::move(one));
   }
   return planned;
@@ -81,9 +94,12 @@ std::vector<PlannedStage> Runner::plan(const std::optional<Machine>& machine) {
 
 std::set<std::string> Runner::selected(const Selection& selection) const {
   for (const std::string& name : {selection.only, selection.from, selection.until}) {
-    const bool known = name.empty() || std::any_of(recipe_.stages.begin(), recipe_.stages.end(),
-                                                   [&](const auto& stage) { return stage.name == name; });
-    if (!known) fail(ExitCode::usage, "no stage `{}` in this recipe (finstill run RECIPE --dry-run lists them)", name);
+    const bool known =
+        name.empty() || std::any_of(recipe_.stages.begin(), recipe_.stages.end(),
+                                    [&](const auto& stage) { return stage.name == name; });
+    if (!known)
+      fail(ExitCode::usage,
+           "no stage `{}` in this recipe (finstill run RECIPE --dry-run lists them)", name);
   }
   std::set<std::string> chosen;
   bool inside = selection.from.empty();
@@ -103,31 +119,37 @@ void Runner::publish_report(const PlannedStage& planned) const {
   if (planned.stage->artifact_kind() != "report") return;
   const std::string page = base::read_file(folder(planned.recipe->name) / "report.html");
   base::write_file_atomic(run_directory_ / "report.html", page);
-  fmt::print("report: {}\n", fs::absolute(run_directory_ / "report.html").lexically_normal().string());
+  fmt::print("report: {}\n",
+             fs::absolute(run_directory_ / "report.html").lexically_normal().string());
 }
 
-void Runner::run(const Selection& selection, const std::optional<Machine>& machine, base::ProgressSink& progress) {
+void Runner::run(const Selection& selection, const std::optional<Machine>& machine,
+                 base::ProgressSink& progress) {
   const std::set<std::string> chosen = selected(selection);
   const base::RunLock lock(run_directory_);
   write_recipe_files();
   std::vector<PlannedStage> estimates = plan(machine);
   double left = 0;
-  for (const PlannedStage& one : estimates) left += chosen.contains(one.recipe->name) ? one.seconds : 0;
+  for (const PlannedStage& one : estimates)
+    left += chosen.contains(one.recipe->name) ? one.seconds : 0;
   for (std::size_t i = 0; i < recipe_.stages.size(); ++i) {
     RecipeStage& stage = recipe_.stages[i];
     PlannedStage planned = plan_stage(stage, {});
     planned.stage->check();
     const bool forced = selection.force && chosen.contains(stage.name);
     if (planned.state == StageState::finished && !forced) {
-      progress.say(fmt::format("[{}/{}] {} ({}): already there", i + 1, recipe_.stages.size(), stage.name, stage.kind->name));
+      progress.say(fmt::format("[{}/{}] {} ({}): already there", i + 1, recipe_.stages.size(),
+                               stage.name, stage.kind->name));
     } else if (!chosen.contains(stage.name)) {
       if (!selection.until.empty() || !selection.only.empty()) continue;
-      fail(ExitCode::usage, "stage `{}` comes before `{}` and is not finished: run it first", stage.name, selection.from);
+      fail(ExitCode::usage, "stage `{}` comes before `{}` and is not finished: run it first",
+           stage.name, selection.from);
     } else {
       if (forced) planned.state = StageState::different;
-      progress.say(fmt::format("[{}/{}] {} ({}){}{}", i + 1, recipe_.stages.size(), stage.name, stage.kind->name,
-                               planned.why.empty() ? "" : ": " + planned.why,
-                               left >= 60 ? fmt::format(", about {} to go", base::show_duration(left)) : ""));
+      progress.say(fmt::format(
+          "[{}/{}] {} ({}){}{}", i + 1, recipe_.stages.size(), stage.name, stage.kind->name,
+          planned.why.empty() ? "" : ": " + planned.why,
+          left >= 60 ? fmt::format(", about {} to go", base::show_duration(left)) : ""));
       execute_stage(planned, folder(stage.name), recipe_.seed, runtime_, progress);
     }
     left -= chosen.contains(stage.name) ? estimates[i].seconds : 0;

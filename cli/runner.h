@@ -1,6 +1,7 @@
 #pragma once
 
-// Runs the stages of a recipe in order, each into its own folder of the run directory; skips what is already there.
+// Runs the stages of a recipe in order, each into its own folder of the run directory; skips what
+// is already there.
 
 #include <filesystem>
 #include <memory>
@@ -24,7 +25,7 @@ enum class StageState {
   extendable,  ///< finished, but only its budget grew; run() continues
   different,   ///< an artifact of other settings or inputs: will be made anew
   missing,
-  waiting,     ///< not known yet: an input is not finished
+  waiting,  ///< not known yet: an input is not finished
 };
 
 std::string state_name(StageState state);
@@ -33,10 +34,10 @@ struct PlannedStage {
   const RecipeStage* recipe = nullptr;
   std::shared_ptr<base::Stage> stage;
   StageState state = StageState::missing;
-  std::string why;           ///< which part differs
-  base::Json identity;       ///< null while `waiting`
+  std::string why;      ///< which part differs
+  base::Json identity;  ///< null while `waiting`
   base::StagePlan plan;
-  double seconds = 0;        ///< estimate
+  double seconds = 0;  ///< estimate
 };
 
 /// Which stages of a recipe to run; empty = all.
@@ -53,9 +54,10 @@ class Runner {
   /// The state and the estimate of each stage, in order. `machine` = none: without seconds.
   std::vector<PlannedStage> plan(const std::optional<Machine>& machine);
 
-  /// Runs what the selection asks for. `keep_whole` false is for a stage alone: its folder is the run directory itself.
-  /// Throws what a stage throws; what is finished by then stays.
-  void run(const Selection& selection, const std::optional<Machine>& machine, base::ProgressSink& progress);
+  /// Runs what the selection asks for. `keep_whole` false is for a stage alone: its folder is the
+  /// run directory itself. Throws what a stage throws; what is finished by then stays.
+  void run(const Selection& selection, const std::optional<Machine>& machine,
+           base::ProgressSink& progress);
 
   const Recipe& recipe() const { return recipe_; }
   std::filesystem::path folder(const std::string& stage) const { return run_directory_ / stage; }
@@ -71,13 +73,15 @@ class Runner {
   void publish_report(const PlannedStage& planned) const;
 };
 
-/// Runs one stage into `folder` as an artifact: prepares the folder (continue, extend or begin anew), runs, writes the
-/// manifest. Shared by recipes and by stages run alone. Throws Error(io) for a folder that holds something else.
-base::Manifest execute_stage(const PlannedStage& planned, const std::filesystem::path& folder, std::uint64_t seed,
-                             const base::Runtime& runtime, base::ProgressSink& progress);
+/// Runs one stage into `folder` as an artifact: prepares the folder (continue, extend or begin
+/// anew), runs, writes the manifest. Shared by recipes and by stages run alone. Throws Error(io)
+/// for a folder that holds something else.
+base::Manifest execute_stage(const PlannedStage& planned, const std::filesystem::path& folder,
+                             std::uint64_t seed, const base::Runtime& runtime,
+                             base::ProgressSink& progress);
 
 /// Compares what lies in `folder` with `identity`.
-StageState inspect_folder(const std::filesystem::path& folder, const base::Json& identity, const base::Stage& stage,
-                          std::string* why);
+StageState inspect_folder(const std::filesystem::path& folder, const base::Json& identity,
+                          const base::Stage& stage, std::string* why);
 
 }  // namespace finstill::cli

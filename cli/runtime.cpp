@@ -10,7 +10,8 @@ namespace finstill::cli {
 
 void apply_runtime(base::Runtime& runtime) {
   if (runtime.device != "cpu") {
-    base::fail(base::ExitCode::config, "--device {}: this build computes on the CPU only; leave the option out",
+    base::fail(base::ExitCode::config,
+               "--device {}: this build computes on the CPU only; leave the option out",
                runtime.device);
   }
   ops::reuse_freed_memory();

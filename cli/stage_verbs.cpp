@@ -1,5 +1,5 @@
-// Every stage kind as a verb of its own: `finstill train config.yaml --output DIR`, and short forms for those that turn
-// one folder into another (`finstill import SRC DIR`).
+// Every stage kind as a verb of its own: `finstill train config.yaml --output DIR`, and short forms
+// for those that turn one folder into another (`finstill import SRC DIR`).
 
 #include "cli/stage_verbs.h"
 
@@ -31,23 +31,30 @@ struct StageOptions {
 
 /// Positional words and options of a short form, each the value of a config field.
 struct ShortForm {
-  std::vector<std::pair<std::string, std::string>> positional;  ///< field, help; the output folder follows
-  std::vector<std::pair<std::string, std::string>> options;     ///< field, help: --field with - for _
+  std::vector<std::pair<std::string, std::string>>
+      positional;  ///< field, help; the output folder follows
+  std::vector<std::pair<std::string, std::string>> options;  ///< field, help: --field with - for _
 };
 
 const std::map<std::string, ShortForm>& short_forms() {
   static const std::map<std::string, ShortForm> forms = {
       {"import", {{{"source", "GGUF file, or Hugging Face or ModelScope folder"}}, {}}},
-      {"init", {{{"config", "config.json or folder whose shape to take"}}, {{"tokenizer", "tokenizer to copy along"}}}},
+      {"init",
+       {{{"config", "config.json or folder whose shape to take"}},
+        {{"tokenizer", "tokenizer to copy along"}}}},
       {"export", {{{"model", "model folder or artifact"}}, {{"format", "hf"}}}},
       {"merge", {{{"model", "model folder or artifact"}}, {{"adapter", "LoRA adapter folder"}}}},
-      {"prune", {{{"model", "model folder or artifact"}},
-                 {{"layers", "how many blocks to keep"}, {"method", "which blocks go"}, {"data", "sample text"}}}},
+      {"prune",
+       {{{"model", "model folder or artifact"}},
+        {{"layers", "how many blocks to keep"},
+         {"method", "which blocks go"},
+         {"data", "sample text"}}}},
   };
   return forms;
 }
 
-base::ConfigNode stage_config(const StageOptions& options, const std::vector<std::string>& assignments) {
+base::ConfigNode stage_config(const StageOptions& options,
+                              const std::vector<std::string>& assignments) {
   base::ConfigNode root;
   if (!options.config.empty()) root = base::read_yaml(options.config);
   if (root.kind == base::ConfigNode::Kind::null) root.kind = base::ConfigNode::Kind::map;
@@ -57,7 +64,8 @@ base::ConfigNode stage_config(const StageOptions& options, const std::vector<std
   return root;
 }
 
-int run_stage(const std::string& kind, StageOptions& options, const std::vector<std::string>& assignments) {
+int run_stage(const std::string& kind, StageOptions& options,
+              const std::vector<std::string>& assignments) {
   const auto progress = options.quiet ? base::make_quiet() : base::make_progress();
   apply_runtime(options.runtime);
   RecipeStage stage;
@@ -72,9 +80,10 @@ int run_stage(const std::string& kind, StageOptions& options, const std::vector<
       });
   PlannedStage planned{.recipe = &stage, .stage = stage.kind->make(stage.config.get())};
   planned.stage->check();
-  planned.identity = base::plan_identity(kind, *planned.stage, stage.kind->config->write(stage.config.get(), base::Include::results),
-                                         base::input_identities(*stage.kind->config, stage.config.get()),
-                                         static_cast<std::uint64_t>(options.seed), options.runtime);
+  planned.identity = base::plan_identity(
+      kind, *planned.stage, stage.kind->config->write(stage.config.get(), base::Include::results),
+      base::input_identities(*stage.kind->config, stage.config.get()),
+      static_cast<std::uint64_t>(options.seed), options.runtime);
   planned.state = inspect_folder(options.output, planned.identity, *planned.stage, &planned.why);
   std::string hash;
   if (planned.state == StageState::finished && !options.force) {
@@ -82,7 +91,9 @@ int run_stage(const std::string& kind, StageOptions& options, const std::vector<
     progress->say(fmt::format("{}: already there", options.output));
   } else {
     if (options.force) planned.state = StageState::different;
-    hash = execute_stage(planned, options.output, static_cast<std::uint64_t>(options.seed), options.runtime, *progress).hash;
+    hash = execute_stage(planned, options.output, static_cast<std::uint64_t>(options.seed),
+                         options.runtime, *progress)
+               .hash;
   }
   if (options.json) {
     print_json_line({{"artifact", options.output}, {"identity", hash}});
@@ -97,16 +108,20 @@ std::function<int()> configure_stage(const std::string& kind, CLI::App& app) {
   auto values = std::make_shared<std::map<std::string, std::string>>();
   const auto form = short_forms().find(kind);
   if (form != short_forms().end()) {
-    for (const auto& [field, help] : form->second.positional) app.add_option(field, (*values)[field], help)->required();
+    for (const auto& [field, help] : form->second.positional)
+      app.add_option(field, (*values)[field], help)->required();
     app.add_option("output", options->output, "folder to make")->required();
-    for (const auto& [field, help] : form->second.options) app.add_option("--" + field, (*values)[field], help);
+    for (const auto& [field, help] : form->second.options)
+      app.add_option("--" + field, (*values)[field], help);
     app.add_option("--config-file", options->config, "further settings (YAML)");
   } else {
-    app.add_option("config", options->config, "settings (YAML); finstill help " + kind + " lists them");
+    app.add_option("config", options->config,
+                   "settings (YAML); finstill help " + kind + " lists them");
     app.add_option("-o,--output", options->output, "folder to make")->required();
   }
   app.add_option("--set", options->sets, "a setting: steps=20")->take_all();
-  app.add_option("--seed", options->seed, "of everything drawn at random")->check(CLI::NonNegativeNumber);
+  app.add_option("--seed", options->seed, "of everything drawn at random")
+      ->check(CLI::NonNegativeNumber);
   app.add_flag("--force", options->force, "make it anew although it is there");
   app.add_flag("--json", options->json, "the last line of output is one JSON object");
   app.add_flag("--quiet", options->quiet, "no progress");

@@ -23,30 +23,34 @@ struct TokenizeOptions {
   bool json = false;
 };
 
-/// A line that begins and ends with a double quote is a JSON string (so that any text fits on a line), every other line
-/// is the text itself.
+/// A line that begins and ends with a double quote is a JSON string (so that any text fits on a
+/// line), every other line is the text itself.
 std::string text_of_line(const std::string& line, const std::string& where) {
   if (line.size() < 2 || line.front() != '"' || line.back() != '"') return line;
   try {
     return base::parse_json(line, where).get<std::string>();
   } catch (const base::Error& error) {
-    base::fail(base::ExitCode::data, "{}: a line between double quotes is read as a JSON string; write it as one",
+    base::fail(base::ExitCode::data,
+               "{}: a line between double quotes is read as a JSON string; write it as one",
                error.what());
   }
 }
 
 std::vector<text::TokenId> ids_of_line(const std::string& line, const std::string& where) {
   const base::Json array = base::parse_json(line, where);
-  if (!array.is_array()) base::fail(base::ExitCode::data, "{}: expected one JSON array of ids a line", where);
+  if (!array.is_array())
+    base::fail(base::ExitCode::data, "{}: expected one JSON array of ids a line", where);
   std::vector<text::TokenId> ids;
   ids.reserve(array.size());
   for (std::size_t i = 0; i < array.size(); ++i) {
     const base::Json& id = array[i];
-    const bool fits = id.is_number_integer() && !(id.is_number_unsigned() && id.get<std::uint64_t>() > INT32_MAX) &&
-                      id.get<std::int64_t>() >= 0 && id.get<std::int64_t>() <= std::numeric_limits<std::int32_t>::max();
+    const bool fits = id.is_number_integer() &&
+                      !(id.is_number_unsigned() && id.get<std::uint64_t>() > INT32_MAX) &&
+                      id.get<std::int64_t>() >= 0 &&
+                      id.get<std::int64_t>() <= std::numeric_limits<std::int32_t>::max();
     if (!fits) {
-      base::fail(base::ExitCode::data, "{}: element {} is {}, expected an id from 0 to {}", where, i, id.dump(),
-                 std::numeric_limits<std::int32_t>::max());
+      base::fail(base::ExitCode::data, "{}: element {} is {}, expected an id from 0 to {}", where,
+                 i, id.dump(), std::numeric_limits<std::int32_t>::max());
     }
     ids.push_back(id.get<text::TokenId>());
   }
@@ -66,30 +70,36 @@ int tokenize(const TokenizeOptions& options) {
       return;
     }
     const bool special = !options.no_special;
-    const std::vector<text::TokenId> ids =
-        tokenizer->encode(text_of_line(line, where), {.add_special_tokens = special, .parse_special = special});
+    const std::vector<text::TokenId> ids = tokenizer->encode(
+        text_of_line(line, where), {.add_special_tokens = special, .parse_special = special});
     tokens += static_cast<std::int64_t>(ids.size());
     print_json_line(ids);
   });
-  for (const std::string& warning : tokenizer->warnings()) fmt::print(stderr, "tokenize: {}\n", warning);
+  for (const std::string& warning : tokenizer->warnings())
+    fmt::print(stderr, "tokenize: {}\n", warning);
   const text::EncodeCounters counters = tokenizer->counters();
   if (counters.dropped_bytes > 0) {
-    fmt::print(stderr, "tokenize: {} bytes of the input have no token and were left out\n", counters.dropped_bytes);
+    fmt::print(stderr, "tokenize: {} bytes of the input have no token and were left out\n",
+               counters.dropped_bytes);
   }
   if (options.json) print_json_line({{"lines", lines}, {"tokens", tokens}});
   return 0;
 }
 
-const bool registered = add_verb({"tokenize", "text to token ids", [](CLI::App& app) -> std::function<int()> {
-  auto options = std::make_shared<TokenizeOptions>();
-  app.add_option("--tokenizer", options->tokenizer, "model folder, tokenizer.json, tokenizer.model or GGUF file")
-      ->required();
-  app.add_flag("--no-special", options->no_special,
-               "special tokens in the text are plain text and none are added; with --decode: they are left out");
-  app.add_flag("--decode", options->decode, "lines of ids to lines of text (JSON strings)");
-  app.add_flag("--json", options->json, "end with one JSON object that counts lines and tokens");
-  return [options] { return tokenize(*options); };
-}});
+const bool registered = add_verb(
+    {"tokenize", "text to token ids", [](CLI::App& app) -> std::function<int()> {
+       auto options = std::make_shared<TokenizeOptions>();
+       app.add_option("--tokenizer", options->tokenizer,
+                      "model folder, tokenizer.json, tokenizer.model or GGUF file")
+           ->required();
+       app.add_flag("--no-special", options->no_special,
+                    "special tokens in the text are plain text and none are added; with --decode: "
+                    "they are left out");
+       app.add_flag("--decode", options->decode, "lines of ids to lines of text (JSON strings)");
+       app.add_flag("--json", options->json,
+                    "end with one JSON object that counts lines and tokens");
+       return [options] { return tokenize(*options); };
+     }});
 
 }  // namespace
 }  // namespace finstill::cli

@@ -25,13 +25,17 @@ bool add_verb(Verb verb) {
   return is_new;
 }
 
-const std::map<std::string, Verb>& verbs() { return table(); }
+const std::map<std::string, Verb>& verbs() {
+  return table();
+}
 
 void add_runtime_options(CLI::App& app, base::Runtime& runtime) {
-  app.add_option("--dtype", runtime.dtype, "float32, bfloat16, or auto: what this processor is fastest with")
+  app.add_option("--dtype", runtime.dtype,
+                 "float32, bfloat16, or auto: what this processor is fastest with")
       ->check(CLI::IsMember({"auto", "float32", "bfloat16"}));
   app.add_option("--device", runtime.device, "cpu or cuda")->check(CLI::IsMember({"cpu", "cuda"}));
-  app.add_option("--threads", runtime.threads, "0: every core this process may use")->check(CLI::Range(0, 4096));
+  app.add_option("--threads", runtime.threads, "0: every core this process may use")
+      ->check(CLI::Range(0, 4096));
   app.add_option("--kernels", runtime.kernels, "auto, or reference: plain and slow, for comparison")
       ->check(CLI::IsMember({"auto", "reference"}));
 }
@@ -41,18 +45,21 @@ void for_each_input_line(const std::function<void(const std::string& line, int n
   for (int number = 1; std::getline(std::cin, line); ++number) {
     if (!line.empty() && line.back() == '\r') line.pop_back();
     if (!base::is_valid_utf8(line)) {
-      base::fail(base::ExitCode::data, "stdin:{}: not valid UTF-8: convert the input first (iconv -t utf-8)", number);
+      base::fail(base::ExitCode::data,
+                 "stdin:{}: not valid UTF-8: convert the input first (iconv -t utf-8)", number);
     }
     handle(line, number);
   }
 }
 
-void for_each_input_object(const std::function<void(const base::Json& object, const std::string& where)>& handle) {
+void for_each_input_object(
+    const std::function<void(const base::Json& object, const std::string& where)>& handle) {
   for_each_input_line([&](const std::string& line, int number) {
     if (line.find_first_not_of(" \t") == std::string::npos) return;
     const std::string where = fmt::format("stdin:{}", number);
     const base::Json value = base::parse_json(line, where);
-    if (!value.is_object()) base::fail(base::ExitCode::data, "{}: expected one JSON object a line", where);
+    if (!value.is_object())
+      base::fail(base::ExitCode::data, "{}: expected one JSON object a line", where);
     handle(value, where);
   });
 }
@@ -60,7 +67,8 @@ void for_each_input_object(const std::function<void(const base::Json& object, co
 void print_json_line(const base::Json& value) {
   const std::string line = base::dump_json(value) + "\n";
   if (std::fwrite(line.data(), 1, line.size(), stdout) != line.size() || std::fflush(stdout) != 0) {
-    base::fail(base::ExitCode::io, "cannot write to standard output: is the reader of the pipe gone or the disk full?");
+    base::fail(base::ExitCode::io,
+               "cannot write to standard output: is the reader of the pipe gone or the disk full?");
   }
 }
 

@@ -17,7 +17,8 @@ namespace fs = std::filesystem;
 void verify_one(const fs::path& folder) {
   base::verify_artifact(folder);
   const auto manifest = base::read_manifest(folder);
-  fmt::print("{}: {} {}, {} files unchanged\n", folder.string(), manifest->artifact_kind(), manifest->hash.substr(0, 16),
+  fmt::print("{}: {} {}, {} files unchanged\n", folder.string(), manifest->artifact_kind(),
+             manifest->hash.substr(0, 16),
              manifest->identity.value("outputs", base::Json::object()).size());
 }
 
@@ -34,18 +35,20 @@ int verify(const std::string& directory) {
     ++artifacts;
   }
   if (artifacts == 0) {
-    base::fail(base::ExitCode::data, "{}: neither an artifact nor a run directory: no manifest.json in it or one below",
+    base::fail(base::ExitCode::data,
+               "{}: neither an artifact nor a run directory: no manifest.json in it or one below",
                directory);
   }
   return 0;
 }
 
-const bool registered = add_verb(
-    {"verify", "hash an artifact, or all of a run, again", [](CLI::App& app) -> std::function<int()> {
-       auto directory = std::make_shared<std::string>();
-       app.add_option("directory", *directory, "artifact or run directory")->required();
-       return [directory] { return verify(*directory); };
-     }});
+const bool registered =
+    add_verb({"verify", "hash an artifact, or all of a run, again",
+              [](CLI::App& app) -> std::function<int()> {
+                auto directory = std::make_shared<std::string>();
+                app.add_option("directory", *directory, "artifact or run directory")->required();
+                return [directory] { return verify(*directory); };
+              }});
 
 }  // namespace
 }  // namespace finstill::cli

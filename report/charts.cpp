@@ -14,22 +14,27 @@ namespace {
 constexpr double bar_width = 460, bar_left = 4, bar_row = 44, bar_height = 16, bar_axis = 24;
 
 double bar_x(double share) {
-  return bar_left + (std::isfinite(share) ? std::clamp(share, 0.0, 1.0) : 0.0) * (bar_width - 2 * bar_left);
+  return bar_left +
+         (std::isfinite(share) ? std::clamp(share, 0.0, 1.0) : 0.0) * (bar_width - 2 * bar_left);
 }
 
 std::string svg_open(double width, double height, const std::string& description) {
-  return fmt::format(
-      R"(<svg viewBox="0 0 {} {}" role="img" aria-label="{}"><title>{}</title>)", width, height,
-      escape_html(description), escape_html(description));
+  return fmt::format(R"(<svg viewBox="0 0 {} {}" role="img" aria-label="{}"><title>{}</title>)",
+                     width, height, escape_html(description), escape_html(description));
 }
 
 std::string bar_grid(double height) {
   std::string out;
   for (int tick = 0; tick <= 100; tick += 25) {
     const double x = bar_x(tick / 100.0);
-    out += fmt::format(R"(<line class="grid" x1="{0:.1f}" x2="{0:.1f}" y1="0" y2="{1:.1f}"/>)", x, height - bar_axis + 4);
-    out += fmt::format(R"(<text class="tick" x="{:.1f}" y="{:.1f}" text-anchor="{}">{} %</text>)", x, height - 6,
-                       tick == 0 ? "start" : tick == 100 ? "end" : "middle", tick);
+    out += fmt::format(R"(<line class="grid" x1="{0:.1f}" x2="{0:.1f}" y1="0" y2="{1:.1f}"/>)", x,
+                       height - bar_axis + 4);
+    out += fmt::format(R"(<text class="tick" x="{:.1f}" y="{:.1f}" text-anchor="{}">{} %</text>)",
+                       x, height - 6,
+                       tick == 0     ? "start"
+                       : tick == 100 ? "end"
+                                     : "middle",
+                       tick);
   }
   return out;
 }
@@ -40,10 +45,12 @@ std::string one_bar(const Bar& bar, double top) {
       bar_left, top + 14, escape_html(bar.label), bar_width - bar_left, top + 14,
       escape_html(percent(bar.value) + (bar.note.empty() ? "" : "  " + bar.note)));
   const double y = top + 20;
-  out += fmt::format(R"(<rect class="track" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" rx="3"/>)", bar_x(0), y,
-                     bar_x(1) - bar_x(0), bar_height);
-  out += fmt::format(R"(<rect class="bar {}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" rx="3"/>)",
-                     escape_html(bar.style), bar_x(0), y, std::max(1.0, bar_x(bar.value) - bar_x(0)), bar_height);
+  out += fmt::format(
+      R"(<rect class="track" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" rx="3"/>)",
+      bar_x(0), y, bar_x(1) - bar_x(0), bar_height);
+  out += fmt::format(
+      R"(<rect class="bar {}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" rx="3"/>)",
+      escape_html(bar.style), bar_x(0), y, std::max(1.0, bar_x(bar.value) - bar_x(0)), bar_height);
   if (bar.low <= bar.high) {
     const double middle = y + bar_height / 2;
     out += fmt::format(
@@ -61,21 +68,27 @@ double nice_step(double range, int count) {
   return power * (scaled < 1.5 ? 1 : scaled < 3.5 ? 2 : scaled < 7.5 ? 5 : 10);
 }
 
-constexpr double line_width = 760, line_height = 300, plot_left = 48, plot_right = 12, plot_top = 10, plot_bottom = 40;
+constexpr double line_width = 760, line_height = 300, plot_left = 48, plot_right = 12,
+                 plot_top = 10, plot_bottom = 40;
 constexpr std::size_t most_points = 380;  // two pixels a point
 
 struct Frame {
   double x_high = 1, y_low = 0, y_high = 1;
-  double x(double value) const { return plot_left + value / x_high * (line_width - plot_left - plot_right); }
+  double x(double value) const {
+    return plot_left + value / x_high * (line_width - plot_left - plot_right);
+  }
   double y(double value) const {
-    return line_height - plot_bottom - (value - y_low) / (y_high - y_low) * (line_height - plot_top - plot_bottom);
+    return line_height - plot_bottom -
+           (value - y_low) / (y_high - y_low) * (line_height - plot_top - plot_bottom);
   }
 };
 
 std::vector<Series> finite_series(const std::vector<Series>& series) {
   std::vector<Series> kept = series;
   for (Series& one : kept) {
-    std::erase_if(one.points, [](const Point& point) { return !std::isfinite(point.x) || !std::isfinite(point.y); });
+    std::erase_if(one.points, [](const Point& point) {
+      return !std::isfinite(point.x) || !std::isfinite(point.y);
+    });
     if (one.points.size() <= most_points) continue;
     std::vector<Point> thinned;
     const std::size_t bucket = (one.points.size() + most_points - 1) / most_points;
@@ -113,19 +126,23 @@ Frame frame_of(const std::vector<Series>& series) {
 std::string line_axes(const Frame& frame, const std::string& x_label, const std::string& y_label) {
   std::string out;
   const double y_step = nice_step(frame.y_high - frame.y_low, 4);
-  for (double value = std::ceil(frame.y_low / y_step) * y_step; value <= frame.y_high; value += y_step) {
+  for (double value = std::ceil(frame.y_low / y_step) * y_step; value <= frame.y_high;
+       value += y_step) {
     out += fmt::format(
         R"(<line class="grid" x1="{0:.1f}" x2="{1:.1f}" y1="{2:.1f}" y2="{2:.1f}"/><text class="tick" x="{3:.1f}" y="{4:.1f}" text-anchor="end">{5:g}</text>)",
-        plot_left, line_width - plot_right, frame.y(value), plot_left - 6, frame.y(value) + 4, value);
+        plot_left, line_width - plot_right, frame.y(value), plot_left - 6, frame.y(value) + 4,
+        value);
   }
   const double x_step = nice_step(frame.x_high, 5);
   for (double value = 0; value <= frame.x_high * 1.0001; value += x_step) {
-    out += fmt::format(R"(<text class="tick" x="{:.1f}" y="{:.1f}" text-anchor="middle">{}</text>)", frame.x(value),
-                       line_height - plot_bottom + 16, escape_html(short_count(value)));
+    out += fmt::format(R"(<text class="tick" x="{:.1f}" y="{:.1f}" text-anchor="middle">{}</text>)",
+                       frame.x(value), line_height - plot_bottom + 16,
+                       escape_html(short_count(value)));
   }
-  out += fmt::format(R"(<text class="tick" x="{:.1f}" y="{:.1f}" text-anchor="end">{}</text>)", line_width - plot_right,
-                     line_height - 6, escape_html(x_label));
-  out += fmt::format(R"(<text class="tick" x="4" y="{:.1f}">{}</text>)", line_height - 6, escape_html(y_label));
+  out += fmt::format(R"(<text class="tick" x="{:.1f}" y="{:.1f}" text-anchor="end">{}</text>)",
+                     line_width - plot_right, line_height - 6, escape_html(x_label));
+  out += fmt::format(R"(<text class="tick" x="4" y="{:.1f}">{}</text>)", line_height - 6,
+                     escape_html(y_label));
   return out;
 }
 
@@ -134,23 +151,27 @@ std::string line_axes(const Frame& frame, const std::string& x_label, const std:
 std::string bar_chart(const std::vector<Bar>& bars, const std::string& description) {
   const double height = bar_row * static_cast<double>(bars.size()) + bar_axis;
   std::string out = svg_open(bar_width, height, description) + bar_grid(height);
-  for (std::size_t i = 0; i < bars.size(); ++i) out += one_bar(bars[i], bar_row * static_cast<double>(i));
+  for (std::size_t i = 0; i < bars.size(); ++i)
+    out += one_bar(bars[i], bar_row * static_cast<double>(i));
   return out + "</svg>";
 }
 
-std::string line_chart(const std::vector<Series>& series, const std::string& x_label, const std::string& y_label,
-                       const std::string& description) {
+std::string line_chart(const std::vector<Series>& series, const std::string& x_label,
+                       const std::string& y_label, const std::string& description) {
   const std::vector<Series> kept = finite_series(series);
   const Frame frame = frame_of(kept);
-  std::string out = svg_open(line_width, line_height, description) + line_axes(frame, x_label, y_label);
+  std::string out =
+      svg_open(line_width, line_height, description) + line_axes(frame, x_label, y_label);
   std::string legend;
   for (const Series& one : kept) {
     std::string path;
     for (const Point& point : one.points) {
-      path += fmt::format("{}{:.1f} {:.1f}", path.empty() ? "M" : "L", frame.x(point.x), frame.y(point.y));
+      path += fmt::format("{}{:.1f} {:.1f}", path.empty() ? "M" : "L", frame.x(point.x),
+                          frame.y(point.y));
     }
     if (one.points.size() == 1) path += "h1";
-    out += fmt::format(R"(<path class="line {}{}" d="{}"/>)", escape_html(one.style), one.dashed ? " dashed" : "", path);
+    out += fmt::format(R"(<path class="line {}{}" d="{}"/>)", escape_html(one.style),
+                       one.dashed ? " dashed" : "", path);
     legend += fmt::format(R"(<li><i class="key {}{}"></i>{}</li>)", escape_html(one.style),
                           one.dashed ? " dashed" : "", escape_html(one.label));
   }
@@ -167,8 +188,9 @@ std::string stacked_bar(const std::vector<Share>& shares, const std::string& des
   for (const Share& share : shares) {
     const double width = share.count / total * bar_width;
     if (width <= 0) continue;
-    out += fmt::format(R"(<rect class="{}" x="{:.1f}" y="0" width="{:.1f}" height="{}"><title>{}: {:.0f}</title></rect>)",
-                       escape_html(share.style), x, width, height, escape_html(share.label), share.count);
+    out += fmt::format(
+        R"(<rect class="{}" x="{:.1f}" y="0" width="{:.1f}" height="{}"><title>{}: {:.0f}</title></rect>)",
+        escape_html(share.style), x, width, height, escape_html(share.label), share.count);
     x += width;
   }
   return out + "</svg>";

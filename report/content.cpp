@@ -32,14 +32,16 @@ const Json& array(const Json& object, const char* key, const std::string& where)
 std::vector<std::string> strings(const Json& object, const char* key, const std::string& where) {
   std::vector<std::string> values;
   for (const Json& value : array(object, key, where)) {
-    if (!value.is_string()) base::fail(base::ExitCode::data, "{}: `{}` must hold strings", where, key);
+    if (!value.is_string())
+      base::fail(base::ExitCode::data, "{}: `{}` must hold strings", where, key);
     values.push_back(value.get<std::string>());
   }
   return values;
 }
 
 Result read_result(const Json& json, const std::string& where) {
-  Result result{.task = json_string(json, "task", where), .model = json_string(json, "model", where)};
+  Result result{.task = json_string(json, "task", where),
+                .model = json_string(json, "model", where)};
   result.is_baseline = base::json_bool(json, "is_baseline", where, false);
   result.items = json_integer(json, "items", where);
   result.correct = json_integer(json, "correct", where);
@@ -49,8 +51,10 @@ Result read_result(const Json& json, const std::string& where) {
   result.macro_f1 = json_number(json, "macro_f1", where, 0);
   result.prompt_tokens = json_number(json, "prompt_tokens", where, 0);
   result.generated_tokens = json_number(json, "generated_tokens", where, 0);
-  if (const auto outcomes = json.find("outcomes"); outcomes != json.end() && outcomes->is_object()) {
-    for (const auto& [name, count] : outcomes->items()) result.outcomes[name] = json_integer(*outcomes, name, where);
+  if (const auto outcomes = json.find("outcomes");
+      outcomes != json.end() && outcomes->is_object()) {
+    for (const auto& [name, count] : outcomes->items())
+      result.outcomes[name] = json_integer(*outcomes, name, where);
   }
   return result;
 }
@@ -73,15 +77,18 @@ void read_scores(const fs::path& file, Content& content) {
   if (json_string(json, "schema", where) != "finstill-scores-1") {
     base::fail(base::ExitCode::data, "{}: not a finstill-scores-1 file", where);
   }
-  for (const Json& task : array(json, "tasks", where)) content.tasks.push_back(json_string(task, "name", where));
+  for (const Json& task : array(json, "tasks", where))
+    content.tasks.push_back(json_string(task, "name", where));
   for (const Json& model : array(json, "models", where)) {
     content.models.push_back({.name = json_string(model, "name", where),
                               .role = json_string(model, "role", where, ""),
                               .parameters = json_number(model, "parameters", where, 0),
                               .few_shot = json_integer(model, "few_shot", where, 0)});
   }
-  for (const Json& result : array(json, "results", where)) content.results.push_back(read_result(result, where));
-  for (const Json& pair : array(json, "comparisons", where)) content.comparisons.push_back(read_comparison(pair, where));
+  for (const Json& result : array(json, "results", where))
+    content.results.push_back(read_result(result, where));
+  for (const Json& pair : array(json, "comparisons", where))
+    content.comparisons.push_back(read_comparison(pair, where));
 }
 
 void read_samples(const fs::path& file, Content& content) {
@@ -122,15 +129,16 @@ Training read_training(const std::string& name, const fs::path& folder) {
     training.trained_tokens = json_number(step, "trained_tokens", where, training.trained_tokens);
     const double nothing = NAN;
     training.loss.push_back({training.tokens, json_number(step, "loss", where, nothing)});
-    training.validation.push_back({training.tokens, json_number(step, "validation_loss", where, nothing)});
+    training.validation.push_back(
+        {training.tokens, json_number(step, "validation_loss", where, nothing)});
   }
   std::erase_if(training.validation, [](const Point& point) { return !std::isfinite(point.y); });
   if (!fs::exists(folder / "timing.jsonl")) return training;
   base::JsonlReader reader(folder / "timing.jsonl");
   while (const auto row = reader.next()) {
     training.seconds += json_number(*row, "seconds", reader.where(), 0);
-    training.memory_peak_bytes =
-        std::max(training.memory_peak_bytes, json_number(*row, "memory_peak_bytes", reader.where(), 0));
+    training.memory_peak_bytes = std::max(
+        training.memory_peak_bytes, json_number(*row, "memory_peak_bytes", reader.where(), 0));
   }
   return training;
 }
@@ -164,10 +172,12 @@ void read_origins(const fs::path& scores, Content& content) {
       visit(input);
       const auto source = beside.find(input);
       const bool is_stage = source != beside.end();
-      origin.inputs.push_back(is_stage ? source->second.first.filename().string() : "sha256 " + input.substr(0, 12));
+      origin.inputs.push_back(is_stage ? source->second.first.filename().string()
+                                       : "sha256 " + input.substr(0, 12));
     }
     origin.settings = stage.identity.value("config", Json::object());
-    if (fs::exists(folder / "metrics.jsonl")) content.trainings.push_back(read_training(origin.name, folder));
+    if (fs::exists(folder / "metrics.jsonl"))
+      content.trainings.push_back(read_training(origin.name, folder));
     content.origins.push_back(std::move(origin));
   };
   visit(manifest->hash);
@@ -176,12 +186,14 @@ void read_origins(const fs::path& scores, Content& content) {
 }  // namespace
 
 const ModelInfo* Content::model_of_role(const std::string& role) const {
-  const auto found = std::find_if(models.begin(), models.end(), [&](const auto& model) { return model.role == role; });
+  const auto found = std::find_if(models.begin(), models.end(),
+                                  [&](const auto& model) { return model.role == role; });
   return found == models.end() ? nullptr : &*found;
 }
 
 const ModelInfo* Content::model(const std::string& name) const {
-  const auto found = std::find_if(models.begin(), models.end(), [&](const auto& model) { return model.name == name; });
+  const auto found = std::find_if(models.begin(), models.end(),
+                                  [&](const auto& model) { return model.name == name; });
   return found == models.end() ? nullptr : &*found;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
-// What a report says, read from artifacts: scores, samples, metrics of the training stages, manifests.
+// What a report says, read from artifacts: scores, samples, metrics of the training stages,
+// manifests.
 
 #include <cstdint>
 #include <filesystem>
@@ -15,7 +16,8 @@ namespace finstill::report {
 
 struct ModelInfo {
   std::string name;
-  std::string role;         ///< "base", "teacher", "student", "control" or "": colours and the first screen
+  std::string
+      role;  ///< "base", "teacher", "student", "control" or "": colours and the first screen
   double parameters = 0;
   std::int64_t few_shot = 0;
 };
@@ -48,15 +50,16 @@ struct Timing {
 
 /// A training stage's curve and cost.
 struct Training {
-  std::string name;                      ///< the stage's folder
-  std::vector<Point> loss, validation;   ///< x = tokens read
+  std::string name;                     ///< the stage's folder
+  std::vector<Point> loss, validation;  ///< x = tokens read
   double tokens = 0, trained_tokens = 0, seconds = 0, memory_peak_bytes = 0;
 };
 
 /// A stage that the scores descend from.
 struct Origin {
   std::string name, kind, identity;
-  std::vector<std::string> inputs;   ///< names of stages, or shortened identities of what is not beside them
+  std::vector<std::string>
+      inputs;  ///< names of stages, or shortened identities of what is not beside them
   base::Json settings;
 };
 
@@ -76,7 +79,8 @@ struct Content {
   const Result* result(const std::string& task, const std::string& model) const;
 };
 
-/// Reads the `scores` artifact and what it descends from (the folders beside it). Throws Error(data|io).
+/// Reads the `scores` artifact and what it descends from (the folders beside it). Throws
+/// Error(data|io).
 Content read_content(const std::filesystem::path& scores);
 
 }  // namespace finstill::report

@@ -6,7 +6,8 @@
 
 namespace finstill::report {
 
-/// Text made safe for HTML content and quoted attributes. Control characters other than tab and newline are dropped.
+/// Text made safe for HTML content and quoted attributes. Control characters other than tab and
+/// newline are dropped.
 std::string escape_html(std::string_view text);
 
 /// At most `bytes` of `text`, cut between characters; a cut is shown by an ellipsis.

@@ -10,22 +10,24 @@ namespace {
 
 const Sample* find_sample(const Content& content, const std::string& task, const std::string& id,
                           const std::string& model) {
-  const auto found = std::find_if(content.samples.begin(), content.samples.end(), [&](const Sample& sample) {
-    return sample.id == id && sample.model == model && sample.task == task;
-  });
+  const auto found =
+      std::find_if(content.samples.begin(), content.samples.end(), [&](const Sample& sample) {
+        return sample.id == id && sample.model == model && sample.task == task;
+      });
   return found == content.samples.end() ? nullptr : &*found;
 }
 
 std::string mark(const Words& words, const std::string& outcome) {
   const bool right = outcome == "right";
-  return fmt::format("<span class=\"mark {}\">{} {}</span>", right ? "right" : "wrong", right ? "✓" : "✗",
-                     outcome_word(words, outcome));
+  return fmt::format("<span class=\"mark {}\">{} {}</span>", right ? "right" : "wrong",
+                     right ? "✓" : "✗", outcome_word(words, outcome));
 }
 
 std::string answer_line(const Sample& sample, const Words& words) {
-  const std::string reason = sample.outcome == "right" || sample.reason.empty()
-                                 ? ""
-                                 : fmt::format(" <span class=\"soft\">({})</span>", escape_html(sample.reason));
+  const std::string reason =
+      sample.outcome == "right" || sample.reason.empty()
+          ? ""
+          : fmt::format(" <span class=\"soft\">({})</span>", escape_html(sample.reason));
   return fmt::format("<b>{}</b><span>{} · <code>{}</code>{}</span>", escape_html(sample.model),
                      mark(words, sample.outcome), escape_html(clipped(sample.output, 400)), reason);
 }
@@ -44,8 +46,8 @@ std::string one_case(const Content& content, const Words& words, const Sample& s
       escape_html(sample.gold), answers);
 }
 
-/// Three cases that show the most: where the subject is right and the base model is not, and one where it fails; spread
-/// over the tasks.
+/// Three cases that show the most: where the subject is right and the base model is not, and one
+/// where it fails; spread over the tasks.
 std::vector<const Sample*> telling_cases(const Content& content) {
   const ModelInfo* model = subject(content);
   if (model == nullptr) return {};
@@ -53,8 +55,11 @@ std::vector<const Sample*> telling_cases(const Content& content) {
   std::vector<const Sample*> chosen;
   const auto take = [&](const std::string& task, bool wanted_right) {
     for (const Sample& sample : content.samples) {
-      if (sample.model != model->name || sample.task != task || (sample.outcome == "right") != wanted_right) continue;
-      const Sample* before = base == nullptr ? nullptr : find_sample(content, task, sample.id, base->name);
+      if (sample.model != model->name || sample.task != task ||
+          (sample.outcome == "right") != wanted_right)
+        continue;
+      const Sample* before =
+          base == nullptr ? nullptr : find_sample(content, task, sample.id, base->name);
       if (wanted_right && before != nullptr && before->outcome == "right") continue;
       if (std::find(chosen.begin(), chosen.end(), &sample) != chosen.end()) continue;
       chosen.push_back(&sample);
@@ -86,8 +91,9 @@ std::string changed_list(const Content& content, const Words& words, const Compa
         escape_html(ids[i]), escape_html(after->gold), escape_html(after->prompt), words.expected,
         escape_html(after->gold), answer_line(*before, words), answer_line(*after, words));
   }
-  return fmt::format("<div><p class=\"small\"><b>{}</b> ({})</p>{}</div>", heading, ids.size(),
-                     items.empty() ? fmt::format("<p class=\"soft small\">{}</p>", words.none) : items);
+  return fmt::format(
+      "<div><p class=\"small\"><b>{}</b> ({})</p>{}</div>", heading, ids.size(),
+      items.empty() ? fmt::format("<p class=\"soft small\">{}</p>", words.none) : items);
 }
 
 std::string settings_text(const base::Json& settings) {
@@ -109,11 +115,12 @@ std::string changes_section(const Content& content, const Words& words) {
   std::string out;
   for (const Comparison& comparison : content.comparisons) {
     if (comparison.second != model->name) continue;
-    out += fmt::format("<h3>{}: {}</h3><div class=\"two\">{}{}</div>", escape_html(comparison.task),
-                       fmt::format(fmt::runtime(words.against), escape_html(comparison.first),
-                                   escape_html(comparison.second)),
-                       changed_list(content, words, comparison, comparison.newly_right, words.newly_right),
-                       changed_list(content, words, comparison, comparison.newly_wrong, words.newly_wrong));
+    out += fmt::format(
+        "<h3>{}: {}</h3><div class=\"two\">{}{}</div>", escape_html(comparison.task),
+        fmt::format(fmt::runtime(words.against), escape_html(comparison.first),
+                    escape_html(comparison.second)),
+        changed_list(content, words, comparison, comparison.newly_right, words.newly_right),
+        changed_list(content, words, comparison, comparison.newly_wrong, words.newly_wrong));
   }
   return out.empty() ? "" : fmt::format("<h2>{}</h2>{}", words.changes, out);
 }
@@ -123,17 +130,20 @@ std::string provenance_section(const Content& content, const Words& words) {
   std::string rows;
   for (const Origin& origin : content.origins) {
     rows += fmt::format(
-        "<tr><td>{}</td><td>{}</td><td><code>{}</code></td><td>{}</td><td><details><summary>{}</summary><code>{}</code>"
+        "<tr><td>{}</td><td>{}</td><td><code>{}</code></td><td>{}</td><td><details><summary>{}</"
+        "summary><code>{}</code>"
         "</details></td></tr>",
-        escape_html(origin.name), escape_html(origin.kind), escape_html(origin.identity.substr(0, 16)),
+        escape_html(origin.name), escape_html(origin.kind),
+        escape_html(origin.identity.substr(0, 16)),
         escape_html(fmt::format("{}", fmt::join(origin.inputs, ", "))), words.settings,
         escape_html(settings_text(origin.settings)));
   }
   return fmt::format(
-      "<h2>{}</h2><p class=\"soft small\">{}</p><div class=\"scroll\"><table><tr><th>{}</th><th>{}</th><th>{}</th>"
+      "<h2>{}</h2><p class=\"soft small\">{}</p><div "
+      "class=\"scroll\"><table><tr><th>{}</th><th>{}</th><th>{}</th>"
       "<th>{}</th><th>{}</th></tr>{}</table></div>",
-      words.provenance, words.provenance_note, words.stage, words.kind, words.identity, words.made_from, words.settings,
-      rows);
+      words.provenance, words.provenance_note, words.stage, words.kind, words.identity,
+      words.made_from, words.settings, rows);
 }
 
 }  // namespace finstill::report

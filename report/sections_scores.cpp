@@ -10,8 +10,8 @@ namespace finstill::report {
 namespace {
 
 std::string card(const std::string& figure, const std::string& meaning) {
-  return fmt::format("<div class=\"card\"><b>{}</b><span class=\"soft small\">{}</span></div>", escape_html(figure),
-                     escape_html(meaning));
+  return fmt::format("<div class=\"card\"><b>{}</b><span class=\"soft small\">{}</span></div>",
+                     escape_html(figure), escape_html(meaning));
 }
 
 std::string cards(const Content& content, const Words& words, const ModelInfo& model) {
@@ -33,7 +33,8 @@ std::string cards(const Content& content, const Words& words, const ModelInfo& m
   }
   if (seconds > 0) out += card(grouped(items / seconds * 3600), std::string(words.card_hour));
   if (!content.results.empty()) {
-    out += card(grouped(static_cast<double>(content.results.front().items)), std::string(words.card_items));
+    out += card(grouped(static_cast<double>(content.results.front().items)),
+                std::string(words.card_items));
   }
   return "<div class=\"cards\">" + out + "</div>";
 }
@@ -49,18 +50,22 @@ std::string kept_share(const Content& content, const Words& words, const std::st
   if (of_student == nullptr || of_teacher == nullptr || majority == nullptr) return "";
   const double gain = of_teacher->accuracy - majority->accuracy;
   if (gain <= 0 || teacher->parameters <= 0) return "";
-  return fmt::format("<p>{}</p>", fmt::format(fmt::runtime(words.student_share), escape_html(task),
-                                              percent((of_student->accuracy - majority->accuracy) / gain),
-                                              percent(student->parameters / teacher->parameters)));
+  return fmt::format("<p>{}</p>",
+                     fmt::format(fmt::runtime(words.student_share), escape_html(task),
+                                 percent((of_student->accuracy - majority->accuracy) / gain),
+                                 percent(student->parameters / teacher->parameters)));
 }
 
 std::string comparison_line(const Comparison& comparison, const Words& words) {
   const std::string_view verdict = comparison.p_value >= 0.05 ? words.no_difference
                                    : comparison.only_first > comparison.only_second ? words.better
                                                                                     : words.worse;
-  const std::string p = comparison.p_value < 0.001 ? "&lt; 0.001" : fmt::format("= {:.3f}", comparison.p_value);
-  return "<li>" + fmt::format(fmt::runtime(words.compared), escape_html(comparison.first),
-                              escape_html(comparison.second), comparison.only_first, comparison.only_second, p, verdict) +
+  const std::string p =
+      comparison.p_value < 0.001 ? "&lt; 0.001" : fmt::format("= {:.3f}", comparison.p_value);
+  return "<li>" +
+         fmt::format(fmt::runtime(words.compared), escape_html(comparison.first),
+                     escape_html(comparison.second), comparison.only_first, comparison.only_second,
+                     p, verdict) +
          "</li>";
 }
 
@@ -68,7 +73,10 @@ std::vector<Bar> task_bars(const Content& content, const Words& words, const std
   std::vector<Bar> bars;
   for (const Result& result : content.results) {
     if (result.task != task) continue;
-    Bar bar{.label = result.model, .value = result.accuracy, .low = result.low, .high = result.high,
+    Bar bar{.label = result.model,
+            .value = result.accuracy,
+            .low = result.low,
+            .high = result.high,
             .style = style_of(content, result.model)};
     const ModelInfo* model = content.model(result.model);
     if (model != nullptr && model->few_shot > 0) {
@@ -86,14 +94,17 @@ std::string scores_table(const Content& content, const Words& words) {
     rows += fmt::format(
         "<tr><td>{}</td><td>{}</td><td class=\"number\">{} / {}</td><td class=\"number\">{}</td>"
         "<td class=\"number\">{} – {}</td><td class=\"number\">{:.3f}</td></tr>",
-        escape_html(result.task), escape_html(result.model), result.correct, result.items, percent(result.accuracy, 1),
-        percent(result.low, 1), percent(result.high, 1), result.macro_f1);
+        escape_html(result.task), escape_html(result.model), result.correct, result.items,
+        percent(result.accuracy, 1), percent(result.low, 1), percent(result.high, 1),
+        result.macro_f1);
   }
   return fmt::format(
-      "<details><summary>{}</summary><div class=\"scroll\"><table><tr><th>{}</th><th>{}</th><th class=\"number\">{}</th>"
-      "<th class=\"number\">{}</th><th class=\"number\">{}</th><th class=\"number\">{}</th></tr>{}</table></div></details>",
-      words.exact_answers, words.task, words.model, words.items_correct, words.exact_answers, words.interval,
-      words.macro_f1, rows);
+      "<details><summary>{}</summary><div class=\"scroll\"><table><tr><th>{}</th><th>{}</th><th "
+      "class=\"number\">{}</th>"
+      "<th class=\"number\">{}</th><th class=\"number\">{}</th><th "
+      "class=\"number\">{}</th></tr>{}</table></div></details>",
+      words.exact_answers, words.task, words.model, words.items_correct, words.exact_answers,
+      words.interval, words.macro_f1, rows);
 }
 
 }  // namespace
@@ -115,14 +126,16 @@ std::string lead_section(const Content& content, const Words& words) {
   for (const std::string& task : content.tasks) {
     const Result* result = content.result(task, model->name);
     if (result == nullptr) continue;
-    out += "<p class=\"lead\">" + fmt::format(fmt::runtime(words.lead_one), escape_html(task), escape_html(model->name),
-                                              percent(result->accuracy), result->items, percent(result->low),
-                                              percent(result->high)) +
+    out += "<p class=\"lead\">" +
+           fmt::format(fmt::runtime(words.lead_one), escape_html(task), escape_html(model->name),
+                       percent(result->accuracy), result->items, percent(result->low),
+                       percent(result->high)) +
            "<br><span class=\"soft small\">";
     std::string others;
     for (const Result& other : content.results) {
       if (other.task != task || other.model == model->name) continue;
-      others += (others.empty() ? "" : " · ") + fmt::format(fmt::runtime(words.lead_against), escape_html(other.model),
+      others += (others.empty() ? "" : " · ") + fmt::format(fmt::runtime(words.lead_against),
+                                                            escape_html(other.model),
                                                             percent(other.accuracy));
     }
     out += others + "</span></p>";
@@ -136,7 +149,8 @@ std::string scores_section(const Content& content, const Words& words) {
   for (const std::string& task : content.tasks) {
     const std::string description = fmt::format("{}: {}", task, words.exact_answers);
     figures += fmt::format("<figure><figcaption>{}</figcaption>{}{}</figure>", escape_html(task),
-                           bar_chart(task_bars(content, words, task), description), kept_share(content, words, task));
+                           bar_chart(task_bars(content, words, task), description),
+                           kept_share(content, words, task));
   }
   std::string compared;
   for (const std::string& task : content.tasks) {
@@ -144,14 +158,17 @@ std::string scores_section(const Content& content, const Words& words) {
     for (const Comparison& comparison : content.comparisons) {
       if (comparison.task == task) lines += comparison_line(comparison, words);
     }
-    if (!lines.empty()) compared += fmt::format("<h3>{}</h3><ul class=\"small\">{}</ul>", escape_html(task), lines);
+    if (!lines.empty())
+      compared += fmt::format("<h3>{}</h3><ul class=\"small\">{}</ul>", escape_html(task), lines);
   }
-  return fmt::format("<h2>{}</h2><p class=\"soft small\">{}</p><div class=\"two\">{}</div>{}{}", words.how_good,
-                     words.scores_note, figures, compared, scores_table(content, words));
+  return fmt::format("<h2>{}</h2><p class=\"soft small\">{}</p><div class=\"two\">{}</div>{}{}",
+                     words.how_good, words.scores_note, figures, compared,
+                     scores_table(content, words));
 }
 
 std::string outcomes_section(const Content& content, const Words& words) {
-  static constexpr std::string_view order[] = {"right", "wrong", "malformed", "unanswered", "truncated", "unjudgeable"};
+  static constexpr std::string_view order[] = {"right",      "wrong",     "malformed",
+                                               "unanswered", "truncated", "unjudgeable"};
   std::string out;
   for (const std::string& task : content.tasks) {
     std::string bars;
@@ -161,12 +178,14 @@ std::string outcomes_section(const Content& content, const Words& words) {
       for (const std::string_view name : order) {
         const auto found = result.outcomes.find(std::string(name));
         if (found == result.outcomes.end() || found->second == 0) continue;
-        shares.push_back({std::string(outcome_word(words, name)), static_cast<double>(found->second), std::string(name)});
+        shares.push_back({std::string(outcome_word(words, name)),
+                          static_cast<double>(found->second), std::string(name)});
       }
       bars += fmt::format("<p class=\"small\">{}</p>{}", escape_html(result.model),
                           stacked_bar(shares, fmt::format("{}: {}", result.model, words.outcomes)));
     }
-    if (!bars.empty()) out += fmt::format("<figure><figcaption>{}</figcaption>{}</figure>", escape_html(task), bars);
+    if (!bars.empty())
+      out += fmt::format("<figure><figcaption>{}</figcaption>{}</figure>", escape_html(task), bars);
   }
   if (out.empty()) return "";
   std::string legend;
@@ -174,7 +193,8 @@ std::string outcomes_section(const Content& content, const Words& words) {
     if (name == "unjudgeable") continue;
     legend += fmt::format("<li><i class=\"key {}\"></i>{}</li>", name, outcome_word(words, name));
   }
-  return fmt::format("<h2>{}</h2><ul class=\"legend\">{}</ul><div class=\"two\">{}</div>", words.outcomes, legend, out);
+  return fmt::format("<h2>{}</h2><ul class=\"legend\">{}</ul><div class=\"two\">{}</div>",
+                     words.outcomes, legend, out);
 }
 
 }  // namespace finstill::report

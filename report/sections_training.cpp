@@ -24,7 +24,8 @@ std::string cost_row(const Content& content, const Result& result) {
   }
   const double tokens = result.prompt_tokens + result.generated_tokens;
   return fmt::format(
-      "<tr><td>{}</td><td>{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td>"
+      "<tr><td>{}</td><td>{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td><td "
+      "class=\"number\">{}</td>"
       "<td class=\"number\">{}</td><td class=\"number\">{}</td></tr>",
       escape_html(result.task), escape_html(result.model), grouped(result.prompt_tokens),
       grouped(result.generated_tokens),
@@ -36,17 +37,23 @@ std::string training_costs(const Content& content, const Words& words) {
   std::string rows;
   for (const Training& training : content.trainings) {
     rows += fmt::format(
-        "<tr><td>{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td>"
+        "<tr><td>{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td><td "
+        "class=\"number\">{}</td>"
         "<td class=\"number\">{}</td></tr>",
-        escape_html(training.name), grouped(training.tokens), training.seconds > 0 ? duration(training.seconds) : "–",
+        escape_html(training.name), grouped(training.tokens),
+        training.seconds > 0 ? duration(training.seconds) : "–",
         training.seconds > 0 ? grouped(training.tokens / training.seconds) : "–",
-        training.memory_peak_bytes > 0 ? fmt::format("{:.1f} GiB", training.memory_peak_bytes / (1 << 30)) : "–");
+        training.memory_peak_bytes > 0
+            ? fmt::format("{:.1f} GiB", training.memory_peak_bytes / (1 << 30))
+            : "–");
   }
   if (rows.empty()) return "";
   return fmt::format(
-      "<div class=\"scroll\"><table><tr><th>{}</th><th class=\"number\">{}</th><th class=\"number\">{}</th>"
+      "<div class=\"scroll\"><table><tr><th>{}</th><th class=\"number\">{}</th><th "
+      "class=\"number\">{}</th>"
       "<th class=\"number\">{}</th><th class=\"number\">{}</th></tr>{}</table></div>",
-      words.stage, words.trained_tokens, words.training_time, words.tokens_per_second, words.memory, rows);
+      words.stage, words.trained_tokens, words.training_time, words.tokens_per_second, words.memory,
+      rows);
 }
 
 }  // namespace
@@ -57,7 +64,8 @@ std::string learning_section(const Content& content, const Words& words) {
     const std::string style = style_of_stage(content, training);
     if (!training.loss.empty()) series.push_back({training.name, training.loss, style, false});
     if (!training.validation.empty()) {
-      series.push_back({fmt::format("{}, {}", training.name, words.validation), training.validation, style, true});
+      series.push_back({fmt::format("{}, {}", training.name, words.validation), training.validation,
+                        style, true});
     }
   }
   if (series.empty()) return "";
@@ -72,15 +80,19 @@ std::string cost_section(const Content& content, const Words& words) {
     if (!result.is_baseline) rows += cost_row(content, result);
   }
   if (rows.empty()) return "";
-  const std::string machine =
-      content.machine.empty() ? ""
-                              : fmt::format("<p class=\"soft small\">{}: {}</p>", words.machine, escape_html(content.machine));
+  const std::string machine = content.machine.empty()
+                                  ? ""
+                                  : fmt::format("<p class=\"soft small\">{}: {}</p>", words.machine,
+                                                escape_html(content.machine));
   return fmt::format(
-      "<h2>{}</h2>{}<div class=\"scroll\"><table><tr><th>{}</th><th>{}</th><th class=\"number\">{}</th>"
-      "<th class=\"number\">{}</th><th class=\"number\">{}</th><th class=\"number\">{}</th><th class=\"number\">{}</th></tr>"
+      "<h2>{}</h2>{}<div class=\"scroll\"><table><tr><th>{}</th><th>{}</th><th "
+      "class=\"number\">{}</th>"
+      "<th class=\"number\">{}</th><th class=\"number\">{}</th><th class=\"number\">{}</th><th "
+      "class=\"number\">{}</th></tr>"
       "{}</table></div>{}",
-      words.cost, machine, words.task, words.model, words.prompt_tokens, words.answer_tokens, words.tokens_per_correct,
-      words.seconds, words.cases_an_hour, rows, training_costs(content, words));
+      words.cost, machine, words.task, words.model, words.prompt_tokens, words.answer_tokens,
+      words.tokens_per_correct, words.seconds, words.cases_an_hour, rows,
+      training_costs(content, words));
 }
 
 }  // namespace finstill::report

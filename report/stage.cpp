@@ -1,5 +1,5 @@
-// Stage `report`: scores in, one page out. report.html shows seconds and so stays outside the hashes; report.json holds
-// what does not depend on the clock and is what the identity covers.
+// Stage `report`: scores in, one page out. report.html shows seconds and so stays outside the
+// hashes; report.json holds what does not depend on the clock and is what the identity covers.
 
 #include <filesystem>
 
@@ -40,7 +40,8 @@ base::Json figures(const Content& content, const ReportConfig& config) {
   }
   base::Json origins = base::Json::array();
   for (const Origin& origin : content.origins) {
-    origins.push_back({{"stage", origin.name}, {"kind", origin.kind}, {"identity", origin.identity}});
+    origins.push_back(
+        {{"stage", origin.name}, {"kind", origin.kind}, {"identity", origin.identity}});
   }
   return {{"schema", "finstill-report-1"},
           {"title", config.title},
@@ -58,10 +59,12 @@ class ReportStage : public base::Stage {
   void run(base::StageContext& context) const override {
     context.progress->start("report", 1, "page");
     const Content content = read_content(config_.scores.path);
-    base::write_file_atomic(context.directory / "report.json", figures(content, config_).dump(1) + "\n");
-    base::write_file_atomic(
-        context.directory / "report.html",
-        render_page(content, {.title = config_.title, .about = config_.about, .language = config_.language}));
+    base::write_file_atomic(context.directory / "report.json",
+                            figures(content, config_).dump(1) + "\n");
+    base::write_file_atomic(context.directory / "report.html",
+                            render_page(content, {.title = config_.title,
+                                                  .about = config_.about,
+                                                  .language = config_.language}));
     context.progress->finish();
   }
 

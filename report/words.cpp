@@ -13,13 +13,17 @@ constexpr Words english{
     .changes = "Newly right, newly wrong",
     .provenance = "Where everything came from",
     .machine = "Machine",
-    .lead_one = "On <b>{0}</b> the model <b>{1}</b> answers <b>{2}</b> of {3} unseen cases exactly right (95 % interval {4} to {5}).",
+    .lead_one =
+        "On <b>{0}</b> the model <b>{1}</b> answers <b>{2}</b> of {3} unseen cases exactly right "
+        "(95 % interval {4} to {5}).",
     .lead_against = "{0}: {1}",
     .card_parameters = "parameters of {}, {} of {}",
     .card_hour = "cases an hour on this machine",
     .card_items = "unseen cases a task",
     .no_scores = "The evaluation holds no results.",
-    .scores_note = "Every system answered the same cases; none of them was seen in training. Bars are exact answers, whiskers the Wilson 95 % interval.",
+    .scores_note =
+        "Every system answered the same cases; none of them was seen in training. Bars are exact "
+        "answers, whiskers the Wilson 95 % interval.",
     .exact_answers = "exact answers",
     .interval = "95 % interval",
     .macro_f1 = "macro F1",
@@ -27,8 +31,12 @@ constexpr Words english{
     .baseline = "no model",
     .of_items = "of {}",
     .items_correct = "correct",
-    .student_share = "Of what the teacher gains over the majority answer on {0}, the student keeps {1} with {2} of the parameters.",
-    .compared = "{0} against {1}: {2} cases only the first has right, {3} only the second; exact McNemar p {4}: {5}.",
+    .student_share =
+        "Of what the teacher gains over the majority answer on {0}, the student keeps {1} with {2} "
+        "of the parameters.",
+    .compared =
+        "{0} against {1}: {2} cases only the first has right, {3} only the second; exact McNemar p "
+        "{4}: {5}.",
     .no_difference = "not distinguishable on these cases",
     .better = "the first is better",
     .worse = "the second is better",
@@ -59,14 +67,17 @@ constexpr Words english{
     .identity = "identity",
     .made_from = "made from",
     .settings = "settings",
-    .provenance_note = "The identity of a stage is a SHA-256 over its settings, the identities of its inputs and the hashes of its outputs. Equal identities mean equal results.",
+    .provenance_note =
+        "The identity of a stage is a SHA-256 over its settings, the identities of its inputs and "
+        "the hashes of its outputs. Equal identities mean equal results.",
     .right = "right",
     .wrong = "wrong",
     .unanswered = "unanswered",
     .truncated = "cut off",
     .malformed = "not in the form asked for",
     .unjudgeable = "cannot be judged",
-    .generated_by = "Written by finstill {}. This page is one file and loads nothing from elsewhere.",
+    .generated_by =
+        "Written by finstill {}. This page is one file and loads nothing from elsewhere.",
 };
 
 constexpr Words chinese{
@@ -79,13 +90,16 @@ constexpr Words chinese{
     .changes = "新答对与新答错",
     .provenance = "来源与可追溯性",
     .machine = "机器",
-    .lead_one = "在<b>{0}</b>任务上，模型<b>{1}</b>在 {3} 个未见过的案例中完全答对 <b>{2}</b>（95% 置信区间 {4} 至 {5}）。",
+    .lead_one =
+        "在<b>{0}</b>任务上，模型<b>{1}</b>在 {3} 个未见过的案例中完全答对 <b>{2}</b>（95% "
+        "置信区间 {4} 至 {5}）。",
     .lead_against = "{0}：{1}",
     .card_parameters = "{} 的参数量，为 {} 的 {}",
     .card_hour = "本机每小时处理案例数",
     .card_items = "每项任务的未见案例数",
     .no_scores = "评测中没有结果。",
-    .scores_note = "所有系统回答相同的案例，均未在训练中出现。条形为完全正确率，须线为 Wilson 95% 置信区间。",
+    .scores_note =
+        "所有系统回答相同的案例，均未在训练中出现。条形为完全正确率，须线为 Wilson 95% 置信区间。",
     .exact_answers = "完全正确率",
     .interval = "95% 区间",
     .macro_f1 = "宏平均 F1",
@@ -137,7 +151,9 @@ constexpr Words chinese{
 
 }  // namespace
 
-const Words& words(std::string_view language) { return language == "zh" ? chinese : english; }
+const Words& words(std::string_view language) {
+  return language == "zh" ? chinese : english;
+}
 
 std::string_view outcome_word(const Words& words, std::string_view outcome) {
   if (outcome == "right") return words.right;

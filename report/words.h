@@ -13,13 +13,14 @@ struct Words {
   // First screen.
   std::string_view lead_one, lead_against, card_parameters, card_hour, card_items, no_scores;
   // Scores.
-  std::string_view scores_note, exact_answers, interval, macro_f1, few_shot, baseline, of_items, items_correct;
+  std::string_view scores_note, exact_answers, interval, macro_f1, few_shot, baseline, of_items,
+      items_correct;
   std::string_view student_share, compared, no_difference, better, worse, p_value;
   // Learning.
   std::string_view tokens_read, loss, validation;
   // Cost.
-  std::string_view model, task, prompt_tokens, answer_tokens, tokens_per_correct, seconds, cases_an_hour, trained_tokens,
-      training_time, tokens_per_second, memory;
+  std::string_view model, task, prompt_tokens, answer_tokens, tokens_per_correct, seconds,
+      cases_an_hour, trained_tokens, training_time, tokens_per_second, memory;
   // Cases.
   std::string_view question, expected, answers, newly_right, newly_wrong, none, against;
   // Provenance.

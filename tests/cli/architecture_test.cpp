@@ -1,4 +1,5 @@
-// The arrows between modules, read from the includes: a header-only import would link although it points up.
+// The arrows between modules, read from the includes: a header-only import would link although it
+// points up.
 
 #include <gtest/gtest.h>
 
@@ -14,9 +15,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Highest first; a module may include itself and those after it, `report` and what follows it no tensors.
-const std::vector<std::string> modules = {"cli",   "distill", "trainer", "eval", "engine", "model",
-                                          "ops",   "report",  "tasks",   "data", "text",   "base"};
+/// Highest first; a module may include itself and those after it, `report` and what follows it no
+/// tensors.
+const std::vector<std::string> modules = {"cli", "distill", "trainer", "eval", "engine", "model",
+                                          "ops", "report",  "tasks",   "data", "text",   "base"};
 
 struct Include {
   std::string file, target;
@@ -25,14 +27,16 @@ struct Include {
 std::vector<Include> includes_of(const std::string& module) {
   static const std::regex pattern(R"(^\s*#\s*include\s*[<"]([^>"]+)[>"])");
   std::vector<Include> found;
-  for (const auto& entry : fs::recursive_directory_iterator(fs::path(FINSTILL_SOURCE_DIR) / module)) {
+  for (const auto& entry :
+       fs::recursive_directory_iterator(fs::path(FINSTILL_SOURCE_DIR) / module)) {
     const std::string extension = entry.path().extension().string();
     if (extension != ".cpp" && extension != ".h" && extension != ".cu") continue;
     std::ifstream stream(entry.path());
     std::string line;
     std::smatch match;
     while (std::getline(stream, line)) {
-      if (std::regex_search(line, match, pattern)) found.push_back({entry.path().string(), match[1]});
+      if (std::regex_search(line, match, pattern))
+        found.push_back({entry.path().string(), match[1]});
     }
   }
   return found;
@@ -47,9 +51,11 @@ TEST(Architecture, ModulesIncludeOnlyThemselvesAndLowerOnes) {
     const auto includes = includes_of(modules[i]);
     ASSERT_FALSE(includes.empty()) << modules[i];
     for (const Include& include : includes) {
-      const auto named = std::find(modules.begin(), modules.end(), include.target.substr(0, include.target.find('/')));
+      const auto named = std::find(modules.begin(), modules.end(),
+                                   include.target.substr(0, include.target.find('/')));
       if (named == modules.end()) continue;
-      EXPECT_GE(named - modules.begin(), static_cast<long>(i)) << include.file << " includes " << include.target;
+      EXPECT_GE(named - modules.begin(), static_cast<long>(i))
+          << include.file << " includes " << include.target;
     }
   }
 }
@@ -57,20 +63,22 @@ TEST(Architecture, ModulesIncludeOnlyThemselvesAndLowerOnes) {
 TEST(Architecture, ReportAndEverythingBelowKnowNoTensors) {
   for (const std::string module : {"report", "tasks", "data", "text", "base"}) {
     for (const Include& include : includes_of(module)) {
-      EXPECT_FALSE(is_tensor_header(include.target)) << include.file << " includes " << include.target;
+      EXPECT_FALSE(is_tensor_header(include.target))
+          << include.file << " includes " << include.target;
     }
   }
 }
 
 TEST(Architecture, LibrariesAreSeenInTheirOneFileOnly) {
-  const std::map<std::string, std::string> owners = {{"yaml-cpp/", "base/fields"}, {"sentencepiece", "text/"},
-                                                     {"openssl/", "base/hash"}};
+  const std::map<std::string, std::string> owners = {
+      {"yaml-cpp/", "base/fields"}, {"sentencepiece", "text/"}, {"openssl/", "base/hash"}};
   for (const std::string& module : modules) {
     for (const Include& include : includes_of(module)) {
       EXPECT_NE(include.target, "torch/torch.h") << include.file << ": costs 13 s a file";
       for (const auto& [library, owner] : owners) {
         if (!include.target.starts_with(library)) continue;
-        EXPECT_NE(include.file.find(owner), std::string::npos) << include.file << " includes " << include.target;
+        EXPECT_NE(include.file.find(owner), std::string::npos)
+            << include.file << " includes " << include.target;
       }
       if (include.target.find("autograd/custom_function") != std::string::npos) {
         EXPECT_NE(include.file.find("/ops/"), std::string::npos) << include.file;

@@ -1,4 +1,5 @@
-// What a tired engineer types, and the files they bring: one clear line, the right exit code, nothing half-written.
+// What a tired engineer types, and the files they bring: one clear line, the right exit code,
+// nothing half-written.
 
 #include <gtest/gtest.h>
 
@@ -18,7 +19,8 @@ using tests::ProcessOptions;
 using tests::ProcessResult;
 using tests::run_finstill;
 
-/// The last line of standard error is the message; it is the only one that begins with "finstill: ".
+/// The last line of standard error is the message; it is the only one that begins with "finstill:
+/// ".
 std::string message_of(const ProcessResult& result) {
   std::string message;
   std::size_t begin = 0;
@@ -36,14 +38,15 @@ std::string message_of(const ProcessResult& result) {
   return message;
 }
 
-void expect_refusal(const std::vector<std::string>& arguments, int code, const std::vector<std::string>& named,
-                    const ProcessOptions& options = {}) {
+void expect_refusal(const std::vector<std::string>& arguments, int code,
+                    const std::vector<std::string>& named, const ProcessOptions& options = {}) {
   const ProcessResult result = run_finstill(arguments, options);
   std::string words;
   for (const std::string& argument : arguments) words += argument + " ";
   EXPECT_EQ(result.exit_code, code) << words << "\n" << result.errors;
   const std::string message = message_of(result);
-  for (const std::string& part : named) EXPECT_NE(message.find(part), std::string::npos) << words << "\n" << message;
+  for (const std::string& part : named)
+    EXPECT_NE(message.find(part), std::string::npos) << words << "\n" << message;
 }
 
 class BadInput : public testing::Test {
@@ -54,13 +57,16 @@ class BadInput : public testing::Test {
   }
   std::string path(const std::string& name) { return (folder_ / name).string(); }
 
-  std::string recipe(const std::string& stages) { return file("r.yaml", "name: r\nstages:\n" + stages); }
+  std::string recipe(const std::string& stages) {
+    return file("r.yaml", "name: r\nstages:\n" + stages);
+  }
 
   tests::TemporaryFolder folder_;
 };
 
 const std::string tiny_init =
-    "  base: {kind: init, config: {model_type: llama, vocab_size: 300, hidden_size: 16, intermediate_size: 32, "
+    "  base: {kind: init, config: {model_type: llama, vocab_size: 300, hidden_size: 16, "
+    "intermediate_size: 32, "
     "num_hidden_layers: 2, num_attention_heads: 2, num_key_value_heads: 1}}\n";
 
 TEST_F(BadInput, WrongCommandLineIsUsage) {
@@ -68,7 +74,8 @@ TEST_F(BadInput, WrongCommandLineIsUsage) {
   expect_refusal({"trian"}, 64, {"trian"});
   expect_refusal({"run"}, 64, {"recipe"});
   expect_refusal({"run", "r.yaml", "--no-such-option"}, 64, {"--no-such-option"});
-  expect_refusal({"generate", "--model", path("m"), "--max-new-tokens", "many"}, 64, {"max-new-tokens"});
+  expect_refusal({"generate", "--model", path("m"), "--max-new-tokens", "many"}, 64,
+                 {"max-new-tokens"});
   expect_refusal({"list", "nothing"}, 64, {"nothing", "stage"});
   expect_refusal({"help", "trian"}, 64, {"train"});
 }
@@ -76,7 +83,8 @@ TEST_F(BadInput, WrongCommandLineIsUsage) {
 TEST_F(BadInput, HelpAndVersionEndWell) {
   EXPECT_EQ(run_finstill({"--help"}).exit_code, 0);
   EXPECT_EQ(run_finstill({"--version"}).exit_code, 0);
-  for (const std::string verb : {"run", "train", "generate", "import", "tokenize", "grade", "verify"}) {
+  for (const std::string verb :
+       {"run", "train", "generate", "import", "tokenize", "grade", "verify"}) {
     const ProcessResult result = run_finstill({verb, "--help"});
     EXPECT_EQ(result.exit_code, 0) << verb;
     EXPECT_NE(result.output.find("--"), std::string::npos) << verb;
@@ -88,16 +96,20 @@ TEST_F(BadInput, RecipeErrorsNameTheirPlace) {
   expect_refusal({"run", recipe("  a: {kind: init, layrs: 2}\n")}, 78, {"r.yaml:3:", "layrs"});
   expect_refusal({"run", recipe("  a: &x {kind: init}\n")}, 78, {"r.yaml:3:", "anchor"});
   expect_refusal({"run", recipe("  a: {kind: init, kind: init}\n")}, 78, {"r.yaml:3:", "kind"});
-  expect_refusal({"run", recipe("  a: {kind: train, objective: sft, model: \"${b}\", data: x}\n")}, 78, {"${b}"});
+  expect_refusal({"run", recipe("  a: {kind: train, objective: sft, model: \"${b}\", data: x}\n")},
+                 78, {"${b}"});
   expect_refusal({"run", recipe("  a: {kind: [\n")}, 78, {"r.yaml:"});
   expect_refusal({"run", file("binary.yaml", std::string("\x00\xff\x01", 3))}, 78, {"binary.yaml"});
 }
 
 TEST_F(BadInput, DamagedModelFilesAreDataErrors) {
   expect_refusal({"import", file("short.gguf", "GGUF"), path("out1")}, 65, {"short.gguf"});
-  expect_refusal({"import", file("lying.gguf", std::string("GGUF\x03\0\0\0\xff\xff\xff\xff\xff\xff\xff\x7f\x01\0\0\0\0\0\0\0", 24)),
-                  path("out2")},
-                 65, {"lying.gguf"});
+  expect_refusal(
+      {"import",
+       file("lying.gguf",
+            std::string("GGUF\x03\0\0\0\xff\xff\xff\xff\xff\xff\xff\x7f\x01\0\0\0\0\0\0\0", 24)),
+       path("out2")},
+      65, {"lying.gguf"});
   fs::create_directories(folder_ / "hf");
   file("hf/config.json", R"({"model_type": "mamba"})");
   file("hf/model.safetensors", std::string("\x02\0\0\0\0\0\0\0{}", 10));
@@ -111,16 +123,18 @@ TEST_F(BadInput, DamagedModelFilesAreDataErrors) {
 }
 
 TEST_F(BadInput, DamagedTokenizerIsADataError) {
-  expect_refusal({"tokenize", "--tokenizer", file("tokenizer.json", "{\"model\": {\"type\": \"BPE\"}}")}, 65,
-                 {"tokenizer.json"}, {.input = "x\n"});
+  expect_refusal(
+      {"tokenize", "--tokenizer", file("tokenizer.json", "{\"model\": {\"type\": \"BPE\"}}")}, 65,
+      {"tokenizer.json"}, {.input = "x\n"});
   expect_refusal({"tokenize", "--tokenizer", path("absent")}, 74, {"absent"}, {.input = "x\n"});
 }
 
 TEST_F(BadInput, ForeignFolderIsNeverOverwritten) {
   fs::create_directories(folder_ / "runs/r/precious");
   file("runs/r/precious/notes.txt", "keep me");
-  expect_refusal({"run", recipe("  precious: " + tiny_init.substr(tiny_init.find('{'))), "--runs", path("runs")}, 74,
-                 {"precious"});
+  expect_refusal({"run", recipe("  precious: " + tiny_init.substr(tiny_init.find('{'))), "--runs",
+                  path("runs")},
+                 74, {"precious"});
   EXPECT_EQ(tests::read_text(folder_ / "runs/r/precious/notes.txt"), "keep me");
 }
 
@@ -136,8 +150,8 @@ TEST_F(BadInput, SecondRunInTheSameDirectoryIsRefusedAndAFinishedOneIsSkipped) {
 
 TEST_F(BadInput, ChinesePathAndPlainLocaleWork) {
   const std::string file = recipe(tiny_init);
-  const ProcessResult result =
-      run_finstill({"run", file, "--runs", path("运行 目录"), "--json"}, {.environment = {{"LANG", "C"}, {"LC_ALL", "C"}}});
+  const ProcessResult result = run_finstill({"run", file, "--runs", path("运行 目录"), "--json"},
+                                            {.environment = {{"LANG", "C"}, {"LC_ALL", "C"}}});
   EXPECT_EQ(result.exit_code, 0) << result.errors;
   EXPECT_TRUE(fs::exists(folder_ / "运行 目录" / "r" / "base" / "manifest.json"));
 }
@@ -162,7 +176,9 @@ TEST_F(BadInput, UnwritableFolderIsAPermissionError) {
 }
 
 TEST_F(BadInput, DataFaultsStopBeforeTraining) {
-  const std::string train = "  t: {kind: train, objective: sft, model: \"${base}\", steps: 1, data: " + path("d.jsonl") + "}\n";
+  const std::string train =
+      "  t: {kind: train, objective: sft, model: \"${base}\", steps: 1, data: " + path("d.jsonl") +
+      "}\n";
   file("d.jsonl", "");
   expect_refusal({"run", recipe(tiny_init + train), "--runs", path("runs")}, 65, {"d.jsonl"});
   file("d.jsonl", "{\"text\": \"a\"}\n{\"text\": \n");
@@ -170,7 +186,8 @@ TEST_F(BadInput, DataFaultsStopBeforeTraining) {
 }
 
 TEST_F(BadInput, BadLinesOnStandardInputNameTheirNumber) {
-  expect_refusal({"grade", "--task", "sentiment"}, 65, {"stdin:2"}, {.input = "{\"id\":\"x\",\"answer\":\"y\"}\n{nope\n"});
+  expect_refusal({"grade", "--task", "sentiment"}, 65, {"stdin:2"},
+                 {.input = "{\"id\":\"x\",\"answer\":\"y\"}\n{nope\n"});
 }
 
 }  // namespace

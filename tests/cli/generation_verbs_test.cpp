@@ -59,14 +59,16 @@ class GenerationVerbs : public testing::Test {
     return lines;
   }
 
-  static void refuses(std::vector<std::string> arguments, const std::string& input, int code, const std::string& part) {
+  static void refuses(std::vector<std::string> arguments, const std::string& input, int code,
+                      const std::string& part) {
     const ProcessResult result = run_finstill(std::move(arguments), {.input = input});
     EXPECT_EQ(result.exit_code, code) << input;
     EXPECT_NE(result.errors.find(part), std::string::npos) << result.errors;
   }
 
   static std::vector<std::string> generate(std::vector<std::string> more) {
-    std::vector<std::string> arguments = {"generate", "--model", model(), "--dtype", "float32", "--threads", "1"};
+    std::vector<std::string> arguments = {"generate", "--model",   model(), "--dtype",
+                                          "float32",  "--threads", "1"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return arguments;
   }
@@ -76,18 +78,22 @@ class GenerationVerbs : public testing::Test {
 };
 
 TEST_F(GenerationVerbs, TokenizeAndBack) {
-  const std::vector<Json> ids = run({"tokenize", "--tokenizer", model()}, "ab\n\"a\\nb\"\n\n估\n<|im_end|>\n");
+  const std::vector<Json> ids =
+      run({"tokenize", "--tokenizer", model()}, "ab\n\"a\\nb\"\n\n估\n<|im_end|>\n");
   ASSERT_EQ(ids.size(), 5U);
   EXPECT_EQ(ids[0], Json::array({97, 98}));
   EXPECT_EQ(ids[1], Json::array({97, 10, 98}));
   EXPECT_EQ(ids[2], Json::array());
   EXPECT_EQ(ids[3], Json::array({0xE4, 0xBC, 0xB0}));
   EXPECT_EQ(ids[4], Json::array({258}));
-  EXPECT_EQ(run({"tokenize", "--tokenizer", model(), "--no-special"}, "<|im_end|>\n")[0].size(), 10U);
-  const std::vector<Json> texts = run({"tokenize", "--tokenizer", model(), "--decode"}, "[97,10,98]\n[228,188,176,258]\n");
+  EXPECT_EQ(run({"tokenize", "--tokenizer", model(), "--no-special"}, "<|im_end|>\n")[0].size(),
+            10U);
+  const std::vector<Json> texts =
+      run({"tokenize", "--tokenizer", model(), "--decode"}, "[97,10,98]\n[228,188,176,258]\n");
   EXPECT_EQ(texts[0], "a\nb");
   EXPECT_EQ(texts[1], "估<|im_end|>");
-  EXPECT_EQ(run({"tokenize", "--tokenizer", model(), "--json"}, "ab\nc\n").back(), Json({{"lines", 2}, {"tokens", 3}}));
+  EXPECT_EQ(run({"tokenize", "--tokenizer", model(), "--json"}, "ab\nc\n").back(),
+            Json({{"lines", 2}, {"tokens", 3}}));
 }
 
 TEST_F(GenerationVerbs, TokenizeNamesTheLineThatIsWrong) {
@@ -95,7 +101,8 @@ TEST_F(GenerationVerbs, TokenizeNamesTheLineThatIsWrong) {
   refuses({"tokenize", "--tokenizer", model()}, "fine\n\xff\n", 65, "stdin:2");
   refuses({"tokenize", "--tokenizer", model(), "--decode"}, "[1]\n[1.5]\n", 65, "stdin:2");
   refuses({"tokenize", "--tokenizer", model(), "--decode"}, "[-1]\n", 65, "stdin:1");
-  refuses({"tokenize", "--tokenizer", model(), "--decode"}, "[18446744073709551615]\n", 65, "stdin:1");
+  refuses({"tokenize", "--tokenizer", model(), "--decode"}, "[18446744073709551615]\n", 65,
+          "stdin:1");
 }
 
 TEST_F(GenerationVerbs, RenderMarksTheAnswer) {
@@ -106,7 +113,8 @@ TEST_F(GenerationVerbs, RenderMarksTheAnswer) {
   EXPECT_EQ(rendered["ids"].size(), rendered["mask"].size());
   std::string trained;
   for (std::size_t i = 0; i < rendered["ids"].size(); ++i) {
-    if (rendered["mask"][i] == 1 && rendered["ids"][i] < 256) trained += static_cast<char>(rendered["ids"][i].get<int>());
+    if (rendered["mask"][i] == 1 && rendered["ids"][i] < 256)
+      trained += static_cast<char>(rendered["ids"][i].get<int>());
   }
   EXPECT_EQ(trained, "Yo");
   refuses({"render", "--tokenizer", model()}, "{\"message\":[]}\n", 65, "stdin:1");
@@ -114,11 +122,13 @@ TEST_F(GenerationVerbs, RenderMarksTheAnswer) {
 }
 
 TEST_F(GenerationVerbs, LoglikelihoodScoresTextsAndTheTrainedPartOfMessages) {
-  const std::vector<std::string> verb = {"loglikelihood", "--model", model(), "--dtype", "float32", "--json"};
-  const std::vector<Json> lines = run(
-      verb,
-      "{\"text\":\"abcd\"}\n{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"},{\"role\":\"assistant\",\"content\":\"Yo\"}]}\n"
-      "{\"text\":\"a\"}\n");
+  const std::vector<std::string> verb = {"loglikelihood", "--model", model(),
+                                         "--dtype",       "float32", "--json"};
+  const std::vector<Json> lines =
+      run(verb,
+          "{\"text\":\"abcd\"}\n{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"},{\"role\":"
+          "\"assistant\",\"content\":\"Yo\"}]}\n"
+          "{\"text\":\"a\"}\n");
   ASSERT_EQ(lines.size(), 4U);
   EXPECT_EQ(lines[0]["tokens"], 3);
   EXPECT_NEAR(lines[0]["nll_mean"].get<double>() * 3, lines[0]["nll_sum"].get<double>(), 1e-12);
@@ -134,8 +144,10 @@ TEST_F(GenerationVerbs, LoglikelihoodScoresTextsAndTheTrainedPartOfMessages) {
 
 TEST_F(GenerationVerbs, GenerateAnswersEachLineInOrder) {
   const std::string input =
-      "{\"prompt\":\"abc\"}\n{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}\n{\"prompt\":\"估值\"}\n";
-  const std::vector<std::string> verb = generate({"--temperature", "0", "--max-new-tokens", "8", "--ignore-eos", "--keep-special"});
+      "{\"prompt\":\"abc\"}\n{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}\n{\"prompt\":"
+      "\"估值\"}\n";
+  const std::vector<std::string> verb =
+      generate({"--temperature", "0", "--max-new-tokens", "8", "--ignore-eos", "--keep-special"});
   const std::vector<Json> together = run(verb, input);
   ASSERT_EQ(together.size(), 3U);
   for (const Json& line : together) {
@@ -148,10 +160,14 @@ TEST_F(GenerationVerbs, GenerateAnswersEachLineInOrder) {
 
 TEST_F(GenerationVerbs, LogprobsComeWithAsManyAlternativesAsAsked) {
   const std::string input = "{\"prompt\":\"abc\"}\n";
-  const Json chosen = run(generate({"--max-new-tokens", "4", "--ignore-eos", "--logprobs"}), input).at(0);
+  const Json chosen =
+      run(generate({"--max-new-tokens", "4", "--ignore-eos", "--logprobs"}), input).at(0);
   EXPECT_EQ(chosen["logprobs"].size(), 4U);
   EXPECT_FALSE(chosen.contains("top_logprobs"));
-  const Json top = run(generate({"--max-new-tokens", "4", "--ignore-eos", "--logprobs", "2", "--temperature", "0"}), input).at(0);
+  const Json top = run(generate({"--max-new-tokens", "4", "--ignore-eos", "--logprobs", "2",
+                                 "--temperature", "0"}),
+                       input)
+                       .at(0);
   ASSERT_EQ(top["top_logprobs"].size(), 4U);
   for (std::size_t i = 0; i < 4; ++i) {
     EXPECT_EQ(top["top_logprobs"][i].size(), 2U);
@@ -162,7 +178,8 @@ TEST_F(GenerationVerbs, LogprobsComeWithAsManyAlternativesAsAsked) {
 
 TEST_F(GenerationVerbs, EqualPromptsOnTwoLinesAreTwoSamplesAndASeedRepeatsThem) {
   const std::string input = "{\"prompt\":\"abc\"}\n{\"prompt\":\"abc\"}\n";
-  const std::vector<std::string> verb = generate({"--max-new-tokens", "16", "--ignore-eos", "--seed", "3"});
+  const std::vector<std::string> verb =
+      generate({"--max-new-tokens", "16", "--ignore-eos", "--seed", "3"});
   const std::vector<Json> first = run(verb, input);
   EXPECT_NE(first.at(0)["ids"], first.at(1)["ids"]);
   EXPECT_EQ(run(verb, input), first);
@@ -177,8 +194,9 @@ TEST_F(GenerationVerbs, GenerateRefusesWhatItCannotDo) {
 }
 
 TEST_F(GenerationVerbs, ChatAnswersLineByLine) {
-  const ProcessResult result = run_finstill({"chat", "--model", model(), "--max-new-tokens", "4", "--dtype", "float32"},
-                                            {.input = "Hi\n\n/new\nHi again\n/quit\nnever read\n"});
+  const ProcessResult result =
+      run_finstill({"chat", "--model", model(), "--max-new-tokens", "4", "--dtype", "float32"},
+                   {.input = "Hi\n\n/new\nHi again\n/quit\nnever read\n"});
   EXPECT_EQ(result.exit_code, 0) << result.errors;
   EXPECT_GE(std::count(result.output.begin(), result.output.end(), '\n'), 2);
 }

@@ -23,7 +23,9 @@ struct SourceConfig {
 struct JoinConfig {
   base::Named<base::ArtifactRef> parts;
 
-  static void fields(base::Fields<JoinConfig>& f) { f.add("parts", &JoinConfig::parts, "inputs").required(); }
+  static void fields(base::Fields<JoinConfig>& f) {
+    f.add("parts", &JoinConfig::parts, "inputs").required();
+  }
 };
 
 template <typename Config>
@@ -35,9 +37,11 @@ class NothingStage : public base::Stage {
 };
 
 const bool source_registered = base::Registry<base::Stage>::add<SourceConfig>(
-    "recipe_test_source", "writes", [](const SourceConfig& c) { return std::make_unique<NothingStage<SourceConfig>>(c); });
+    "recipe_test_source", "writes",
+    [](const SourceConfig& c) { return std::make_unique<NothingStage<SourceConfig>>(c); });
 const bool join_registered = base::Registry<base::Stage>::add<JoinConfig>(
-    "recipe_test_join", "joins", [](const JoinConfig& c) { return std::make_unique<NothingStage<JoinConfig>>(c); });
+    "recipe_test_join", "joins",
+    [](const JoinConfig& c) { return std::make_unique<NothingStage<JoinConfig>>(c); });
 
 class RecipeTest : public testing::Test {
  protected:
@@ -100,20 +104,25 @@ TEST_F(RecipeTest, ReferencesBecomeFoldersOfTheRun) {
 TEST_F(RecipeTest, EnvironmentIsSubstitutedAndMustBeSet) {
   ::setenv("FINSTILL_RECIPE_TEST", "from outside", 1);
   const std::string yaml =
-      "name: e\nstages:\n  s: {kind: recipe_test_source, text: \"<${env:FINSTILL_RECIPE_TEST}>\"}\n";
+      "name: e\nstages:\n  s: {kind: recipe_test_source, text: "
+      "\"<${env:FINSTILL_RECIPE_TEST}>\"}\n";
   EXPECT_EQ(source(load(yaml), 0).text, "<from outside>");
   ::unsetenv("FINSTILL_RECIPE_TEST");
   EXPECT_NE(refusal(yaml).find("FINSTILL_RECIPE_TEST"), std::string::npos);
 }
 
 TEST_F(RecipeTest, SaysWhereAndNamesTheNearest) {
-  EXPECT_NE(refusal("name: x\nstages:\n  a: {kind: recipe_test_join, parts: {a: \"${frist}\"}}\n  first: {kind: recipe_test_source}\n")
+  EXPECT_NE(refusal("name: x\nstages:\n  a: {kind: recipe_test_join, parts: {a: \"${frist}\"}}\n  "
+                    "first: {kind: recipe_test_source}\n")
                 .find("did you mean `${first}`"),
             std::string::npos);
-  const std::string unknown_key = refusal("name: x\nstages:\n  a: {kind: recipe_test_source, cuont: 2}\n");
+  const std::string unknown_key =
+      refusal("name: x\nstages:\n  a: {kind: recipe_test_source, cuont: 2}\n");
   EXPECT_NE(unknown_key.find("count"), std::string::npos) << unknown_key;
   EXPECT_NE(unknown_key.find(":3:"), std::string::npos) << unknown_key;
-  EXPECT_NE(refusal("name: x\nstages:\n  a: {kind: recipe_test_sorce}\n").find("recipe_test_source"), std::string::npos);
+  EXPECT_NE(
+      refusal("name: x\nstages:\n  a: {kind: recipe_test_sorce}\n").find("recipe_test_source"),
+      std::string::npos);
   EXPECT_NE(refusal(two_stages, {.profile = "few"}).find("many"), std::string::npos);
 }
 

@@ -74,9 +74,21 @@ void add_folder(const fs::path& folder) {
   });
 }
 
+/// The whole-model files of the shared material, where neither variable asks for something else.
+std::string shared_models() {
+  std::string models;
+  for (const char* file : {"smollm2_135m/golden.json", "babyllama105/golden_torch.json",
+                           "stories260K/golden_torch.json"}) {
+    const fs::path place = finstill::tests::shared_root() / "models" / file;
+    if (fs::exists(place)) models += (models.empty() ? "" : ":") + place.string();
+  }
+  return models;
+}
+
 void add_tests() {
-  const std::string folder = environment("FINSTILL_GOLDEN"),
-                    models = environment("FINSTILL_MODEL_GOLDEN");
+  const std::string folder = environment("FINSTILL_GOLDEN");
+  const std::string models = environment("FINSTILL_MODEL_GOLDEN");
+  if (models.empty() && folder.empty()) add_model_files(shared_models());
   add_model_files(models);
   if (!models.empty() && folder.empty()) return;
   const fs::path place =

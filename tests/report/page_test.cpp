@@ -13,13 +13,16 @@ namespace {
 
 std::size_t count(const std::string& text, const std::string& part) {
   std::size_t found = 0;
-  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++found;
+  for (std::size_t at = text.find(part); at != std::string::npos;
+       at = text.find(part, at + part.size()))
+    ++found;
   return found;
 }
 
 TEST(ReportPage, LoadsNothingFromElsewhereAndRunsNothing) {
   const std::string page = render_page(tests::sample_content(), {.title = "t"});
-  for (const std::string part : {"http://", "https://", "<script", "<img", "<link", "@import", "url(", "onload", "<iframe"}) {
+  for (const std::string part : {"http://", "https://", "<script", "<img", "<link", "@import",
+                                 "url(", "onload", "<iframe"}) {
     EXPECT_EQ(page.find(part), std::string::npos) << part;
   }
   EXPECT_NE(page.find("default-src 'none'"), std::string::npos);
@@ -45,8 +48,10 @@ TEST(ReportPage, FirstScreenSaysHowGoodTheStudentIs) {
 }
 
 TEST(ReportPage, ChineseAndEnglishPagesHaveTheSameSections) {
-  const std::string english = render_page(tests::sample_content(), {.title = "t", .language = "en"});
-  const std::string chinese = render_page(tests::sample_content(), {.title = "t", .language = "zh"});
+  const std::string english =
+      render_page(tests::sample_content(), {.title = "t", .language = "en"});
+  const std::string chinese =
+      render_page(tests::sample_content(), {.title = "t", .language = "zh"});
   EXPECT_EQ(count(english, "<h2>"), 7u);
   EXPECT_EQ(count(chinese, "<h2>"), 7u);
   EXPECT_NE(chinese.find("lang=\"zh\""), std::string::npos);
@@ -60,7 +65,8 @@ TEST(ReportPage, IsWrittenForEmptyAndBrokenFigures) {
   content.trainings[0].loss = {{0, NAN}, {1, INFINITY}};
   content.trainings[1].loss = {{5, 2}};
   const std::string page = render_page(content, {.title = "t"});
-  for (const std::string number : {"\"nan", "\"-nan", "Mnan", "Lnan", "\"inf", "\"-inf", " inf ", " nan "}) {
+  for (const std::string number :
+       {"\"nan", "\"-nan", "Mnan", "Lnan", "\"inf", "\"-inf", " inf ", " nan "}) {
     EXPECT_EQ(page.find(number), std::string::npos) << number;
   }
 }
@@ -81,7 +87,8 @@ TEST(ReportFormats, NumbersReadAsPeopleWriteThem) {
   EXPECT_EQ(clipped("净值净值", 7), "净值 …");
 }
 
-/// Writes the page for people to look at: FINSTILL_KEEP_PAGE=file build/tests/report_test --gtest_filter='*KeptPage*'
+/// Writes the page for people to look at: FINSTILL_KEEP_PAGE=file build/tests/report_test
+/// --gtest_filter='*KeptPage*'
 TEST(ReportPage, KeptPageForLooking) {
   const char* file = std::getenv("FINSTILL_KEEP_PAGE");
   const std::string page = render_page(tests::sample_content(), {.title = "A small finance model"});

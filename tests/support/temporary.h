@@ -13,7 +13,8 @@ namespace finstill::tests {
 class TemporaryFolder {
  public:
   TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "finstill-test-XXXXXX").string();
+    std::string pattern =
+        (std::filesystem::temp_directory_path() / "finstill-test-XXXXXX").string();
     path_ = ::mkdtemp(pattern.data());
   }
   ~TemporaryFolder() {

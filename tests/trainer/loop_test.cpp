@@ -38,8 +38,8 @@ struct Options {
 };
 
 /// A run of its own in `folder`, as a fresh process would make it.
-struct Run {
-  Run(const std::filesystem::path& folder, const Options& options)
+struct TrainingRun {
+  TrainingRun(const std::filesystem::path& folder, const Options& options)
       : tiny(steps_of_data(), options.dtype),
         progress(base::make_quiet()),
         log(folder, {{"objective", "sft"}}, *progress) {
@@ -69,7 +69,11 @@ struct Run {
   std::optional<Loop> loop;
 };
 
-base::ExitCode run_code(Run& run) {
+std::string metrics_in(const std::filesystem::path& folder) {
+  return tests::read_text(folder / "metrics.jsonl");
+}
+
+base::ExitCode run_code(TrainingRun& run) {
   try {
     run.loop->run();
   } catch (const base::Error& error) {
@@ -79,14 +83,14 @@ base::ExitCode run_code(Run& run) {
 }
 
 /// As SIGTERM would, while step number `step` (from 1) is computed.
-void stop_during(Run& run, std::int64_t step) {
+void stop_during(TrainingRun& run, std::int64_t step) {
   run.tiny.source.on_next = [step](std::int64_t now) { base::request_stop(now + 1 == step); };
 }
 
-void expect_bit_equal(const Run& one, const Run& other) {
+void expect_bit_equal(const TrainingRun& one, const TrainingRun& other) {
   EXPECT_EQ(tests::masters_of(one.tiny), tests::masters_of(other.tiny));
   StateWriter states[2];
-  const Run* runs[2] = {&one, &other};
+  const TrainingRun* runs[2] = {&one, &other};
   for (int i = 0; i < 2; ++i) {
     states[i].begin("optimizer");
     runs[i]->tiny.optimizer->save(states[i]);
@@ -112,17 +116,17 @@ TEST_P(Resume, AfterAStopSignalContinuesBitEqual) {
   options.best_by = "validation_loss";
   options.settings = {12, 3, 0, 1, false};
   const tests::TemporaryFolder whole, parts;
-  Run uninterrupted(whole.path(), options);
+  TrainingRun uninterrupted(whole.path(), options);
   uninterrupted.loop->run();
 
   for (const std::int64_t stop : {2, 7, 8}) {
-    Run run(parts.path(), options);
+    TrainingRun run(parts.path(), options);
     stop_during(run, stop);
     EXPECT_EQ(run_code(run), base::ExitCode::preempted);
     EXPECT_EQ(run.loop->position().step, stop);
     base::request_stop(false);
   }
-  Run last(parts.path(), options);
+  TrainingRun last(parts.path(), options);
   last.loop->run();
   expect_bit_equal(last, uninterrupted);
   EXPECT_EQ(metrics_in(parts.path()), metrics_in(whole.path()));
@@ -134,18 +138,18 @@ TEST_P(Resume, AfterAKillRepeatsTheStepsSinceTheCheckpointBitEqual) {
   options.best_by = "validation_loss";
   options.settings = {12, 2, 5, 2, false};
   const tests::TemporaryFolder whole, parts;
-  Run uninterrupted(whole.path(), options);
+  TrainingRun uninterrupted(whole.path(), options);
   uninterrupted.loop->run();
   {
     // An exception in the middle of step 9 leaves on the disk what a kill there leaves.
-    Run run(parts.path(), options);
+    TrainingRun run(parts.path(), options);
     run.tiny.source.on_next = [](std::int64_t step) {
       if (step == 8) throw std::runtime_error("gone");
     };
     EXPECT_THROW(run.loop->run(), std::runtime_error);
   }
   std::ofstream(parts / "metrics.jsonl", std::ios::app) << R"({"step":9,"lo)";
-  Run second(parts.path(), options);
+  TrainingRun second(parts.path(), options);
   second.loop->run();
   expect_bit_equal(second, uninterrupted);
   EXPECT_EQ(metrics_in(parts.path()), metrics_in(whole.path()));
@@ -156,13 +160,13 @@ TEST_P(Resume, WithMoreStepsEqualsALongRun) {
   options.dtype = GetParam();
   options.settings = {10, 0, 0, 1, true};
   const tests::TemporaryFolder whole, parts;
-  Run longer(whole.path(), options);
+  TrainingRun longer(whole.path(), options);
   longer.loop->run();
   options.settings.steps = 4;
-  Run shorter(parts.path(), options);
+  TrainingRun shorter(parts.path(), options);
   shorter.loop->run();
   options.settings.steps = 10;
-  Run raised(parts.path(), options);
+  TrainingRun raised(parts.path(), options);
   raised.loop->run();
   EXPECT_EQ(raised.log.tokens(), longer.log.tokens() - shorter.log.tokens())
       << "the first steps were not repeated";
@@ -180,11 +184,11 @@ TEST(Loop, TheBestWeightsAreTheResult) {
   options.settings = {6, 1, 0, 1, false};
   options.scores = {0.1, 0.4, 0.9, 0.2, 0.9, 0.3};
   const tests::TemporaryFolder folder, at_three;
-  Run run(folder.path(), options);
+  TrainingRun run(folder.path(), options);
   run.loop->run();
   EXPECT_EQ(run.loop->selection().best_step(), 3);
   options.settings.steps = 3;
-  Run short_run(at_three.path(), options);
+  TrainingRun short_run(at_three.path(), options);
   short_run.loop->run();
   EXPECT_EQ(tests::masters_of(run.tiny), tests::masters_of(short_run.tiny));
 }
@@ -196,7 +200,7 @@ TEST(Loop, StopsEarlyWhenPatienceEnds) {
   options.settings = {50, 1, 0, 1, false};
   options.scores = {0.1, 0.5, 0.4, 0.5, 0.9};
   const tests::TemporaryFolder folder;
-  Run run(folder.path(), options);
+  TrainingRun run(folder.path(), options);
   run.loop->run();
   EXPECT_EQ(run.loop->position().step, 4);
   EXPECT_EQ(run.loop->selection().best_step(), 2);
@@ -208,7 +212,7 @@ TEST(Loop, KeepsTheNewestCheckpointsAndTheBestTheyNeed) {
   options.settings = {9, 1, 2, 2, true};
   options.scores = {0.1, 0.5, 0.4, 0.3, 0.9, 0.2, 0.3, 0.1, 0.1};
   const tests::TemporaryFolder folder;
-  Run run(folder.path(), options);
+  TrainingRun run(folder.path(), options);
   run.loop->run();
   const base::Json key{{"config", "tiny"}};
   EXPECT_EQ(Checkpoints(folder / "checkpoints", key).steps(), (std::vector<std::int64_t>{8, 9}));
@@ -220,7 +224,7 @@ TEST(Loop, MetricsHaveALineForEachStepWithEvaluationsInPlace) {
   Options options;
   options.settings = {5, 2, 0, 1, false};
   const tests::TemporaryFolder folder;
-  Run run(folder.path(), options);
+  TrainingRun run(folder.path(), options);
   run.loop->run();
   const base::Metrics metrics = base::read_metrics(folder.path());
   ASSERT_EQ(metrics.steps.size(), 5u);

@@ -1,0 +1,69 @@
+// `finstill grade --task T`: answers in, grades and the aggregate out.
+
+#include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "cli/verb.h"
+#include "tasks/grade_lines.h"
+#include "tasks/synthesize.h"
+
+namespace finstill::cli {
+namespace {
+
+struct GradeOptions {
+  std::string task, examples, split = "test";
+  std::vector<std::string> sets;
+};
+
+/// A task by its kind with settings, as a recipe would write it.
+std::unique_ptr<tasks::Task> make_task(const GradeOptions& options) {
+  base::ConfigNode settings;
+  settings.kind = base::ConfigNode::Kind::map;
+  for (const std::string& assignment : options.sets) base::set_config(settings, assignment);
+  const auto& entry = base::Registry<tasks::Task>::find(options.task, "--task");
+  const auto config = entry.new_config();
+  entry.config->read(config.get(), settings);
+  return entry.make(config.get());
+}
+
+int grade(const GradeOptions& options) {
+  if (options.examples.empty()) {
+    const auto task = make_task(options);
+    print_json_line(tasks::grade_lines(*task, {}, std::cin, std::cout));
+    return 0;
+  }
+  const tasks::ExampleSet set = tasks::read_example_set(options.examples);
+  for (const auto& task : set.tasks) {
+    if (task->name() != options.task) continue;
+    const auto items = set.splits.find(tasks::split_from_name(options.split));
+    std::vector<tasks::Example> own;
+    if (items != set.splits.end()) {
+      for (const tasks::Example& example : items->second) {
+        if (example.task == options.task) own.push_back(example);
+      }
+    }
+    print_json_line(tasks::grade_lines(*task, own, std::cin, std::cout));
+    return 0;
+  }
+  base::fail(base::ExitCode::usage, "{}: no task `{}` among these examples", options.examples,
+             options.task);
+}
+
+const bool registered = add_verb(
+    {"grade", "grade answers to a task's questions", [](CLI::App& app) -> std::function<int()> {
+       auto options = std::make_shared<GradeOptions>();
+       app.add_option("--task", options->task, "the task: its kind, or its name among --examples")
+           ->required();
+       app.add_option("--examples", options->examples,
+                      "examples artifact that asked; without it ids are asked anew");
+       app.add_option("--split", options->split, "part of the examples")
+           ->check(CLI::IsMember({"train", "validation", "test"}));
+       app.add_option("--set", options->sets, "a setting of the task, as in a recipe")->take_all();
+       return [options] { return grade(*options); };
+     }});
+
+}  // namespace
+}  // namespace finstill::cli

@@ -1,0 +1,82 @@
+// The score of a task as a measure: the best checkpoint is the one that answers best, not the one
+// with the lowest loss.
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "base/fields.h"
+#include "engine/local.h"
+#include "eval/metric.h"
+#include "tasks/synthesize.h"
+#include "text/chat.h"
+#include "text/tokenizer.h"
+#include "trainer/measure.h"
+
+namespace finstill::trainer {
+namespace {
+
+struct TaskMeasureConfig {
+  base::ArtifactRef examples;
+  std::string split = "validation";
+  std::string metric = "accuracy";
+  std::int64_t items = 64;
+  std::int64_t max_new_tokens = 64;
+
+  static void fields(base::Fields<TaskMeasureConfig>& f) {
+    f.add("examples", &TaskMeasureConfig::examples, "whose questions are asked")
+        .required()
+        .artifact({"examples"});
+    f.add("split", &TaskMeasureConfig::split, "part of the examples")
+        .one_of({"train", "validation", "test"});
+    f.add("metric", &TaskMeasureConfig::metric,
+          "mean over the tasks; also the measure's name, as task_METRIC")
+        .one_of({"accuracy", "macro_f1", "mean_score", "parse_rate"});
+    f.add("items", &TaskMeasureConfig::items, "most items asked, the first ones").range(1, 1e6);
+    f.add("max_new_tokens", &TaskMeasureConfig::max_new_tokens, "longest answer in tokens")
+        .range(1, 1e5);
+  }
+};
+
+class TaskMeasure : public Measure {
+ public:
+  explicit TaskMeasure(TaskMeasureConfig config) : config_(std::move(config)) {}
+
+  std::string name() const override { return "task_" + config_.metric; }
+
+  double measure(const MeasuredModel& measured) override {
+    load();
+    const text::ChatTemplate chat_template = text::chat_template_of(*measured.tokenizer);
+    const auto generator = engine::local_generator(
+        {measured.model, measured.weights, measured.adapters, *measured.tokenizer, chat_template});
+    return eval::evaluate_metric(*generator, set_->tasks, items_, config_.metric,
+                                 config_.max_new_tokens);
+  }
+
+ private:
+  /// Read on first use: the config's other checks come first.
+  void load() {
+    if (set_) return;
+    set_ = tasks::read_example_set(config_.examples.path);
+    items_ = set_->splits[tasks::split_from_name(config_.split)];
+    if (items_.empty()) {
+      base::fail(base::ExitCode::data,
+                 "{}: no {} examples to measure with: raise `{}` of the stage that makes them",
+                 config_.examples.path.string(), config_.split, config_.split);
+    }
+    items_.resize(std::min(items_.size(), static_cast<std::size_t>(config_.items)));
+  }
+
+  TaskMeasureConfig config_;
+  std::optional<tasks::ExampleSet> set_;
+  std::vector<tasks::Example> items_;
+};
+
+[[maybe_unused]] const bool registered = base::Registry<Measure>::add<TaskMeasureConfig>(
+    "task", "the score on the examples of a task",
+    [](const TaskMeasureConfig& config) { return std::make_unique<TaskMeasure>(config); });
+
+}  // namespace
+}  // namespace finstill::trainer
