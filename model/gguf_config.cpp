@@ -1,6 +1,8 @@
 #include "model/gguf_config.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cmath>
 #include <vector>
 
@@ -31,6 +33,19 @@ std::string family_of_architecture(const GgufHeader& header) {
        architecture, fmt::join(known, ", "));
 }
 
+/// GGUF stores float32: 1e-5 arrives as 9.99999974e-06. The shortest decimal that rounds to the
+/// same float32 is the number of the original config.json. A float64 value that is no float32
+/// stays.
+double as_written(double value) {
+  const auto narrow = static_cast<float>(value);
+  if (!std::isfinite(narrow) || static_cast<double>(narrow) != value) return value;
+  std::array<char, 32> digits{};
+  const char* end = std::to_chars(digits.data(), digits.data() + digits.size(), narrow).ptr;
+  double shortest = 0;
+  std::from_chars(digits.data(), end, shortest);
+  return shortest;
+}
+
 const base::GgufTensor& required_tensor(const GgufHeader& header, const std::string& name) {
   const base::GgufTensor* tensor = header.find_tensor(name);
   if (tensor == nullptr) fail(ExitCode::data, "{}: tensor {} is missing", header.where, name);
@@ -54,7 +69,7 @@ base::Json rope_from_factors(const GgufSource& source, const base::GgufTensor& t
   }
   std::vector<float> factors(static_cast<std::size_t>(tensor.elements()));
   dequantize(*tensor.type, source.bytes(tensor), factors);
-  const double largest = *std::max_element(factors.begin(), factors.end());
+  const double largest = as_written(*std::max_element(factors.begin(), factors.end()));
   if (!(largest >= 1) || largest > 1e6)
     fail(ExitCode::data, "{}: {} holds {}", where, gguf_rope_factors, largest);
   const base::Json rope = llama3_rope(theta, largest);
@@ -78,7 +93,7 @@ base::Json rope_from_factors(const GgufSource& source, const base::GgufTensor& t
 base::Json rope_parameters(const GgufSource& source, const std::string& prefix,
                            std::int64_t head_size) {
   const GgufHeader& header = source.header;
-  const double theta = header.number(prefix + "rope.freq_base", 10000.0);
+  const double theta = as_written(header.number(prefix + "rope.freq_base", 10000.0));
   if (const base::GgufTensor* factors = header.find_tensor(gguf_rope_factors)) {
     return rope_from_factors(source, *factors, theta, head_size);
   }
@@ -86,7 +101,7 @@ base::Json rope_parameters(const GgufSource& source, const std::string& prefix,
   base::Json rope = {{"rope_type", "default"}, {"rope_theta", theta}};
   if (scaling == "none") return rope;
   rope["rope_type"] = scaling;
-  rope["factor"] = header.number(prefix + "rope.scaling.factor", 1.0);
+  rope["factor"] = as_written(header.number(prefix + "rope.scaling.factor", 1.0));
   if (scaling == "yarn") {
     rope["original_max_position_embeddings"] =
         header.integer(prefix + "rope.scaling.original_context_length");
@@ -143,7 +158,7 @@ ModelConfig gguf_config(const GgufSource& source) {
   json["num_key_value_heads"] = header.integer(prefix + "attention.head_count_kv",
                                                json["num_attention_heads"].get<std::int64_t>());
   json["max_position_embeddings"] = header.integer(prefix + "context_length");
-  json["rms_norm_eps"] = header.number(prefix + "attention.layer_norm_rms_epsilon");
+  json["rms_norm_eps"] = as_written(header.number(prefix + "attention.layer_norm_rms_epsilon"));
   if (header.find(prefix + "attention.key_length") != nullptr) {
     json["head_dim"] = header.integer(prefix + "attention.key_length");
   } else if (header.find(prefix + "rope.dimension_count") != nullptr) {

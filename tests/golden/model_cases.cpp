@@ -104,7 +104,7 @@ void check_greedy(const Json& prompts, const fs::path& folder, Tally& tally) {
   std::vector<engine::Request> requests;
   for (const Json& prompt : prompts) {
     engine::Request request;
-    request.ids = prompt.at("ids").get<Ids>();
+    request.ids = prompt.at("ids").get<std::vector<text::TokenId>>();
     request.max_new_tokens = static_cast<std::int64_t>(prompt.at("greedy_ids").size());
     request.sampling.temperature = 0;
     request.ignore_eos = true;
@@ -112,8 +112,9 @@ void check_greedy(const Json& prompts, const fs::path& folder, Tally& tally) {
   }
   const std::vector<engine::Result> results = engine::generate_all(*local.generator(), requests);
   for (std::size_t i = 0; i < results.size(); ++i) {
-    tally.check_true(prompts[i].at("name").get<std::string>() + " greedy ids",
-                     results[i].ids == prompts[i].at("greedy_ids").get<Ids>());
+    tally.check_true(
+        prompts[i].at("name").get<std::string>() + " greedy ids",
+        results[i].ids == prompts[i].at("greedy_ids").get<std::vector<text::TokenId>>());
   }
 }
 
