@@ -8,8 +8,10 @@
 #include <exception>
 #include <new>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
+#include "base/fields.h"
 #include "base/signals.h"
 #include "base/version.h"
 #include "cli/stage_verbs.h"
@@ -42,6 +44,17 @@ int describe_and_exit(const std::exception& error) {
   return report_error(base::ExitCode::internal, "a bug in finstill, please report it: " + message);
 }
 
+/// CLI11 only says that a subcommand is missing; say which word is wrong and what was probably
+/// meant.
+void check_verb(int argc, char** argv) {
+  if (argc < 2 || argv[1][0] == '-' || verbs().contains(argv[1])) return;
+  std::vector<std::string> known;
+  for (const auto& [name, verb] : verbs()) known.push_back(name);
+  const std::string near = base::nearest_name(argv[1], known);
+  base::fail(base::ExitCode::usage, "no verb `{}`{} (finstill --help lists what there is)", argv[1],
+             near.empty() ? "" : fmt::format(": did you mean `{}`?", near));
+}
+
 int usage_error(const CLI::App& app, const CLI::ParseError& error) {
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app.exit(error);
   return report_error(base::ExitCode::usage,
@@ -66,6 +79,7 @@ int run_program(int argc, char** argv) {
     sub->callback([&chosen, action] { chosen = action; });
   }
   try {
+    check_verb(argc, argv);
     app.parse(argc, argv);
     return chosen();
   } catch (const CLI::ParseError& error) {

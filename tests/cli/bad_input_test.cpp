@@ -65,9 +65,8 @@ class BadInput : public testing::Test {
 };
 
 const std::string tiny_init =
-    "  base: {kind: init, config: {model_type: llama, vocab_size: 300, hidden_size: 16, "
-    "intermediate_size: 32, "
-    "num_hidden_layers: 2, num_attention_heads: 2, num_key_value_heads: 1}}\n";
+    "  base: {kind: init, tokenizer: configs/tiny, hidden_size: 16, intermediate_size: 32, "
+    "num_hidden_layers: 2, num_attention_heads: 2, num_key_value_heads: 1}\n";
 
 TEST_F(BadInput, WrongCommandLineIsUsage) {
   expect_refusal({}, 64, {"subcommand"});
@@ -187,7 +186,7 @@ TEST_F(BadInput, DataFaultsStopBeforeTraining) {
 
 TEST_F(BadInput, BadLinesOnStandardInputNameTheirNumber) {
   expect_refusal({"grade", "--task", "sentiment"}, 65, {"stdin:2"},
-                 {.input = "{\"id\":\"x\",\"answer\":\"y\"}\n{nope\n"});
+                 {.input = "{\"id\":\"sentiment-test-1-00000\",\"answer\":\"y\"}\n{nope\n"});
 }
 
 }  // namespace
