@@ -4,11 +4,12 @@
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "base/hash.h"
-#include "base/scalar.h"
 #include "ops/tensor.h"
 
 #include <algorithm>
 #include <cassert>
+#include <charconv>
+#include <string_view>
 
 namespace finstill::trainer {
 namespace {
@@ -24,11 +25,18 @@ std::string dtype_word(at::ScalarType dtype) {
   return dtype == at::kFloat ? "F32" : "F64";
 }
 
-/// The number of a checkpoint's folder, or -1.
+std::string name_of(std::int64_t step) {
+  return fmt::format("{}{:06}", prefix, step);
+}
+
+/// The number of a checkpoint's folder, or -1. The name is padded with zeros, which
+/// base::parse_integer refuses.
 std::int64_t step_of(const std::string& folder) {
   if (!folder.starts_with(prefix)) return -1;
-  return base::parse_integer(std::string_view(folder).substr(std::string_view(prefix).size()))
-      .value_or(-1);
+  const std::string_view digits = std::string_view(folder).substr(std::string_view(prefix).size());
+  std::int64_t step = -1;
+  const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), step);
+  return parsed.ec == std::errc() && step >= 0 && name_of(step) == folder ? step : -1;
 }
 
 void write_tensors(const std::filesystem::path& folder, const StateWriter& state) {
@@ -130,7 +138,7 @@ void StateReader::tensor(const std::string& name, const at::Tensor& target) cons
 }
 
 std::filesystem::path Checkpoints::folder_of(std::int64_t step) const {
-  return folder_ / fmt::format("{}{:06}", prefix, step);
+  return folder_ / name_of(step);
 }
 
 void Checkpoints::write(std::int64_t step, const StateWriter& state) const {
