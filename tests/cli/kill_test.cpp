@@ -19,7 +19,6 @@
 
 #include "base/json.h"
 #include "base/random.h"
-#include "base/scalar.h"
 #include "tests/support/process.h"
 #include "tests/support/temporary.h"
 
@@ -61,8 +60,8 @@ std::int64_t newest_checkpoint(const fs::path& stage) {
   std::error_code absent;
   for (const auto& entry : fs::directory_iterator(stage / "checkpoints", absent)) {
     const std::string name = entry.path().filename().string();
-    if (name.starts_with("step-"))
-      newest = std::max(newest, base::parse_integer(name.substr(5)).value_or(-1));
+    if (!name.starts_with("step-") || name.size() > 20) continue;
+    newest = std::max<std::int64_t>(newest, std::strtoll(name.c_str() + 5, nullptr, 10));
   }
   return newest;
 }
@@ -183,7 +182,7 @@ TEST(KillSlow, TwentyTimesInOneRunChangesNothing) {
   training("student", 6, 3);
   during("student");
   during("shipped");
-  for (int i = 0; i < 3; ++i) moments.push_back({"scores", 0, random.uniform(0, 60), ""});
+  for (int i = 0; i < 2; ++i) moments.push_back({"scores", 0, random.uniform(0, 60), ""});
   moments.push_back({"page", 0, 0, "manifest.before_write:1"});
   ASSERT_EQ(moments.size(), 20u);
   expect_same_identities(moments, 15);
