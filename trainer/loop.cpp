@@ -35,7 +35,7 @@ Loop::Loop(Training& training, LoopSettings settings, Evaluations evaluations, S
 void Loop::run() {
   resume();
   while (!is_last() && !selection_.is_exhausted()) advance();
-  if (settings_.keep_state) save();
+  if (settings_.keep_state && saved_step_ != position_.step) save();
   if (selection_.is_active() && selection_.best_step() >= 0 &&
       selection_.best_step() != position_.step) {
     StateReader state = best_.read(selection_.best_step());
@@ -97,6 +97,7 @@ void Loop::resume() {
     training_.optimizer.load(state);
     state.begin("selection");
     selection_.load(state);
+    saved_step_ = position_.step;
   }
   log_.begin(position_.step, settings_.steps);
 }
@@ -113,6 +114,7 @@ void Loop::save() {
   state.begin("selection");
   selection_.save(state);
   checkpoints_.write(position_.step, state);
+  saved_step_ = position_.step;
 
   std::vector<std::int64_t> kept = checkpoints_.steps();
   if (static_cast<std::int64_t>(kept.size()) > settings_.keep)

@@ -73,6 +73,7 @@ class Loop {
   Checkpoints best_;         // parameters alone
   RunLog& log_;
   RunPosition position_;
+  std::int64_t saved_step_ = -1;  // of the newest checkpoint on the disk
 };
 
 }  // namespace finstill::trainer

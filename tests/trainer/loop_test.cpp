@@ -220,6 +220,21 @@ TEST(Loop, KeepsTheNewestCheckpointsAndTheBestTheyNeed) {
             std::vector<std::int64_t>{5});
 }
 
+/// Replacing a checkpoint of the same step would leave none for a moment.
+TEST(Loop, ACheckpointThatIsThereIsNotWrittenAgain) {
+  Options options;
+  options.settings = {4, 0, 2, 1, true};
+  const tests::TemporaryFolder folder;
+  TrainingRun run(folder.path(), options);
+  run.loop->run();
+  const auto marker = folder / "checkpoints" / "step-000004" / "marker";
+  tests::write_text(marker, "");
+  TrainingRun again(folder.path(), options);
+  again.loop->run();
+  EXPECT_EQ(again.loop->position().step, 4);
+  EXPECT_TRUE(std::filesystem::exists(marker));
+}
+
 TEST(Loop, MetricsHaveALineForEachStepWithEvaluationsInPlace) {
   Options options;
   options.settings = {5, 2, 0, 1, false};

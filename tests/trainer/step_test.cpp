@@ -166,11 +166,11 @@ class Poisoned : public Objective {
   Totals totals(const data::Batch& batch) const override { return scored_rows(batch); }
   Loss operator()(const StudentOutput& student, const model::DeviceBatch& batch,
                   const Totals& global) const override {
-    at::Tensor weights = mean_weights(batch, global);
-    if (batch.rows() > 40) weights = weights * std::numeric_limits<float>::quiet_NaN();
-    return {
-        ops::loss_head(student.hidden_TD, student.head, {}, {batch.targets_T, {}}, weights).loss,
-        {}};
+    const at::Tensor loss = ops::loss_head(student.hidden_TD, student.head, {},
+                                           {batch.targets_T, {}}, mean_weights(batch, global))
+                                .loss;
+    const double factor = batch.rows() > 40 ? std::numeric_limits<double>::quiet_NaN() : 1.0;
+    return {loss * factor, {}};
   }
 };
 

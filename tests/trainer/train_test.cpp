@@ -130,12 +130,14 @@ TEST_F(TrainStage, StoppedAndContinuedGivesTheSameFiles) {
       "schedule: {kind: wsd, decay_share: 0.5}\nwarmup_steps: 2\n";
   run(settings, "whole", "bfloat16");
   base::request_stop();
-  for (int i = 0; i < 3; ++i) {  // a signal at every step: one step each
+  for (int i = 1; i <= 3; ++i) {  // a signal at every step: one step each
     try {
       run(settings, "parts", "bfloat16");
       FAIL() << "went on in spite of the signal";
     } catch (const base::Error& error) {
       EXPECT_EQ(error.code(), base::ExitCode::preempted);
+      const std::string message = error.what();
+      EXPECT_NE(message.find(fmt::format("after step {} of 9", i)), std::string::npos) << message;
     }
   }
   base::request_stop(false);
