@@ -56,12 +56,22 @@ bool is_extendable(const Json& before, const Json& after, const base::Stage& sta
          budget_grew(before, after, fields);
 }
 
+/// Nothing in it, or only what a kill left of our first write into it.
+bool is_blank(const fs::path& folder) {
+  if (!fs::is_directory(folder)) return false;
+  return std::all_of(fs::directory_iterator(folder), fs::directory_iterator(),
+                     [](const auto& entry) {
+                       const std::string name = entry.path().filename().string();
+                       return name.starts_with(".unfinished.json.") && name.ends_with(".tmp");
+                     });
+}
+
 void prepare_folder(const fs::path& folder, StageState state, const Json& identity) {
   const bool continues = state == StageState::unfinished || state == StageState::extendable;
   if (fs::exists(folder) && !continues) {
     const bool is_ours =
         fs::exists(folder / "manifest.json") || fs::exists(folder / unfinished_file);
-    if (!is_ours && !(fs::is_directory(folder) && fs::is_empty(folder))) {
+    if (!is_ours && !is_blank(folder)) {
       base::fail(base::ExitCode::io,
                  "{}: exists and is no artifact of finstill: choose another place or move it away",
                  folder.string());

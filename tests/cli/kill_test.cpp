@@ -182,7 +182,7 @@ TEST(KillSlow, TwentyTimesInOneRunChangesNothing) {
   training("student", 6, 3);
   during("student");
   during("shipped");
-  for (int i = 0; i < 2; ++i) moments.push_back({"scores", 0, random.uniform(0, 60), ""});
+  for (int i = 0; i < 2; ++i) moments.push_back({"scores", 0, random.uniform(0, 5), ""});
   moments.push_back({"page", 0, 0, "manifest.before_write:1"});
   ASSERT_EQ(moments.size(), 20u);
   expect_same_identities(moments, 15);
