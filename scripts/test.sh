@@ -5,6 +5,8 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 build=${1:-build}
 label=${2:-}
+# Threads that wait must not spin: other tests and builds share the cores.
+export OMP_WAIT_POLICY=passive
 export FINSTILL_SHARED=${FINSTILL_SHARED:-$PWD/../shared}
 rm -rf "$build/reports"
 mkdir -p "$build/reports"
