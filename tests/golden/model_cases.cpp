@@ -28,9 +28,10 @@ using Ids = std::vector<std::int64_t>;
 
 constexpr double nll_tolerance = 2e-5, logit_tolerance = 2.5e-3, global_norm_tolerance = 1e-5,
                  norm_tolerance = 1e-4;
-// After an AdamW step a gradient near zero decides by its sign alone: later steps drift apart in
-// the last digits.
-constexpr double step_loss_tolerance = 2e-3, step_norm_tolerance = 2e-2;
+// AdamW steps against the file's float32 ones: largest deviations measured 1.4e-6 in the loss and
+// 3e-5 in the gradient norm (relative; both kernel sets, full and LoRA), with a margin of 3 or
+// more.
+constexpr double step_loss_tolerance = 1e-5, step_norm_tolerance = 1e-4;
 
 /// The model folder under test; a GGUF file is imported into a temporary folder.
 struct Subject {
@@ -234,9 +235,13 @@ void run(const ModelFile& file, Tally& tally) {
       check_greedy(file.json.at("prompts"), subject.folder, tally);
     if (file.json.contains("lora")) check_lora(file, model, weights, "lora [" + name + "] ", tally);
     if (!file.json.contains("full")) continue;
-    // Training changes the weights: each kernel set starts from a copy.
+    // Training changes the weights: each kernel set starts from a copy. The file's embedding has
+    // the pad id as its padding_idx, which takes that id's lookups out of the gradient. SmolLM2's
+    // pad id also ends every turn, so without it the embedding's gradient norm is 5.6049,
+    // not 5.6214.
     auto trained = std::make_shared<model::DenseWeights>(weights->to(at::kFloat));
-    TrainingRun training(model, trained, nullptr, labelled_batch(file.json.at("batch")));
+    TrainingRun training(model, trained, nullptr, labelled_batch(file.json.at("batch")),
+                         model.config().pad);
     check_training("full [" + name + "] ", file.json.at("full"), training, "", tally);
   }
 }

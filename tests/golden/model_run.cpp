@@ -63,12 +63,41 @@ double mean_nll(const model::Model& model, model::Weights& weights,
   return sum / static_cast<double>(targets.size());
 }
 
+namespace {
+
+/// Passes gradients on, but for the lookups of one id.
+class WithoutLookups : public model::GradientSink {
+ public:
+  WithoutLookups(model::GradientSink& sink, std::optional<std::int64_t> id)
+      : sink_(sink), id_(id) {}
+
+  void add(model::Unit unit, std::span<const at::Tensor> gradients,
+           std::int64_t micro_batch) override {
+    sink_.add(unit, gradients, micro_batch);
+  }
+
+  void add_lookup(const at::Tensor& ids_T, const at::Tensor& gradient_TD,
+                  std::int64_t micro_batch) override {
+    const at::Tensor kept_TD =
+        id_ ? gradient_TD.masked_fill(ids_T.eq(*id_).unsqueeze(1), 0) : gradient_TD;
+    sink_.add_lookup(ids_T, kept_TD, micro_batch);
+  }
+
+ private:
+  model::GradientSink& sink_;
+  std::optional<std::int64_t> id_;
+};
+
+}  // namespace
+
 TrainingRun::TrainingRun(const model::Model& model, std::shared_ptr<model::DenseWeights> weights,
-                         std::shared_ptr<model::LoraAdapters> adapters, data::Batch batch)
+                         std::shared_ptr<model::LoraAdapters> adapters, data::Batch batch,
+                         std::optional<std::int64_t> constant_lookup)
     : model_(model),
       weights_(std::move(weights)),
       adapters_(std::move(adapters)),
       batch_(std::move(batch)),
+      constant_lookup_(constant_lookup),
       objective_(base::Registry<trainer::Objective>::make("sft")),
       parameters_(adapters_ != nullptr
                       ? trainer::Parameters::of_adapters(adapters_, model.config().blocks)
@@ -80,12 +109,13 @@ double TrainingRun::pass() {
   model::BackwardOptions options;
   options.adapters = adapters_.get();
   parameters_.clear_gradients();
+  WithoutLookups sink(parameters_, constant_lookup_);
   return model::forward_backward(
       model_, *weights_, loaded,
       [&](const at::Tensor& hidden_TD, const ops::Head& head, std::span<const at::Tensor> taps_TD) {
         return (*objective_)({hidden_TD, head, taps_TD}, loaded, totals).value;
       },
-      parameters_, options);
+      sink, options);
 }
 
 double TrainingRun::global_norm() const {

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,9 +41,11 @@ double mean_nll(const model::Model& model, model::Weights& weights,
 
 class TrainingRun {
  public:
-  /// Trains all weights, or the adapters where given, in place.
+  /// Trains all weights, or the adapters where given, in place. `constant_lookup`: an id whose
+  /// lookups give the embedding no gradient, as torch.nn.Embedding's padding_idx has it.
   TrainingRun(const model::Model& model, std::shared_ptr<model::DenseWeights> weights,
-              std::shared_ptr<model::LoraAdapters> adapters, data::Batch batch);
+              std::shared_ptr<model::LoraAdapters> adapters, data::Batch batch,
+              std::optional<std::int64_t> constant_lookup = {});
 
   /// Forward and backward pass: the loss; gradients afterwards.
   double pass();
@@ -62,6 +65,7 @@ class TrainingRun {
   std::shared_ptr<model::DenseWeights> weights_;
   std::shared_ptr<model::LoraAdapters> adapters_;
   data::Batch batch_;
+  std::optional<std::int64_t> constant_lookup_;
   std::unique_ptr<trainer::Objective> objective_;
   trainer::Parameters parameters_;
   std::unique_ptr<trainer::Optimizer> optimizer_;

@@ -22,36 +22,41 @@ using Ids = std::vector<std::int64_t>;
 struct Precision {
   ops::KernelSet kernels;
   at::ScalarType dtype;
-  double loss, logits, global_norm, norm, steps;
+  double loss, logits, global_norm, norm;
 };
 
 // float64 differs from the file by the table of cosines and sines, float32 as in the libraries.
 constexpr Precision precisions[] = {
-    {ops::KernelSet::reference, at::kDouble, 1e-6, 1e-4, 1e-6, 1e-5, 1e-4},
-    {ops::KernelSet::reference, at::kFloat, 2e-5, 2.5e-3, 1e-5, 1e-4, 2e-3},
-    {ops::KernelSet::automatic, at::kFloat, 2e-5, 2.5e-3, 1e-5, 1e-4, 2e-3},
+    {ops::KernelSet::reference, at::kDouble, 1e-6, 1e-4, 1e-6, 1e-5},
+    {ops::KernelSet::reference, at::kFloat, 2e-5, 2.5e-3, 1e-5, 1e-4},
+    {ops::KernelSet::automatic, at::kFloat, 2e-5, 2.5e-3, 1e-5, 1e-4},
 };
 
-void check_steps(const Json& json, const Precision& precision, const std::string& what,
-                 TrainingRun& run, Tally& tally) {
+// AdamW steps, all precisions alike: a gradient near zero decides by its sign alone, and what was
+// in the last digits grows about tenfold a step at the end. Largest deviations measured: loss 8e-5,
+// gradient norm 1.7e-3 (relative), norms of the parameters 6e-7 (relative); margin about four.
+constexpr double step_loss_tolerance = 3e-4, step_norm_tolerance = 7e-3,
+                 parameter_norm_tolerance = 2.5e-6;
+
+void check_steps(const Json& json, const std::string& what, TrainingRun& run, Tally& tally) {
   run.begin({0.9, 0.95, 1e-8, 0.1});
   std::int64_t done = 0;
   for (const Json& step : json.at("adamw_steps")) {
     const double loss = run.pass();
     tally.check(fmt::format("{}loss after {} steps", what, done), loss,
-                step.at("loss_before").get<double>(), precision.steps, 0);
+                step.at("loss_before").get<double>(), step_loss_tolerance, 0);
     tally.check(fmt::format("{}gradient norm after {} steps", what, done), run.global_norm(),
-                step.at("grad_norm_before_clip").get<double>(), 0, 10 * precision.steps);
+                step.at("grad_norm_before_clip").get<double>(), 0, step_norm_tolerance);
     run.step(1e-3, 1.0);
     ++done;
   }
   tally.check(what + "loss at the end", run.pass(), json.at("loss_after").get<double>(),
-              precision.steps, 0);
+              step_loss_tolerance, 0);
   const std::map<std::string, at::Tensor> parameters = run.parameters();
   for (const auto& [name, norm] : json.at("param_l2_after").items()) {
     tally.check(what + "norm at the end of " + name,
                 std::sqrt(ops::squared_norm(parameters.at(name))), norm.get<double>(), 0,
-                precision.steps);
+                parameter_norm_tolerance);
   }
 }
 
@@ -95,7 +100,7 @@ void check(const ModelFile& file, const std::filesystem::path& folder, const Pre
                 json.at("grad_first4").at(name).get<std::vector<double>>(), precision.norm * norm,
                 0);
   }
-  check_steps(json, precision, what, run, tally);
+  check_steps(json, what, run, tally);
 }
 
 void run(const ModelFile& file, Tally& tally) {
