@@ -39,7 +39,8 @@ std::string cards(const Content& content, const Words& words, const ModelInfo& m
   return "<div class=\"cards\">" + out + "</div>";
 }
 
-/// (student - majority) / (teacher - majority), where a teacher gained anything.
+/// (student - majority) / (teacher - majority), where the teacher's interval lies clear of the
+/// majority's.
 std::string kept_share(const Content& content, const Words& words, const std::string& task) {
   const ModelInfo* student = content.model_of_role("student");
   const ModelInfo* teacher = content.model_of_role("teacher");
@@ -48,8 +49,9 @@ std::string kept_share(const Content& content, const Words& words, const std::st
   const Result* of_teacher = content.result(task, teacher->name);
   const Result* majority = content.result(task, "majority");
   if (of_student == nullptr || of_teacher == nullptr || majority == nullptr) return "";
+  // A share of a gain that is within the noise would mean nothing.
+  if (of_teacher->low <= majority->high || teacher->parameters <= 0) return "";
   const double gain = of_teacher->accuracy - majority->accuracy;
-  if (gain <= 0 || teacher->parameters <= 0) return "";
   return fmt::format("<p>{}</p>",
                      fmt::format(fmt::runtime(words.student_share), escape_html(task),
                                  percent((of_student->accuracy - majority->accuracy) / gain),

@@ -47,6 +47,16 @@ TEST(ReportPage, FirstScreenSaysHowGoodTheStudentIs) {
   EXPECT_NE(first.find("majority: 30 %"), std::string::npos) << first;
 }
 
+TEST(ReportPage, ShareOfTheGainIsSaidOnlyWhereThereIsAGain) {
+  Content content = tests::sample_content();
+  const std::string sentence = "the student keeps";
+  EXPECT_EQ(count(render_page(content, {.title = "t"}), sentence), 2u);
+  for (Result& result : content.results) {
+    if (result.task == "sentiment" && result.model == "teacher") result.low = 0.3;
+  }
+  EXPECT_EQ(count(render_page(content, {.title = "t"}), sentence), 1u);
+}
+
 TEST(ReportPage, ChineseAndEnglishPagesHaveTheSameSections) {
   const std::string english =
       render_page(tests::sample_content(), {.title = "t", .language = "en"});
