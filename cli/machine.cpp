@@ -38,11 +38,15 @@ double measure_matmul(at::ScalarType dtype) {
   return 2.0 * tokens * inputs * outputs * runs_per_second([&] { ops::linear(x, weight); });
 }
 
-double measure_read() {
-  constexpr std::int64_t rows = 64, columns = 1 << 20;  // 256 MiB of float32: past every cache
-  const at::Tensor buffer = ops::full({rows, columns}, 1.0, at::kFloat);
-  return static_cast<double>(rows * columns) * 4 *
-         runs_per_second([&] { ops::all_finite(buffer); });
+/// One row through a matrix larger than the caches: what a decoding step does, bound by reading the
+/// weights.
+double measure_read(at::ScalarType dtype) {
+  constexpr std::int64_t inputs = 4096, outputs = 16384;
+  const at::Tensor x = ops::full({1, inputs}, 0.5, dtype);
+  const at::Tensor weight = ops::full({outputs, inputs}, 0.25, dtype);
+  const ops::InferenceGuard no_gradients;
+  return static_cast<double>(ops::bytes_of(weight).size()) *
+         runs_per_second([&] { ops::linear(x, weight); });
 }
 
 // A training token costs three products a weight (forward, input gradient, weight gradient), two
@@ -64,7 +68,7 @@ Machine measure_machine(const base::Runtime& runtime) {
   const at::ScalarType dtype = ops::choose_dtype(runtime.dtype).dtype;
   machine.dtype = ops::dtype_name(dtype);
   machine.matmul_flops = measure_matmul(dtype);
-  machine.read_bytes = measure_read();
+  machine.read_bytes = measure_read(dtype);
   return machine;
 }
 

@@ -16,7 +16,7 @@ struct Machine {
   std::string dtype;  ///< what "auto" computes in here
   double matmul_flops =
       0;  ///< multiply-adds counted as two, a second, in that dtype, shapes of a 135M model
-  double read_bytes = 0;  ///< bytes a second, reading a buffer larger than the caches
+  double read_bytes = 0;  ///< bytes of weights a second, one row through a large matrix
 };
 
 /// Measures with the threads and the dtype that are set (apply_runtime).

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/gguf.h"
 #include "base/progress.h"
 #include "base/stage.h"
 #include "model/checkpoint.h"
@@ -47,6 +48,21 @@ class Import : public ModelStage {
     if (!std::filesystem::exists(config_.source)) {
       fail(ExitCode::io, "{}: the model to import is not there", config_.source.string());
     }
+  }
+
+  /// So that a dry run can estimate the stages that train what will be imported.
+  base::StagePlan plan() const override {
+    base::StagePlan plan;
+    if (is_gguf_file(config_.source)) {
+      const base::GgufFile file(config_.source);
+      for (const base::GgufTensor& tensor : file.header().tensors) {
+        plan.parameters += static_cast<double>(tensor.elements());
+      }
+    } else {
+      const ModelConfig config = read_model_config(resolve_model(config_.source).model);
+      plan.parameters = static_cast<double>(config.parameter_count());
+    }
+    return plan;
   }
 
   void run(StageContext& context) const override {
