@@ -13,6 +13,7 @@
 #include "ops/kernels.h"
 #include "ops/loss_head.h"
 #include "trainer/objective.h"
+#include "trainer/weighting.h"
 
 #include <memory>
 #include <optional>
@@ -28,6 +29,7 @@ struct DistillConfig {
   bool t_squared = true;
   double alpha = 1;
   std::string tokens = "trained";
+  std::string weighting = "tokens";
 
   static void fields(base::Fields<DistillConfig>& f) {
     f.add("direction", &DistillConfig::direction,
@@ -48,6 +50,8 @@ struct DistillConfig {
     f.add("tokens", &DistillConfig::tokens,
           "rows in the loss: the trained part of conversations, or all")
         .one_of({"trained", "all"});
+    f.add("weighting", &DistillConfig::weighting, trainer::weighting_help)
+        .one_of({"tokens", "documents"});
   }
 };
 
@@ -68,7 +72,10 @@ ops::LossTerms terms_of(const DistillConfig& config) {
 
 class Distill : public trainer::Objective {
  public:
-  explicit Distill(const DistillConfig& config) : config_(config), terms_(terms_of(config)) {}
+  explicit Distill(const DistillConfig& config)
+      : config_(config),
+        terms_(terms_of(config)),
+        weighting_(trainer::parse_weighting(config.weighting)) {}
 
   bool wants_teacher() const override { return true; }
   bool scores_all_tokens() const override { return config_.tokens == "all"; }
@@ -81,7 +88,7 @@ class Distill : public trainer::Objective {
   std::vector<trainer::Annotator*> annotators() override { return {&*teacher_}; }
 
   trainer::Totals totals(const data::Batch& batch) const override {
-    return trainer::scored_rows(batch);
+    return trainer::totals_of(batch, weighting_);
   }
 
   trainer::Loss operator()(const trainer::StudentOutput& student, const model::DeviceBatch& batch,
@@ -93,7 +100,7 @@ class Distill : public trainer::Objective {
       teacher.head.valid_vocabulary = vocabulary_;
       const ops::LossHeadResult result =
           ops::loss_head(student.hidden_TD, head, terms_, {batch.targets_T, teacher},
-                         trainer::mean_weights(batch, global));
+                         trainer::row_weights(batch, global, weighting_));
       loss.value = result.loss;
       loss.parts["divergence"] = result.parts.divergence;
       if (terms_.ce > 0) loss.parts["cross_entropy"] = result.parts.cross_entropy;
@@ -104,6 +111,7 @@ class Distill : public trainer::Objective {
  private:
   DistillConfig config_;
   ops::LossTerms terms_;
+  trainer::Weighting weighting_;
   std::int64_t vocabulary_ = 0;
   mutable std::optional<OnlineTeacher>
       teacher_;  // acquiring its head changes nothing that a caller sees

@@ -224,10 +224,12 @@ Questions gather_questions(const EvaluateConfig& config, std::uint64_t seed) {
   if (config.examples.empty()) {
     set.tasks = tasks::make_tasks(config.tasks);
     for (const auto& tagged : config.tasks) set.records.push_back({{"kind", tagged.kind}});
-    set.splits[tasks::Split::test] = tasks::make_examples(set.tasks, tasks::Split::test, seed,
-                                                          config.test == 0 ? 200 : config.test);
-    set.splits[tasks::Split::train] =
-        tasks::make_examples(set.tasks, tasks::Split::train, seed, config.train);
+    const auto make = [&](tasks::Split split, std::int64_t count) {
+      const std::vector<std::int64_t> counts(set.tasks.size(), count);
+      set.splits[split] = tasks::make_examples(set.tasks, split, seed, counts);
+    };
+    make(tasks::Split::test, config.test == 0 ? 200 : config.test);
+    make(tasks::Split::train, config.train);
   } else {
     set = tasks::read_example_set(config.examples.path);
     if (!config.tasks.empty()) keep_named(set, config);

@@ -39,16 +39,17 @@ Cached::Cached(KvCache& cache, std::vector<Piece> pieces,
     cu_rows_.push_back(cu_rows_.back() + piece.rows);
   }
   cache_.reserve(longest);
+  std::vector<std::int64_t> places;
+  for (const Piece& piece : pieces_) cache_.add_places(piece.slot, piece.rows, places);
+  places_T_ = ops::int64_tensor(places);
 }
 
 at::Tensor Cached::attend(std::int64_t index, const at::Tensor& q_THK, const at::Tensor& k_TGK,
                           const at::Tensor& v_TGK) {
+  cache_.write(index, places_T_, k_TGK, v_TGK);
   std::vector<ops::CacheView> views;
   views.reserve(pieces_.size());
-  for (std::size_t i = 0; i < pieces_.size(); ++i) {
-    const auto [slot, rows] = pieces_[i];
-    cache_.write(index, slot, k_TGK.narrow(0, cu_rows_[i], rows),
-                 v_TGK.narrow(0, cu_rows_[i], rows));
+  for (const auto [slot, rows] : pieces_) {
     const std::int64_t tokens = cache_.length(slot) + rows;
     views.push_back({cache_.keys(index, slot, tokens), cache_.values(index, slot, tokens)});
   }

@@ -8,6 +8,9 @@
 namespace finstill::model {
 namespace {
 
+[[maybe_unused]] const bool listed = base::list_registry<Family>(
+    "family", "model types that can be read, by config.json's model_type");
+
 struct Module {
   Role role;
   std::string_view name;  // inside its unit

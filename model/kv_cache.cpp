@@ -68,13 +68,18 @@ void KvCache::copy(std::int64_t from, std::int64_t to) {
   lengths_.at(static_cast<std::size_t>(to)) = tokens;
 }
 
-void KvCache::write(std::int64_t block, std::int64_t slot, const at::Tensor& k_NGK,
-                    const at::Tensor& v_NGK) {
-  const std::int64_t at = length(slot);
-  assert(at + k_NGK.size(0) <= capacity_);
+void KvCache::add_places(std::int64_t slot, std::int64_t rows,
+                         std::vector<std::int64_t>& places) const {
+  assert(length(slot) + rows <= capacity_);
+  for (std::int64_t row = 0; row < rows; ++row)
+    places.push_back(slot * capacity_ + length(slot) + row);
+}
+
+void KvCache::write(std::int64_t block, const at::Tensor& places_T, const at::Tensor& k_TGK,
+                    const at::Tensor& v_TGK) {
   const auto index = static_cast<std::size_t>(block);
-  ops::copy_into(keys_[index].select(0, slot).narrow(0, at, k_NGK.size(0)), k_NGK);
-  ops::copy_into(values_[index].select(0, slot).narrow(0, at, v_NGK.size(0)), v_NGK);
+  keys_[index].flatten(0, 1).index_copy_(0, places_T, k_TGK);
+  values_[index].flatten(0, 1).index_copy_(0, places_T, v_TGK);
 }
 
 at::Tensor KvCache::keys(std::int64_t block, std::int64_t slot, std::int64_t tokens) const {

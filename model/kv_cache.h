@@ -35,10 +35,12 @@ class KvCache {
   /// Copies the sequence of one slot over another's (several answers to one prompt).
   void copy(std::int64_t from, std::int64_t to);
 
-  /// Writes k and v [n, key-value heads, head size] of one block behind the slot's committed
-  /// tokens. Needs reserve().
-  void write(std::int64_t block, std::int64_t slot, const at::Tensor& k_NGK,
-             const at::Tensor& v_NGK);
+  /// Where the next `rows` tokens of a slot go: appended to `places`, one a token. Needs reserve()
+  /// first and holds until it is called again.
+  void add_places(std::int64_t slot, std::int64_t rows, std::vector<std::int64_t>& places) const;
+  /// Writes k and v [T, key-value heads, head size] of one block to their places [T] int64.
+  void write(std::int64_t block, const at::Tensor& places_T, const at::Tensor& k_TGK,
+             const at::Tensor& v_TGK);
   /// The first `tokens` keys or values of a slot as a view [tokens, key-value heads, head size].
   at::Tensor keys(std::int64_t block, std::int64_t slot, std::int64_t tokens) const;
   at::Tensor values(std::int64_t block, std::int64_t slot, std::int64_t tokens) const;

@@ -1,5 +1,6 @@
 #include "ops/attention.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu.h>
 #include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu_backward.h>
@@ -148,6 +149,14 @@ double final_scale(const at::Tensor& q_THD, const AttentionOptions& options) {
   return true;
 }
 
+/// The last `reach` positions; all of them where there are fewer.
+CacheView last_positions(const CacheView& cache, std::int64_t reach) {
+  const std::int64_t positions = cache.keys_SKD.size(0);
+  if (reach >= positions) return cache;
+  return {cache.keys_SKD.narrow(0, positions - reach, reach),
+          cache.values_SKD.narrow(0, positions - reach, reach)};
+}
+
 at::Tensor cached_rows(const at::Tensor& q_THD, const CacheView& cache, double scale,
                        std::int64_t window) {
   if (!takes_cpu_kernels(q_THD)) {
@@ -155,21 +164,50 @@ at::Tensor cached_rows(const at::Tensor& q_THD, const CacheView& cache, double s
   }
   const std::int64_t tokens = q_THD.size(0), kv_heads = cache.keys_SKD.size(1),
                      group = q_THD.size(1) / kv_heads;
-  at::Tensor keys_SKD = cache.keys_SKD, values_SKD = cache.values_SKD;
-  const std::int64_t reach = window > 0 ? window - 1 + tokens : keys_SKD.size(0);
-  if (reach < keys_SKD.size(0)) {
-    keys_SKD = keys_SKD.narrow(0, keys_SKD.size(0) - reach, reach);
-    values_SKD = values_SKD.narrow(0, values_SKD.size(0) - reach, reach);
-  }
+  const auto [keys_SKD, values_SKD] =
+      window > 0 ? last_positions(cache, window - 1 + tokens) : cache;
   const std::int64_t positions = keys_SKD.size(0);
-  const bool sees_all = tokens == 1,
-             is_square = tokens == positions && !needs_window(positions, window);
+  const bool is_square = tokens == positions && !needs_window(positions, window);
   std::optional<at::Tensor> mask;
-  if (!sees_all && !is_square) mask = window_mask(tokens, positions, window, q_THD.scalar_type());
+  if (!is_square) mask = window_mask(tokens, positions, window, q_THD.scalar_type());
   const auto [out_KGTD, log_sums] = at::_scaled_dot_product_flash_attention_for_cpu(
       grouped_queries(q_THD, kv_heads), grouped_keys(keys_SKD, group),
-      grouped_keys(values_SKD, group), 0.0, !sees_all && is_square, mask, scale);
+      grouped_keys(values_SKD, group), 0.0, is_square, mask, scale);
   return ungrouped(out_KGTD);
+}
+
+/// Decoding: one new token, row `row` of q, sees what is in its cache.
+struct NewToken {
+  std::int64_t row;
+  CacheView cache;
+};
+
+/// All new tokens at once: their heads are shared out over the threads.
+void attend_new_tokens(const at::Tensor& q_THD, const std::vector<NewToken>& tokens, double scale,
+                       at::Tensor& out_THD) {
+  if (tokens.empty()) return;
+  const std::int64_t heads = q_THD.size(1), head_dim = q_THD.size(2),
+                     group = heads / tokens[0].cache.keys_SKD.size(1);
+  const auto element = static_cast<std::int64_t>(q_THD.element_size());
+  const cpu::RowKernels& kernels = row_kernels(q_THD);
+  const auto at = [&](const at::Tensor& x, std::int64_t offset) {
+    return static_cast<const char*>(x.const_data_ptr()) + offset * element;
+  };
+  char* const out = static_cast<char*>(out_THD.data_ptr());
+  const auto work = [&](std::int64_t begin, std::int64_t end) {
+    std::vector<float> scratch;
+    for (std::int64_t item = begin; item < end; ++item) {
+      const auto& [row, cache] = tokens[static_cast<std::size_t>(item / heads)];
+      const std::int64_t head = item % heads, positions = cache.keys_SKD.size(0);
+      scratch.resize(static_cast<std::size_t>(positions + head_dim));
+      kernels.attend(at(q_THD, row * q_THD.stride(0) + head * q_THD.stride(1)),
+                     at(cache.keys_SKD, head / group * cache.keys_SKD.stride(1)),
+                     at(cache.values_SKD, head / group * cache.values_SKD.stride(1)),
+                     out + (row * heads + head) * head_dim * element, scratch.data(), positions,
+                     cache.keys_SKD.stride(0), head_dim, static_cast<float>(scale));
+    }
+  };
+  at::parallel_for(0, static_cast<std::int64_t>(tokens.size()) * heads, heads, work);
 }
 
 }  // namespace
@@ -196,15 +234,23 @@ at::Tensor cached_attention(const at::Tensor& q_THD, std::span<const std::int64_
   const c10::AutoGradMode guard(false);
   const double scale = final_scale(q_THD, options);
   at::Tensor out_THD = at::empty(q_THD.sizes(), q_THD.options());
+  std::vector<NewToken> new_tokens;
   for (std::size_t n = 0; n < caches.size(); ++n) {
     const std::int64_t begin = cu_seqlens[n], tokens = cu_seqlens[n + 1] - begin;
     if (tokens == 0) continue;
     assert(caches[n].keys_SKD.size(0) >= tokens &&
-           caches[n].keys_SKD.sizes() == caches[n].values_SKD.sizes());
+           caches[n].keys_SKD.sizes() == caches[n].values_SKD.sizes() &&
+           caches[n].keys_SKD.strides() == caches[n].values_SKD.strides());
+    if (tokens == 1 && takes_cpu_kernels(q_THD)) {
+      const std::int64_t window = options.sliding_window;
+      new_tokens.push_back({begin, window > 0 ? last_positions(caches[n], window) : caches[n]});
+      continue;
+    }
     out_THD.narrow(0, begin, tokens)
         .copy_(
             cached_rows(q_THD.narrow(0, begin, tokens), caches[n], scale, options.sliding_window));
   }
+  attend_new_tokens(q_THD, new_tokens, scale, out_THD);
   return out_THD;
 }
 

@@ -72,6 +72,9 @@ void SynthesizeConfig::fields(base::Fields<SynthesizeConfig>& f) {
   f.add("train", &SynthesizeConfig::train,
         "training examples of each task; a finite task gives at most what it has")
       .range(0, 1e7);
+  f.add("train_each", &SynthesizeConfig::train_each,
+        "training examples of the single tasks, in their order, instead of `train`")
+      .range(0, 1e7);
   f.add("validation", &SynthesizeConfig::validation, "validation examples of each task")
       .range(0, 1e6);
   f.add("test", &SynthesizeConfig::test, "test examples of each task").range(0, 1e6);
@@ -93,22 +96,36 @@ std::vector<std::unique_ptr<Task>> make_tasks(const std::vector<base::Tagged<Tas
 }
 
 std::vector<Example> make_examples(std::span<const std::unique_ptr<Task>> tasks, Split split,
-                                   std::uint64_t seed, std::int64_t count) {
+                                   std::uint64_t seed, std::span<const std::int64_t> counts) {
   std::vector<Example> examples;
-  for (const auto& task : tasks) {
-    std::vector<Example> own = task->examples(split, seed, count);
+  for (std::size_t at = 0; at < tasks.size(); ++at) {
+    std::vector<Example> own = tasks[at]->examples(split, seed, counts[at]);
     std::move(own.begin(), own.end(), std::back_inserter(examples));
   }
   base::Random(seed, fmt::format("examples/{}", split_name(split))).shuffle(examples);
   return examples;
 }
 
+std::vector<std::int64_t> Synthesize::counts(Split split) const {
+  if (split == Split::train && !config_.train_each.empty()) return config_.train_each;
+  const std::int64_t count = split == Split::train        ? config_.train
+                             : split == Split::validation ? config_.validation
+                                                          : config_.test;
+  return std::vector<std::int64_t>(config_.tasks.size(), count);
+}
+
 base::StagePlan Synthesize::plan() const {
-  return {.note = fmt::format("{} tasks, {} training and {} test examples each",
-                              config_.tasks.size(), config_.train, config_.test)};
+  return {.note =
+              fmt::format("{} tasks, {} training and {} test examples each", config_.tasks.size(),
+                          fmt::join(counts(Split::train), " / "), config_.test)};
 }
 
 void Synthesize::check() const {
+  if (!config_.train_each.empty() && config_.train_each.size() != config_.tasks.size()) {
+    base::fail(base::ExitCode::config,
+               "synthesize: train_each has {} numbers for {} tasks; give one for each",
+               config_.train_each.size(), config_.tasks.size());
+  }
   for (const auto& task : make_tasks(config_.tasks)) task->check();
 }
 
@@ -116,11 +133,9 @@ void Synthesize::run(base::StageContext& context) const {
   const auto tasks = make_tasks(config_.tasks);
   std::map<Split, std::vector<Example>> all;
   for (const Split split : splits) {
-    const std::int64_t count = split == Split::train        ? config_.train
-                               : split == Split::validation ? config_.validation
-                                                            : config_.test;
-    all[split] = make_examples(tasks, split, context.seed, count);
-    if (count > 0 && all[split].empty()) {
+    const std::vector<std::int64_t> wanted = counts(split);
+    all[split] = make_examples(tasks, split, context.seed, wanted);
+    if (all[split].empty() && std::ranges::any_of(wanted, [](auto count) { return count > 0; })) {
       base::fail(base::ExitCode::data,
                  "no {} examples came out of the tasks: raise its share or name a file for it",
                  split_name(split));

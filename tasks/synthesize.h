@@ -19,6 +19,7 @@ namespace finstill::tasks {
 struct SynthesizeConfig {
   std::vector<base::Tagged<Task>> tasks;
   std::int64_t train = 1000, validation = 0, test = 200;
+  std::vector<std::int64_t> train_each;  ///< instead of `train`, one for each task
 
   static void fields(base::Fields<SynthesizeConfig>& f);
 };
@@ -33,16 +34,18 @@ class Synthesize : public base::Stage {
   void run(base::StageContext& context) const override;
 
  private:
+  /// Examples of each task in one split.
+  std::vector<std::int64_t> counts(Split split) const;
+
   SynthesizeConfig config_;
 };
 
 /// The tasks of a config, made; throws Error(config) when two have the same name.
 std::vector<std::unique_ptr<Task>> make_tasks(const std::vector<base::Tagged<Task>>& tagged);
 
-/// The examples of one split, shuffled over the tasks by the seed; each task makes `count` of its
-/// own.
+/// The examples of one split, shuffled over the tasks by the seed; task n makes counts[n].
 std::vector<Example> make_examples(std::span<const std::unique_ptr<Task>> tasks, Split split,
-                                   std::uint64_t seed, std::int64_t count);
+                                   std::uint64_t seed, std::span<const std::int64_t> counts);
 
 /// A task as an examples artifact records it; it grades, and generates where its files are still
 /// there.

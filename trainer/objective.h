@@ -30,7 +30,7 @@ namespace finstill::trainer {
 
 /// Sums over micro-batches (later over ranks) that normalise a loss.
 struct Totals {
-  double weight = 0;                ///< of the rows in the loss: the loss is a sum divided by this
+  double weight = 0;  ///< of the rows in the loss (weighting.h): the loss is a sum divided by this
   std::int64_t trained_tokens = 0;  ///< rows with a weight above 0
   std::int64_t tokens = 0;          ///< all rows: what the step costs
 
@@ -94,11 +94,5 @@ Totals add_totals(const Objective& objective, const std::vector<data::Batch>& ba
 
 /// The batch as tensors, with what the objective's annotators add.
 model::DeviceBatch load_batch(Objective& objective, const data::Batch& batch);
-
-/// Totals of an objective that weighs every scored row alike.
-Totals scored_rows(const data::Batch& batch);
-
-/// Weight of each row for the same: 1 / global.weight where there is a target, else 0. [T] float32.
-at::Tensor mean_weights(const model::DeviceBatch& batch, const Totals& global);
 
 }  // namespace finstill::trainer

@@ -205,23 +205,25 @@ std::unique_ptr<Schedule> make(const Config& config) {
   return std::make_unique<Made>(config);
 }
 
-using Schedules = base::Registry<Schedule>;
 [[maybe_unused]] const bool registered =
-    Schedules::add<base::NoConfig>(
+    base::Registry<Schedule>::add<base::NoConfig>(
         "constant", "the base rate after the warm-up",
         [](const base::NoConfig&) { return std::make_unique<ConstantSchedule>(); }) &&
-    Schedules::add<LinearConfig>("linear", "falls in a straight line",
-                                 make<LinearSchedule, LinearConfig>) &&
-    Schedules::add<CosineConfig>("cosine", "falls along half a cosine",
-                                 make<CosineSchedule, CosineConfig>) &&
-    Schedules::add<RestartsConfig>("cosine_restarts", "falls along half a cosine, several times",
-                                   make<RestartsSchedule, RestartsConfig>) &&
-    Schedules::add<PolynomialConfig>("polynomial", "falls with a power of the remaining share",
-                                     make<PolynomialSchedule, PolynomialConfig>) &&
-    Schedules::add<InverseSqrtConfig>("inverse_sqrt",
-                                      "falls with the root of the step, without an end",
-                                      make<InverseSqrtSchedule, InverseSqrtConfig>) &&
-    Schedules::add<WsdConfig>("wsd", "warm-up, stable, decay", make<WsdSchedule, WsdConfig>);
+    base::Registry<Schedule>::add<LinearConfig>("linear", "falls in a straight line",
+                                                make<LinearSchedule, LinearConfig>) &&
+    base::Registry<Schedule>::add<CosineConfig>("cosine", "falls along half a cosine",
+                                                make<CosineSchedule, CosineConfig>) &&
+    base::Registry<Schedule>::add<RestartsConfig>("cosine_restarts",
+                                                  "falls along half a cosine, several times",
+                                                  make<RestartsSchedule, RestartsConfig>) &&
+    base::Registry<Schedule>::add<PolynomialConfig>("polynomial",
+                                                    "falls with a power of the remaining share",
+                                                    make<PolynomialSchedule, PolynomialConfig>) &&
+    base::Registry<Schedule>::add<InverseSqrtConfig>(
+        "inverse_sqrt", "falls with the root of the step, without an end",
+        make<InverseSqrtSchedule, InverseSqrtConfig>) &&
+    base::Registry<Schedule>::add<WsdConfig>("wsd", "warm-up, stable, decay",
+                                             make<WsdSchedule, WsdConfig>);
 
 }  // namespace
 }  // namespace finstill::trainer

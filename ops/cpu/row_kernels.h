@@ -64,6 +64,10 @@ struct RowKernels {
                                 float entropy_gradient, float* scratch);
   /// sum[i] += values[i]
   void (*add)(float* sum, const void* values, std::int64_t count);
+  /// One query head [head_dim] over `positions` keys and values of its key/value head, whose rows
+  /// lie `stride` elements apart. `scratch` has positions + head_dim floats.
+  void (*attend)(const void* q, const void* keys, const void* values, void* out, float* scratch,
+                 std::int64_t positions, std::int64_t stride, std::int64_t head_dim, float scale);
 };
 
 /// Rates already multiplied out for one step; see adamw.h for the formula.

@@ -14,6 +14,7 @@ Shape level_shape(const std::string& level) {
     return {.rows_min = 2,
             .rows_max = 6,
             .breaks_max = 1,
+            .training_breaks = 1,
             .types = {missing, extra, quantity, price, fee, unit},
             .with_value = false,
             .with_previous = false,
@@ -28,6 +29,7 @@ Shape level_shape(const std::string& level) {
     return {.rows_min = 4,
             .rows_max = 10,
             .breaks_max = 2,
+            .training_breaks = 2,
             .types = {missing, extra, quantity, price, fee, unit, sign, value, accrual},
             .with_value = true,
             .with_previous = false,
@@ -41,6 +43,7 @@ Shape level_shape(const std::string& level) {
   return {.rows_min = 10,
           .rows_max = 50,
           .breaks_max = 5,
+          .training_breaks = 5,
           .types = {missing, extra, quantity, price, fee, unit, sign, stale, value, accrual},
           .with_value = true,
           .with_previous = true,
@@ -76,6 +79,9 @@ void Config::fields(base::Fields<Config>& f) {
       .range(2, 200);
   f.add("breaks_max", &Config::breaks_max, "most breaks in one example (level decides)")
       .range(1, 20);
+  f.add("training_breaks", &Config::training_breaks,
+        "most breaks in a training example; more of them teach more a token (breaks_max)")
+      .range(1, 20);
   f.add("types", &Config::types,
         "break types: missing, extra, quantity, price, fee, unit, sign, stale, value, accrual "
         "(level decides)");
@@ -86,9 +92,11 @@ void Config::fields(base::Fields<Config>& f) {
   f.add("swapped", &Config::swapped,
         "share of examples in which the manager's rows are in another order")
       .range(0, 1);
-  f.add("answer", &Config::answer,
-        "statement: a verdict on every row; breaks: only what differs, or 'matched'")
-      .one_of({"statement", "breaks"});
+  f.add(
+       "answer", &Config::answer,
+       "pairs: every row with the figures of both sides, and the type where they differ; verdicts: "
+       "every row with = or its break; breaks: only what differs, or 'matched'")
+      .one_of({"pairs", "verdicts", "breaks"});
   f.add("instruction", &Config::instruction,
         "system turn: short (a few words), full (names the answer's format), none")
       .one_of({"short", "full", "none"});
@@ -100,6 +108,7 @@ Shape shape_of(const Config& config) {
       config.rows_min.value_or(std::min(shape.rows_min, config.rows_max.value_or(shape.rows_min)));
   shape.rows_max = config.rows_max.value_or(std::max(shape.rows_max, shape.rows_min));
   shape.breaks_max = config.breaks_max.value_or(shape.breaks_max);
+  shape.training_breaks = config.training_breaks.value_or(shape.breaks_max);
   if (shape.rows_min > shape.rows_max) {
     base::fail(base::ExitCode::config, "task {}: rows_min {} is above rows_max {}", config.name,
                shape.rows_min, shape.rows_max);

@@ -16,12 +16,12 @@ struct Config {
   std::string level = "demo";
   std::vector<std::string> languages = {"en", "zh"};
   double chinese = 0.2;
-  std::optional<std::int64_t> rows_min, rows_max, breaks_max;
+  std::optional<std::int64_t> rows_min, rows_max, breaks_max, training_breaks;
   std::optional<std::vector<std::string>> types;
   double clean = 0.3;
   double aliases = 0.3;
   double swapped = 0.5;
-  std::string answer = "statement";
+  std::string answer = "pairs";
   std::string instruction = "short";
 
   static void fields(base::Fields<Config>& f);
@@ -31,6 +31,7 @@ struct Config {
 struct Shape {
   std::int64_t rows_min, rows_max;  ///< positions of the custodian's table
   std::int64_t breaks_max;
+  std::int64_t training_breaks;  ///< breaks_max of training examples
   std::vector<BreakType> types;
   bool with_value;     ///< a market value column
   bool with_previous;  ///< the custodian's table shows the price of the day before

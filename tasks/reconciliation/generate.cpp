@@ -48,7 +48,8 @@ class Generator {
     for (Position& position : truth_.manager.positions) position.previous = 0;
     if (first) {
       apply(*first);
-      const std::int64_t more = random_.integer(0, shape_.breaks_max - 1);
+      const auto most = split_ == Split::train ? shape_.training_breaks : shape_.breaks_max;
+      const std::int64_t more = random_.integer(0, most - 1);
       for (std::int64_t extra = 0; extra < more; ++extra) apply(random_.pick(shape_.types));
     }
     return truth_;

@@ -91,6 +91,32 @@ bool read_row(std::string_view line, const Shape& shape, bool custodian, Book& b
   return true;
 }
 
+/// With a place for the list of break types.
+std::string_view full_instruction(AnswerForm form, bool zh) {
+  switch (form) {
+    case AnswerForm::pairs:
+      return zh ? "核对两份估值表。每行写：代码，再逐列写左值 右值；不同时其后写类型，类型为 "
+                  "{}。只在一方的持仓写：代码 类型 数量。费用写：费用 左值 右值。"
+                : "Compare the two valuation tables. Write for every row its code, then for each "
+                  "column the first and the second figure, and where they differ the type, one of "
+                  "{}. A position that one side lacks: code type quantity. The fee: fee first "
+                  "second.";
+    case AnswerForm::verdicts:
+      return zh ? "核对两份估值表。每行一个结论，相同写 =。差异写作：代码 类型 左值 "
+                  "右值；类型为 {}。费用不同写作：费用 左值 右值。"
+                : "Compare the two valuation tables. Write one line for every row, with = where it "
+                  "agrees. A break is written: code type first second, the type one of {}. A fee "
+                  "that differs: fee first second.";
+    case AnswerForm::breaks:
+      break;
+  }
+  return zh ? "核对两份估值表。没有差异只写：一致。差异写作：代码 类型 左值 右值；类型为 "
+              "{}。费用不同写作：费用 左值 右值。"
+            : "Compare the two valuation tables. Write only the breaks, or the word matched. A "
+              "break is written: code type first second, the type one of {}. A fee that differs: "
+              "fee first second.";
+}
+
 }  // namespace
 
 Style draw_style(std::string_view language, Split split, std::uint64_t seed, std::uint64_t index) {
@@ -113,29 +139,18 @@ std::string write_tables(const Truth& truth, const Shape& shape, const Style& st
 
 std::string instruction_text(const Config& config, std::string_view language) {
   if (config.instruction == "none") return "";
-  const bool zh = language == "zh", every_row = config.answer == "statement";
+  const bool zh = language == "zh";
+  const AnswerForm form = answer_form(config.answer);
   if (config.instruction == "short") {
-    if (zh) return every_row ? "逐行核对。" : "找出差异。";
-    return every_row ? "Check each row." : "Find the breaks.";
+    if (form == AnswerForm::breaks) return zh ? "找出差异。" : "Find the breaks.";
+    return zh ? "逐行核对。" : "Check each row.";
   }
   std::vector<std::string_view> types;
   for (const BreakType type : shape_of(config).types) {
     if (type != BreakType::fee && type != BreakType::accrual)
       types.push_back(type_word(type, language));
   }
-  if (zh) {
-    return fmt::format(
-        "核对两份估值表。{}差异写作：代码 类型 左值 右值；类型为 {}。费用不同写作：费用 左值 "
-        "右值。",
-        every_row ? "每行一个结论，相同写 =。" : "没有差异只写：一致。", fmt::join(types, "、"));
-  }
-  return fmt::format(
-      "Compare the two valuation tables. {} A break is written: code type first second, the type "
-      "one of {}. "
-      "A fee that differs: fee first second.",
-      every_row ? "Write one line for every row, with = where it agrees."
-                : "Write only the breaks, or the word matched.",
-      fmt::join(types, ", "));
+  return fmt::format(fmt::runtime(full_instruction(form, zh)), fmt::join(types, zh ? "、" : ", "));
 }
 
 std::optional<Truth> read_tables(std::string_view text, const Shape& shape) {

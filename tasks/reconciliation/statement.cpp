@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <optional>
 
 namespace finstill::tasks::reconciliation {
@@ -67,6 +68,44 @@ void add(Statement& statement, const Break& found) {
   }
 }
 
+/// Whether a break of this type stands in column `column`: quantity, price, value.
+bool belongs_to_column(BreakType type, std::size_t column) {
+  switch (column) {
+    case 0:
+      return type == quantity || type == sign;
+    case 1:
+      return type == price || type == unit || type == stale;
+    default:
+      return type == value;
+  }
+}
+
+/// Reads "40 45 quantity 12 12" after a key; false when it is no row of pairs. A market value may
+/// differ without a word where quantity or price differ already.
+bool read_pairs(const Line& line, const std::string& key, Statement& statement) {
+  std::size_t at = 1, column = 0;
+  bool differs = false;
+  for (; at < line.fields.size(); ++column) {
+    if (column == 3 || at + 1 >= line.fields.size()) return false;
+    const auto ours = parse_figure(line.fields[at]), theirs = parse_figure(line.fields[at + 1]);
+    if (!ours || !theirs) return false;
+    at += 2;
+    const auto type = at < line.fields.size() ? read_type(lower(line.fields[at])) : std::nullopt;
+    const bool follows = column == 2 && differs;
+    if (type) {
+      if (*ours == *theirs || !belongs_to_column(*type, column)) return false;
+      add(statement, {*type, key, *ours, *theirs});
+      differs = true;
+      ++at;
+    } else if (*ours != *theirs && !follows) {
+      return false;
+    }
+  }
+  if (column < 2) return false;
+  if (!differs) statement.agreed.insert(key);
+  return true;
+}
+
 /// Reads one line into the statement; false when it is none of the forms.
 bool read_line(Line line, Statement& statement) {
   const std::string first = lower(line.fields[0]);
@@ -79,7 +118,10 @@ bool read_line(Line line, Statement& statement) {
       return true;
     }
     if (!line.read_figures(1, 2, 2)) return false;
-    add(statement, {type, "", line.figures[0], line.figures[1]});
+    if (line.figures[0] == line.figures[1])
+      statement.agreed.insert(type == fee ? "fee" : "accrued");
+    else
+      add(statement, {type, "", line.figures[0], line.figures[1]});
     return true;
   }
   if (!is_key(first)) return false;
@@ -88,6 +130,7 @@ bool read_line(Line line, Statement& statement) {
     statement.agreed.insert(key);
     return line.fields.size() == 2;
   }
+  if (parse_figure(second)) return read_pairs(line, key, statement);
   const auto type = read_type(second);
   if (!type || *type == fee || *type == accrual) return false;
   const bool one_sided = *type == missing || *type == extra;
@@ -100,6 +143,54 @@ bool read_line(Line line, Statement& statement) {
     add(statement, {*type, key, line.figures[0], line.figures[1]});
   return true;
 }
+
+/// Writes the lines of one answer.
+struct Writer {
+  std::string_view language;
+  AnswerForm form;
+  bool value;
+  std::vector<Break> breaks;
+
+  void position(const Position& ours, const Truth& truth, std::vector<std::string>& lines) const {
+    const auto& manager = truth.manager.positions;
+    const auto theirs = std::find_if(manager.begin(), manager.end(),
+                                     [&](const Position& other) { return other.key == ours.key; });
+    if (form == AnswerForm::pairs && theirs != manager.end()) {
+      lines.push_back(pairs(ours, *theirs));
+      return;
+    }
+    bool differs = false;
+    for (const Break& found : breaks) {
+      if (found.key != ours.key) continue;
+      lines.push_back(fmt::format("{} {}", ours.key, write_break(found, language)));
+      differs = true;
+    }
+    if (!differs && form == AnswerForm::verdicts) lines.push_back(fmt::format("{} =", ours.key));
+  }
+
+  std::string pairs(const Position& ours, const Position& theirs) const {
+    std::string line = ours.key;
+    const auto column = [&](std::size_t number, Figure a, Figure b) {
+      line += fmt::format(" {} {}", write_figure(a), write_figure(b));
+      for (const Break& found : breaks) {
+        if (found.key == ours.key && belongs_to_column(found.type, number))
+          line += fmt::format(" {}", type_word(found.type, language));
+      }
+    };
+    column(0, ours.quantity, theirs.quantity);
+    column(1, ours.price, theirs.price);
+    if (value) column(2, ours.value, theirs.value);
+    return line;
+  }
+
+  void figure(BreakType type, Figure ours, Figure theirs, std::vector<std::string>& lines) const {
+    const auto word = type == fee ? fee_word(language) : accrued_word(language);
+    if (ours != theirs || form == AnswerForm::pairs)
+      lines.push_back(fmt::format("{} {} {}", word, write_figure(ours), write_figure(theirs)));
+    else if (form == AnswerForm::verdicts)
+      lines.push_back(fmt::format("{} =", word));
+  }
+};
 
 }  // namespace
 
@@ -166,30 +257,26 @@ std::string write_break(const Break& found, std::string_view language) {
   }
 }
 
-std::string write_statement(const Truth& truth, std::string_view language, bool every_row,
-                            bool accrued) {
-  const std::vector<Break> breaks = find_breaks(truth);
-  if (breaks.empty() && !every_row) return language == "zh" ? "一致" : "matched";
+AnswerForm answer_form(std::string_view name) {
+  assert(name == "pairs" || name == "verdicts" || name == "breaks");
+  return name == "pairs"      ? AnswerForm::pairs
+         : name == "verdicts" ? AnswerForm::verdicts
+                              : AnswerForm::breaks;
+}
+
+std::string write_statement(const Truth& truth, std::string_view language, AnswerForm form,
+                            bool value, bool accrued) {
+  const Writer writer{language, form, value, find_breaks(truth)};
+  if (writer.breaks.empty() && form == AnswerForm::breaks)
+    return language == "zh" ? "一致" : "matched";
   std::vector<std::string> lines;
-  const auto verdicts = [&](std::string_view shown, auto belongs) {
-    bool differs = false;
-    for (const Break& found : breaks) {
-      if (!belongs(found)) continue;
-      lines.push_back(fmt::format("{} {}", shown, write_break(found, language)));
-      differs = true;
-    }
-    if (!differs && every_row) lines.push_back(fmt::format("{} =", shown));
-  };
-  for (const Position& position : truth.custodian.positions) {
-    verdicts(position.key, [&](const Break& found) { return found.key == position.key; });
-  }
-  for (const Break& found : breaks) {
+  for (const Position& ours : truth.custodian.positions) writer.position(ours, truth, lines);
+  for (const Break& found : writer.breaks) {
     if (found.type == extra)
       lines.push_back(fmt::format("{} {}", found.key, write_break(found, language)));
   }
-  verdicts(fee_word(language), [](const Break& found) { return found.type == fee; });
-  if (accrued)
-    verdicts(accrued_word(language), [](const Break& found) { return found.type == accrual; });
+  writer.figure(fee, truth.custodian.fee, truth.manager.fee, lines);
+  if (accrued) writer.figure(accrual, truth.custodian.accrued, truth.manager.accrued, lines);
   return fmt::format("{}", fmt::join(lines, "\n"));
 }
 

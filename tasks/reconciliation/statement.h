@@ -3,8 +3,10 @@
 // The answer of a reconciliation, one line each:
 //
 //   matched                     nothing differs (form `breaks` only)
-//   K47 =                       this position agrees (form `statement`)
+//   K47 =                       this position agrees (form `verdicts`)
 //   K47 quantity 40 45          type, the custodian's figure, the manager's figure
+//   K47 40 45 quantity 12 12    the same in form `pairs`: for each column the custodian's figure and
+//                               the manager's, and the type where they differ
 //   K47 missing 40              only the custodian has it; its quantity
 //   B12 extra 7                 only the manager has it; its quantity
 //   fee =  /  fee 12 15         the fee line;  accrued likewise
@@ -30,10 +32,19 @@ struct Statement {
 
 Statement parse_statement(std::string_view answer);
 
-/// Writes the breaks alone ("matched" when there are none), or with `every_row` a verdict on every
-/// row. `accrued` says whether the books show a line of accrued interest.
-std::string write_statement(const Truth& truth, std::string_view language, bool every_row,
-                            bool accrued);
+/// How much of its work an answer shows.
+enum class AnswerForm {
+  pairs,     ///< every row with both sides' figures: each token follows from its neighbours
+  verdicts,  ///< every row with a verdict
+  breaks     ///< what differs alone, or "matched"
+};
+/// "pairs", "verdicts" or "breaks"; anything else is a programming error.
+AnswerForm answer_form(std::string_view name);
+
+/// Writes the true answer. `value` and `accrued` say whether the books show market values and a
+/// line of accrued interest.
+std::string write_statement(const Truth& truth, std::string_view language, AnswerForm form,
+                            bool value, bool accrued);
 
 /// "quantity 40 45" in one language: what follows the key.
 std::string write_break(const Break& found, std::string_view language);

@@ -106,13 +106,17 @@ std::vector<Example> Reconciliation::examples(Split split, std::uint64_t seed,
     example.input = write_tables(truth, shape_, draw_style(example.language, split, seed, index),
                                  example.language);
     example.prompt = prompt_of(instruction_text(config_, example.language), example.input);
-    example.answer = write_statement(truth, example.language, config_.answer == "statement",
-                                     shape_.with_accrued);
+    example.answer = write(truth, example.language);
     example.label = label_of(find_breaks(truth));
     example.truth = truth_to_json(truth);
     examples.push_back(std::move(example));
   }
   return examples;
+}
+
+std::string Reconciliation::write(const Truth& truth, std::string_view language) const {
+  return write_statement(truth, language, answer_form(config_.answer), shape_.with_value,
+                         shape_.with_accrued);
 }
 
 std::string Reconciliation::label_of(const std::vector<Break>& breaks) {
@@ -137,7 +141,7 @@ Grade Reconciliation::grade(const Example& example, const Response& response) co
   Statement statement = parse_statement(answer.text);
   if (statement.fault.empty() && is_cut(answer, response.finish))
     statement.fault = "the answer did not end";
-  if (statement.fault.empty() && config_.answer == "statement") {
+  if (statement.fault.empty() && config_.answer != "breaks") {
     statement.fault = uncovered(statement, truth, shape_.with_accrued);
   }
   if (!statement.fault.empty()) {
@@ -164,15 +168,13 @@ std::optional<std::string> Reconciliation::answer_of_class(const Example& exampl
   if (label != "matched") return std::nullopt;
   Truth truth = truth_from_json(example.truth, example.id);
   truth.manager = truth.custodian;
-  return write_statement(truth, example.language, config_.answer == "statement",
-                         shape_.with_accrued);
+  return write(truth, example.language);
 }
 
 std::optional<std::string> Reconciliation::rule_answer(const Example& example) const {
   const auto truth = read_tables(example.prompt.back().content, shape_);
   if (!truth) return std::nullopt;
-  return write_statement(*truth, example.language, config_.answer == "statement",
-                         shape_.with_accrued);
+  return write(*truth, example.language);
 }
 
 }  // namespace finstill::tasks::reconciliation

@@ -16,8 +16,8 @@ class Reconciliation : public Task {
   std::vector<std::string> languages() const override { return config_.languages; }
   base::Json settings() const override;
   std::vector<Example> examples(Split split, std::uint64_t seed, std::int64_t count) const override;
-  /// Right: exactly the true breaks, each with key, type and both figures, and in a statement a
-  /// verdict on every row. The score is the F1 over breaks; parts: `key`, `type` (key and type) and
+  /// Right: exactly the true breaks, each with key, type and both figures, and (but in form
+  /// `breaks`) something said of every row. The score is the F1 over breaks; parts: `key`, `type` (key and type) and
   /// `amount` (all of it), each an F1.
   Grade grade(const Example& example, const Response& response) const override;
   /// "matched" alone makes an answer.
@@ -31,6 +31,9 @@ class Reconciliation : public Task {
   static std::string label_of(const std::vector<Break>& breaks);
 
  private:
+  /// The true answer in the form that the settings ask for.
+  std::string write(const Truth& truth, std::string_view language) const;
+
   Config config_;
   Shape shape_;
 };

@@ -33,14 +33,16 @@ const Lexicon& chinese_lexicon() {
 
 const Frames& chinese_frames(Split split) {
   static const Frames train = {
-      .plain = {"{c}{m}{d.past}{n}%", "{c}{q}{m}{d.past}"},
-      .expected = {"{c}{m}{x}预期"},
-      .negated = {"{c}否认{m}将{d.base}"},
-      .contrast = {"虽然{m}{d.past}，{c}{M}{D.past}"},
-      .offset = {"{c}{m}与{M}同时{d.past}，两相抵消"},
-      .flat = {"{c}{m}持平"},
-      .mention = {"{c}将公布{m}"},
-      .event = {"{c}{e}"},
+      .plain = {"{c}{m}{d.past}{n}%", "{c}{q}{m}{d.past}", "{c}：{m}{d.past}",
+                "{q}{c}{m}{d.past}{n}%", "{c}的{m}{d.past}"},
+      .expected = {"{c}{m}{x}预期", "{c}{q}{m}{x}预测", "{c}的{m}{x}此前估计"},
+      .negated = {"{c}否认{m}将{d.base}", "{c}认为{m}不会{d.base}", "{c}称{m}不会{d.base}"},
+      .contrast = {"虽然{m}{d.past}，{c}{M}{D.past}", "{c}{m}{d.past}，但是{M}{D.past}{n}%",
+                   "尽管{m}{d.past}，{c}{M}还是{D.past}"},
+      .offset = {"{c}{m}与{M}同时{d.past}，两相抵消", "{c}{m}和{M}都{d.past}，没有影响"},
+      .flat = {"{c}{m}持平", "{c}{m}与{q}相同", "{q}{c}{m}不变"},
+      .mention = {"{c}将公布{m}", "{c}将开会讨论{m}和{M}", "{c}说明{m}口径"},
+      .event = {"{c}{e}", "{q}{c}{e}"},
   };
   static const Frames validation = {
       .plain = {"据悉，{c}{m}{d.past}"},
@@ -66,10 +68,11 @@ const Frames& chinese_frames(Split split) {
 }
 
 const std::vector<Event>& chinese_events(Split split) {
-  static const std::vector<Event> train = {{"中标大单", 1},  {"提高分红", 1},  {"评级上调", 1},
-                                           {"丢失大单", -1}, {"削减分红", -1}, {"评级下调", -1},
-                                           {"被罚款", -1},   {"提前还款", 1},  {"召开年会", 0},
-                                           {"搬迁总部", 0},  {"更换标志", 0},  {"任命秘书", 0}};
+  static const std::vector<Event> train = {
+      {"中标大单", 1},  {"提高分红", 1},  {"评级上调", 1},    {"提前还款", 1},  {"签下新客户", 1},
+      {"获奖", 1},      {"丢失大单", -1}, {"削减分红", -1},   {"评级下调", -1}, {"被罚款", -1},
+      {"贷款违约", -1}, {"被调查", -1},   {"召开年会", 0},    {"搬迁总部", 0},  {"更换标志", 0},
+      {"任命秘书", 0},  {"部门改名", 0},  {"公布年会日期", 0}};
   static const std::vector<Event> validation = {{"胜诉", 1},     {"获得专利", 1},
                                                 {"败诉", -1},    {"账户被冻结", -1},
                                                 {"更新网站", 0}, {"参加展会", 0}};

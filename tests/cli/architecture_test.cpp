@@ -8,8 +8,12 @@
 #include <fstream>
 #include <map>
 #include <regex>
+#include <set>
+#include <sstream>
 #include <string>
 #include <vector>
+
+#include "base/registry.h"
 
 namespace {
 
@@ -84,6 +88,40 @@ TEST(Architecture, LibrariesAreSeenInTheirOneFileOnly) {
         EXPECT_NE(include.file.find("/ops/"), std::string::npos) << include.file;
       }
     }
+  }
+}
+
+/// What the first group of `pattern` captures, with the second, over all sources: {interface,
+/// name}.
+std::map<std::string, std::set<std::string>> captures_in_sources(const std::string& pattern) {
+  const std::regex regex(pattern);
+  std::map<std::string, std::set<std::string>> found;
+  for (const std::string& module : modules) {
+    for (const auto& entry :
+         fs::recursive_directory_iterator(fs::path(FINSTILL_SOURCE_DIR) / module)) {
+      if (entry.path().extension() != ".cpp") continue;
+      std::stringstream text;
+      text << std::ifstream(entry.path()).rdbuf();
+      const std::string source = text.str();
+      for (std::sregex_iterator at(source.begin(), source.end(), regex), end; at != end; ++at)
+        found[(*at)[1]].insert((*at)[2]);
+    }
+  }
+  return found;
+}
+
+TEST(Architecture, ListsShowWhatTheSourceFilesRegister) {
+  const auto kinds = captures_in_sources(R"re(list_registry<(?:base::)?(\w+)>\(\s*"(\w+)")re");
+  const auto registered =
+      captures_in_sources(R"re(Registry<(?:\w+::)*(\w+)>::add<[\w:]+>\(\s*"(\w+)")re");
+  ASSERT_GE(registered.size(), 7u);
+  std::map<std::string, std::set<std::string>> listed;
+  for (const finstill::base::Listing& listing : finstill::base::listings()) {
+    for (const auto& entry : listing.entries()) listed[listing.kind].insert(entry.name);
+  }
+  for (const auto& [interface, names] : registered) {
+    ASSERT_TRUE(kinds.contains(interface)) << "no `finstill list` for " << interface;
+    EXPECT_EQ(listed[*kinds.at(interface).begin()], names) << interface;
   }
 }
 

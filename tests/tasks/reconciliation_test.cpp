@@ -79,7 +79,8 @@ TEST(Statement, IsReadInBothLanguagesAndSeveralLayouts) {
   for (const char* text :
        {"K47 quantity 40 45\nfee 12 15", "K47 数量 40 45\n费用 12 15",
         "k-47 | Quantity | 40 | 45 ; fee | 12 | 15", "B12 =\n47K,quantity,40,45\n\nfee 12 15\n",
-        "**K47 数量 ４０ ４５**\n费用　12　15"}) {
+        "**K47 数量 ４０ ４５**\n费用　12　15", "B12 3 3 8 8\nK47 40 45 quantity 7 7\nfee 12 15",
+        "k-47 | 40 | 45 | 数量 | 7 | 7 ; 费用 12 15"}) {
     const Statement statement = parse_statement(text);
     EXPECT_EQ(statement.fault, "") << text;
     EXPECT_EQ(statement.breaks, expected) << text;
@@ -89,11 +90,32 @@ TEST(Statement, IsReadInBothLanguagesAndSeveralLayouts) {
 }
 
 TEST(Statement, WhatIsNoVerdictIsAFault) {
-  for (const char* text :
-       {"", "=", "hello", "K47", "K47 quantity", "K47 quantity 40", "K47 quantity 40 45 5",
-        "K47 colour 1 2", "fee", "fee 1", "fee quantity 1 2", "K47 fee 1 2",
-        "matched\nK47 quantity 1 2", "K47 = =", "quantity K47 40 45", "K47 missing",
-        "K47 missing 1 2", "47 quantity 1 2", "matched matched"}) {
+  for (const char* text : {"",
+                           "=",
+                           "hello",
+                           "K47",
+                           "K47 quantity",
+                           "K47 quantity 40",
+                           "K47 quantity 40 45 5",
+                           "K47 colour 1 2",
+                           "fee",
+                           "fee 1",
+                           "fee quantity 1 2",
+                           "K47 fee 1 2",
+                           "matched\nK47 quantity 1 2",
+                           "K47 40 45 7 7",
+                           "K47 40 40 quantity 7 7",
+                           "K47 40 40",
+                           "K47 40 40 7",
+                           "K47 40 45 price 7 7",
+                           "K47 40 40 7 7 1 2",
+                           "K47 40 40 7 7 1 1 2 2",
+                           "K47 = =",
+                           "quantity K47 40 45",
+                           "K47 missing",
+                           "K47 missing 1 2",
+                           "47 quantity 1 2",
+                           "matched matched"}) {
     EXPECT_NE(parse_statement(text).fault, "") << text;
   }
 }
@@ -113,9 +135,9 @@ TEST(Reconciliation, WrittenAnswersReadBackAsTheTrueBreaks) {
     for (std::uint64_t index = 0; index < 60; ++index) {
       const Truth truth = make_truth(config, shape, Split::train, 5, index);
       for (const char* language : {"en", "zh"}) {
-        for (const bool every_row : {true, false}) {
-          const Statement statement =
-              parse_statement(write_statement(truth, language, every_row, shape.with_accrued));
+        for (const auto form : {AnswerForm::pairs, AnswerForm::verdicts, AnswerForm::breaks}) {
+          const Statement statement = parse_statement(
+              write_statement(truth, language, form, shape.with_value, shape.with_accrued));
           EXPECT_EQ(statement.fault, "");
           auto sorted = [](std::vector<Break> breaks) {
             std::sort(breaks.begin(), breaks.end(), [](const Break& a, const Break& b) {
@@ -227,7 +249,22 @@ TEST(Reconciliation, AFalseBreakCostsAsMuchAsAMiss) {
   EXPECT_EQ(task.grade(example, {.text = "matched"}).predicted_label, "matched");
 }
 
-TEST(Reconciliation, AStatementMustJudgeEveryRow) {
+TEST(Statement, PairsShowBothFiguresOfEveryRow) {
+  Truth truth = two_equal_books();
+  truth.manager.positions[0].quantity = units(45);
+  truth.manager.positions.pop_back();
+  truth.manager.fee = units(15);
+  const auto write = [&](std::string_view language, bool value) {
+    return write_statement(truth, language, AnswerForm::pairs, value, false);
+  };
+  EXPECT_EQ(write("en", false), "K47 40 45 quantity 7 7\nB12 missing 5\nfee 12 15");
+  EXPECT_EQ(write("zh", false), "K47 40 45 数量 7 7\nB12 缺失 5\n费用 12 15");
+  truth.manager.positions[0].value = units(315);
+  EXPECT_EQ(write("en", true), "K47 40 45 quantity 7 7 280 315\nB12 missing 5\nfee 12 15");
+  EXPECT_EQ(parse_statement(write("en", true)).breaks, find_breaks(truth));
+}
+
+TEST(Reconciliation, EveryRowMustBeJudged) {
   const Reconciliation task(config_of("{}"));
   Example example = task.examples(Split::test, 1, 1).at(0);
   example.truth = truth_to_json(two_equal_books());

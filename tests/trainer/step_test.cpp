@@ -6,10 +6,12 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/fields.h"
 #include "model/device_batch.h"
 #include "ops/kernels.h"
 #include "ops/loss_head.h"
 #include "tests/trainer/tiny.h"
+#include "trainer/weighting.h"
 
 #include <ATen/TensorOperators.h>
 
@@ -94,6 +96,45 @@ TEST(Step, UnevenMicroBatchesGiveTheTrueTokenMean) {
               whole);
 }
 
+struct Choice {
+  base::Tagged<Objective> objective;
+  static void fields(base::Fields<Choice>& f) { f.add("objective", &Choice::objective, "any"); }
+};
+
+/// `sft` in which every document counts alike.
+std::unique_ptr<Objective> by_documents() {
+  const auto yaml = base::parse_yaml("objective: {kind: sft, weighting: documents}", "test");
+  return base::read_config<Choice>(yaml).objective.make();
+}
+
+TEST(Step, WeighedByDocumentsTheLossIsTheMeanOfTheDocumentsOwnLosses) {
+  const auto documents = tests::tiny_documents(5);
+  double sum = 0;
+  for (std::size_t i = 0; i < documents.size(); ++i)
+    sum += pass_over({pack(documents, {i})}).result.loss;
+  const Pass together =
+      pass_over({pack(documents, in_order(5))}, at::kFloat, false, by_documents());
+  EXPECT_NEAR(together.result.loss, sum / 5, 1e-5);
+  EXPECT_EQ(together.result.totals.weight, 5);
+  const Pass split = pass_over({pack(documents, {3, 0}), pack(documents, {1, 4, 2})}, at::kFloat,
+                               false, by_documents());
+  expect_same(split, together);
+  EXPECT_GT(
+      relative_distance(pass_over({pack(documents, in_order(5))}).gradients, together.gradients),
+      0.01);
+}
+
+TEST(Step, ADocumentWithoutAScoredTokenHasNoWeight) {
+  const auto documents = tests::tiny_documents(2);
+  data::Batch batch = pack(documents, {0, 1});
+  batch.append(tests::Tokens{1, 2, 3}, std::vector<std::uint8_t>{0, 0, 0}, 2);
+  EXPECT_EQ(totals_of(batch, Weighting::documents).weight, 2);
+  const at::Tensor weights = row_weights(
+      model::to_device(batch), totals_of(batch, Weighting::documents), Weighting::documents);
+  EXPECT_NEAR(weights.sum().item<double>(), 1, 1e-6);
+  EXPECT_EQ(weights.narrow(0, batch.tokens() - 3, 3).sum().item<double>(), 0);
+}
+
 TEST(Step, RecomputeIsBitEqual) {
   const auto documents = tests::tiny_documents(8);
   for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
@@ -109,11 +150,11 @@ TEST(Step, RecomputeIsBitEqual) {
 class Chunked : public Objective {
  public:
   explicit Chunked(std::int64_t rows) : rows_(rows) {}
-  Totals totals(const data::Batch& batch) const override { return scored_rows(batch); }
+  Totals totals(const data::Batch& batch) const override { return totals_of(batch); }
   Loss operator()(const StudentOutput& student, const model::DeviceBatch& batch,
                   const Totals& global) const override {
     return {ops::loss_head(student.hidden_TD, student.head, {}, {batch.targets_T, {}},
-                           mean_weights(batch, global), {}, rows_)
+                           row_weights(batch, global), {}, rows_)
                 .loss,
             {}};
   }
@@ -163,11 +204,11 @@ TEST(Step, MastersComeFromTheFloatWeightsNotFromRoundedOnes) {
 /// A loss that is not a number at one step.
 class Poisoned : public Objective {
  public:
-  Totals totals(const data::Batch& batch) const override { return scored_rows(batch); }
+  Totals totals(const data::Batch& batch) const override { return totals_of(batch); }
   Loss operator()(const StudentOutput& student, const model::DeviceBatch& batch,
                   const Totals& global) const override {
     const at::Tensor loss = ops::loss_head(student.hidden_TD, student.head, {},
-                                           {batch.targets_T, {}}, mean_weights(batch, global))
+                                           {batch.targets_T, {}}, row_weights(batch, global))
                                 .loss;
     const double factor = batch.rows() > 40 ? std::numeric_limits<double>::quiet_NaN() : 1.0;
     return {loss * factor, {}};
