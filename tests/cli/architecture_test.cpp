@@ -117,7 +117,10 @@ TEST(Architecture, ListsShowWhatTheSourceFilesRegister) {
   ASSERT_GE(registered.size(), 7u);
   std::map<std::string, std::set<std::string>> listed;
   for (const finstill::base::Listing& listing : finstill::base::listings()) {
-    for (const auto& entry : listing.entries()) listed[listing.kind].insert(entry.name);
+    for (const auto& entry : listing.entries()) {
+      // recipe_test.cpp adds stages of its own to this executable.
+      if (!entry.name.starts_with("recipe_test_")) listed[listing.kind].insert(entry.name);
+    }
   }
   for (const auto& [interface, names] : registered) {
     ASSERT_TRUE(kinds.contains(interface)) << "no `finstill list` for " << interface;
