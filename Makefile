@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BUILD := $(if $(filter 1,$(CUDA)),build-cuda,build)
 PRESET := $(if $(filter 1,$(CUDA)),cuda,cpu)
 
-.PHONY: demo test fast build setup sanitize fuzz test-peers format lint clean help
+.PHONY: demo test fast build everything configure setup sanitize fuzz test-peers format lint clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -21,17 +21,23 @@ help:
 setup:
 	@scripts/setup.sh
 
-build: setup
+configure: setup
 	@cmake --preset $(PRESET) -Wno-dev >/dev/null
+
+build: configure
+	@cmake --build --preset $(PRESET) --target finstill
+
+# The binary and the tests.
+everything: configure
 	@cmake --build --preset $(PRESET)
 
 demo: build
 	@scripts/demo.sh $(BUILD)/finstill
 
-test: build
+test: everything
 	@scripts/test.sh $(BUILD)
 
-fast: build
+fast: everything
 	@scripts/test.sh $(BUILD) fast
 
 sanitize:
@@ -42,14 +48,14 @@ fuzz:
 	@FUZZ=1 scripts/setup.sh
 	@scripts/fuzz.sh
 
-test-peers: build
+test-peers: everything
 	@scripts/test_peers.sh $(BUILD)/finstill
 
 format:
 	@LINT=1 scripts/setup.sh
 	@git ls-files '*.cpp' '*.h' '*.cu' | xargs clang-format -i
 
-lint: build
+lint: everything
 	@LINT=1 scripts/setup.sh
 	@git ls-files '*.cpp' ':!tests' | xargs clang-tidy -quiet -p $(BUILD)
 

@@ -10,7 +10,10 @@ add_compile_options(-Wall -Wextra -Wno-missing-field-initializers)
 
 find_program(FINSTILL_CCACHE ccache)
 if(FINSTILL_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${FINSTILL_CCACHE})
+  # ccache takes precompiled headers only when told that their macros do not hide changes.
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+      ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${FINSTILL_CCACHE})
+  add_compile_options($<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
 endif()
 find_program(FINSTILL_MOLD mold)
 if(FINSTILL_MOLD AND NOT FINSTILL_SANITIZE)

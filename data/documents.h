@@ -78,6 +78,7 @@ struct TokenizeOptions {
   std::string truncation =
       "cut";               ///< "cut" = keep the beginning, "drop" = leave the document out, "error"
   bool append_eos = true;  ///< end a text (never a chat: its template does that) with EOS
+  bool train_all = false;  ///< every token of a chat is trained, not the assistant's turns alone
   text::RenderOptions render = {};  ///< template variables and date; tools come from the records
   int threads = 0;  ///< 0 = as many as the machine has; the result does not depend on it
 };

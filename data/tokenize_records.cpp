@@ -33,6 +33,7 @@ Document tokenize_chat(const Record& record, const text::Tokenizer& tokenizer,
     text::EncodedChat chat = text::encode_chat(tokenizer, chat_template, record.messages, render);
     document.ids = std::move(chat.ids);
     document.trained = std::move(chat.mask);
+    if (options.train_all) std::ranges::fill(document.trained, std::uint8_t{1});
   } catch (const base::Error& error) {
     throw base::Error(error.code(), fmt::format("{}: {}", record.where, error.what()));
   }

@@ -28,7 +28,7 @@ std::int64_t shared_vocabulary(const std::filesystem::path& student,
   const model::ModelFolders teacher_folders = model::resolve_model(teacher);
   const auto student_tokenizer = text::load_tokenizer(student_folders.tokenizer);
   const auto teacher_tokenizer = text::load_tokenizer(teacher_folders.tokenizer);
-  if (student_tokenizer->identity() != teacher_tokenizer->identity()) {
+  if (student_tokenizer->vocabulary_identity() != teacher_tokenizer->vocabulary_identity()) {
     base::fail(base::ExitCode::config,
                "distill: teacher {} and student {} have different tokenizers ({} and {} tokens, {} "
                "of them the same): "

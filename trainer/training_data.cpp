@@ -21,8 +21,9 @@ data::PackingConfig packing_of(const TrainConfig& config) {
   return packing;
 }
 
-data::TokenizeOptions tokenization_of(const TrainConfig& config) {
+data::TokenizeOptions tokenization_of(const TrainConfig& config, bool score_all) {
   data::TokenizeOptions options;
+  options.train_all = score_all;
   // A stream is cut into rows later; whole documents must fit into one.
   options.max_length = config.packing == "concatenate" ? std::numeric_limits<std::int32_t>::max()
                                                        : config.max_length;
@@ -57,14 +58,8 @@ data::DocumentSet tokenize(const std::vector<data::Record>& records, const Train
                            const text::Tokenizer& tokenizer, bool score_all,
                            const std::string& source) {
   const text::ChatTemplate chat_template = text::chat_template_of(tokenizer);
-  data::DocumentSet set =
-      data::tokenize_records(records, tokenizer, chat_template, tokenization_of(config), source);
-  if (score_all) {
-    for (data::Document& document : set.documents) {
-      std::fill(document.trained.begin(), document.trained.end(), std::uint8_t{1});
-    }
-  }
-  return set;
+  return data::tokenize_records(records, tokenizer, chat_template,
+                                tokenization_of(config, score_all), source);
 }
 
 std::int64_t resolve_steps(const TrainConfig& config, const data::BatchSource& source) {
