@@ -49,13 +49,13 @@ base::Json task_to_json(const Questions& questions, std::size_t at) {
   const tasks::Task& task = *questions.set.tasks[at];
   std::set<std::string> labels;
   for (const tasks::Example& example : questions.items[at]) labels.insert(example.label);
+  const std::vector<tasks::Example>& train = questions.train[at];
   return {
       {"name", task.name()},
       {"kind", questions.set.records[at]["kind"]},
       {"scorer", tasks::scorer_id(task)},
       {"items", questions.items[at].size()},
-      {"majority_label", tasks::majority_label(questions.train[at].empty() ? questions.items[at]
-                                                                           : questions.train[at])},
+      {"majority_label", tasks::majority_label(task, train.empty() ? questions.items[at] : train)},
       {"labels", labels}};
 }
 

@@ -24,7 +24,8 @@ std::vector<std::int64_t> evenly_spaced(std::int64_t blocks, std::int64_t keep) 
 }
 
 std::vector<double> block_influence(const Model& model, Weights& weights,
-                                    std::span<const DeviceBatch> batches) {
+                                    std::span<const DeviceBatch> batches,
+                                    const std::function<void(std::int64_t)>& progress) {
   std::vector<double> cosines(static_cast<std::size_t>(model.config().blocks), 0.0);
   std::int64_t rows = 0;
   for (const DeviceBatch& batch : batches) {
@@ -36,6 +37,7 @@ std::vector<double> block_influence(const Model& model, Weights& weights,
                     cosines[static_cast<std::size_t>(block)] += ops::scalar(cosine_T.sum());
                   });
     rows += batch.rows();
+    if (progress) progress(rows);
   }
   assert(rows > 0);
   for (double& value : cosines) value = 1 - value / static_cast<double>(rows);

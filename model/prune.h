@@ -4,6 +4,7 @@
 // retrained.
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -19,9 +20,10 @@ namespace finstill::model {
 std::vector<std::int64_t> evenly_spaced(std::int64_t blocks, std::int64_t keep);
 
 /// Block influence (Men et al., 2024, ShortGPT): 1 - the mean over rows of cosine(input, output) of
-/// each block. Sums in float64.
+/// each block. Sums in float64. `progress` is told the rows done after each batch.
 std::vector<double> block_influence(const Model& model, Weights& weights,
-                                    std::span<const DeviceBatch> batches);
+                                    std::span<const DeviceBatch> batches,
+                                    const std::function<void(std::int64_t)>& progress = {});
 
 /// The `keep` blocks of the highest influence, in their order; of equal ones the earlier stays.
 std::vector<std::int64_t> most_influential(const std::vector<double>& influence, std::int64_t keep);

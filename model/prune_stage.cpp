@@ -130,13 +130,15 @@ class Prune : public base::Stage {
     report["method"] = method();
     if (method() == "keep") return config_.keep;
     if (method() == "even") return evenly_spaced(opened.config().blocks, *config_.layers);
-    context.progress->start("block influence", 0, "tokens");
     const std::vector<DeviceBatch> batches =
         sample_batches(config_, opened.folders.tokenizer, opened.config());
-    const std::vector<double> influence = block_influence(opened.model, *opened.weights, batches);
-    context.progress->finish();
     std::int64_t rows = 0;
     for (const DeviceBatch& batch : batches) rows += batch.rows();
+    context.progress->start("block influence", rows, "tokens");
+    const std::vector<double> influence =
+        block_influence(opened.model, *opened.weights, batches,
+                        [&](std::int64_t done) { context.progress->update(done); });
+    context.progress->finish();
     report["influence"] = influence;
     report["sample_tokens"] = rows;
     return most_influential(influence, *config_.layers);

@@ -182,12 +182,12 @@ struct NewToken {
   CacheView cache;
 };
 
-/// All new tokens at once: their heads are shared out over the threads.
+/// All new tokens at once: their key/value heads are shared out over the threads.
 void attend_new_tokens(const at::Tensor& q_THD, const std::vector<NewToken>& tokens, double scale,
                        at::Tensor& out_THD) {
   if (tokens.empty()) return;
   const std::int64_t heads = q_THD.size(1), head_dim = q_THD.size(2),
-                     group = heads / tokens[0].cache.keys_SKD.size(1);
+                     kv_heads = tokens[0].cache.keys_SKD.size(1), group = heads / kv_heads;
   const auto element = static_cast<std::int64_t>(q_THD.element_size());
   const cpu::RowKernels& kernels = row_kernels(q_THD);
   const auto at = [&](const at::Tensor& x, std::int64_t offset) {
@@ -197,17 +197,23 @@ void attend_new_tokens(const at::Tensor& q_THD, const std::vector<NewToken>& tok
   const auto work = [&](std::int64_t begin, std::int64_t end) {
     std::vector<float> scratch;
     for (std::int64_t item = begin; item < end; ++item) {
-      const auto& [row, cache] = tokens[static_cast<std::size_t>(item / heads)];
-      const std::int64_t head = item % heads, positions = cache.keys_SKD.size(0);
-      scratch.resize(static_cast<std::size_t>(positions + head_dim));
-      kernels.attend(at(q_THD, row * q_THD.stride(0) + head * q_THD.stride(1)),
-                     at(cache.keys_SKD, head / group * cache.keys_SKD.stride(1)),
-                     at(cache.values_SKD, head / group * cache.values_SKD.stride(1)),
-                     out + (row * heads + head) * head_dim * element, scratch.data(), positions,
-                     cache.keys_SKD.stride(0), head_dim, static_cast<float>(scale));
+      const auto& [row, cache] = tokens[static_cast<std::size_t>(item / kv_heads)];
+      const std::int64_t head = item % kv_heads, positions = cache.keys_SKD.size(0);
+      scratch.resize(static_cast<std::size_t>((group + 1) * head_dim + group * positions));
+      kernels.attend({.q = at(q_THD, row * q_THD.stride(0) + head * group * q_THD.stride(1)),
+                      .keys = at(cache.keys_SKD, head * cache.keys_SKD.stride(1)),
+                      .values = at(cache.values_SKD, head * cache.values_SKD.stride(1)),
+                      .out = out + (row * heads + head * group) * head_dim * element,
+                      .scratch = scratch.data(),
+                      .group = group,
+                      .q_stride = q_THD.stride(1),
+                      .positions = positions,
+                      .stride = cache.keys_SKD.stride(0),
+                      .head_dim = head_dim,
+                      .scale = static_cast<float>(scale)});
     }
   };
-  at::parallel_for(0, static_cast<std::int64_t>(tokens.size()) * heads, heads, work);
+  at::parallel_for(0, static_cast<std::int64_t>(tokens.size()) * kv_heads, kv_heads, work);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <cassert>
 #include <cmath>
 #include <functional>
+#include <utility>
 
 namespace finstill::tasks {
 namespace {
@@ -98,15 +99,16 @@ std::string NaiveBayes::predict(std::string_view input) const {
   return *best;
 }
 
-std::string majority_label(std::span<const Example> train) {
+std::string majority_label(const Task& task, std::span<const Example> train) {
   std::map<std::string, std::int64_t> counts;
   for (const Example& example : train) ++counts[example.label];
   std::string best;
-  std::int64_t most = 0;
+  std::pair<bool, std::int64_t> most;
   for (const auto& [label, count] : counts) {
-    if (count > most) {
+    const bool answers = task.answer_of_class(train.front(), label).has_value();
+    if (std::pair(answers, count) > most) {
       best = label;
-      most = count;
+      most = {answers, count};
     }
   }
   return best;
@@ -116,7 +118,7 @@ std::vector<BaselineRun> run_baselines(const Task& task, std::span<const Example
                                        std::span<const Example> test) {
   std::vector<BaselineRun> runs;
   if (!train.empty()) {
-    const std::string majority = majority_label(train);
+    const std::string majority = majority_label(task, train);
     runs.push_back(run_classes("majority", task, test, [&](const Example&) { return majority; }));
     const NaiveBayes bayes(train);
     runs.push_back(run_classes("naive_bayes", task, test, [&](const Example& example) {

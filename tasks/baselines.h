@@ -33,8 +33,9 @@ class NaiveBayes {
   std::unordered_map<std::string, std::int64_t> vocabulary_;
 };
 
-/// The most frequent label, the first by name among equals; "" for no examples.
-std::string majority_label(std::span<const Example> train);
+/// The most frequent label that alone makes an answer (of those that make none when no label does),
+/// the first by name among equals; "" for no examples.
+std::string majority_label(const Task& task, std::span<const Example> train);
 
 /// What a baseline answered and how it was graded, item by item.
 struct BaselineRun {

@@ -34,6 +34,17 @@ struct LogProbRow {
   double log_sum = 0;  ///< of exp(z / temperature)
 };
 
+/// One new token's query heads over the cache of their common key/value head.
+struct AttendRow {
+  const void* q = nullptr;  ///< `group` heads of head_dim, q_stride elements apart
+  const void *keys = nullptr,
+             *values = nullptr;  ///< `positions` rows of head_dim, `stride` elements apart
+  void* out = nullptr;           ///< [group, head_dim]
+  float* scratch = nullptr;      ///< (group + 1) * head_dim + group * positions
+  std::int64_t group = 1, q_stride = 0, positions = 0, stride = 0, head_dim = 0;
+  float scale = 1;
+};
+
 /// Kernels for one dtype of activations (float or bfloat16), passed as untyped pointers. Inside all
 /// is float32.
 struct RowKernels {
@@ -64,10 +75,7 @@ struct RowKernels {
                                 float entropy_gradient, float* scratch);
   /// sum[i] += values[i]
   void (*add)(float* sum, const void* values, std::int64_t count);
-  /// One query head [head_dim] over `positions` keys and values of its key/value head, whose rows
-  /// lie `stride` elements apart. `scratch` has positions + head_dim floats.
-  void (*attend)(const void* q, const void* keys, const void* values, void* out, float* scratch,
-                 std::int64_t positions, std::int64_t stride, std::int64_t head_dim, float scale);
+  void (*attend)(const AttendRow& row);
 };
 
 /// Rates already multiplied out for one step; see adamw.h for the formula.

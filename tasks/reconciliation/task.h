@@ -13,6 +13,7 @@ class Reconciliation : public Task {
   explicit Reconciliation(const Config& config);
 
   std::string name() const override { return config_.name; }
+  int revision() const override { return 2; }
   std::vector<std::string> languages() const override { return config_.languages; }
   base::Json settings() const override;
   std::vector<Example> examples(Split split, std::uint64_t seed, std::int64_t count) const override;

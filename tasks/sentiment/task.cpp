@@ -54,6 +54,7 @@ class Sentiment : public Task {
   }
 
   std::string name() const override { return config_.name; }
+  int revision() const override { return 2; }
   std::vector<std::string> languages() const override { return config_.languages; }
   base::Json settings() const override {
     return base::write_config(config_, base::Include::results);

@@ -57,7 +57,31 @@ TEST(NaiveBayes, LearnsWordsAndCharacterPairs) {
   EXPECT_EQ(bayes.predict("loss"), "bad");
   EXPECT_EQ(bayes.predict("下降"), "bad");
   EXPECT_EQ(bayes.predict("never seen"), "good") << "the more frequent class";
-  EXPECT_EQ(majority_label(train), "good");
+}
+
+/// A task in which "good" and "bad" are answers and other labels are not.
+class TwoAnswers : public Task {
+ public:
+  std::string name() const override { return "two"; }
+  std::vector<std::string> languages() const override { return {"en"}; }
+  base::Json settings() const override { return {}; }
+  std::vector<Example> examples(Split, std::uint64_t, std::int64_t) const override { return {}; }
+  Grade grade(const Example&, const Response&) const override { return {}; }
+  std::optional<std::string> answer_of_class(const Example&,
+                                             const std::string& label) const override {
+    if (label == "good" || label == "bad") return label;
+    return std::nullopt;
+  }
+};
+
+TEST(Majority, IsTheMostFrequentLabelThatMakesAnAnswer) {
+  const std::vector<Example> train = {plain_example("a", "several"), plain_example("b", "several"),
+                                      plain_example("c", "bad"), plain_example("d", "good"),
+                                      plain_example("e", "good")};
+  const TwoAnswers task;
+  EXPECT_EQ(majority_label(task, train), "good");
+  EXPECT_EQ(majority_label(task, std::span(train).first(2)), "several");
+  EXPECT_EQ(majority_label(task, {}), "");
 }
 
 TEST(Labels, AreExactNeverByContainment) {
@@ -114,7 +138,7 @@ TEST(ScorerId, ChangesWithSettings) {
   };
   EXPECT_EQ(with("{}"), with("{}"));
   EXPECT_NE(with("{}"), with(R"({"chinese": 0.5})"));
-  EXPECT_EQ(with("{}").substr(0, 12), "sentiment@1:");
+  EXPECT_EQ(with("{}").substr(0, 12), "sentiment@2:");
 }
 
 class GradeLines : public testing::Test {
