@@ -5,7 +5,8 @@
 //   matched                     nothing differs (form `breaks` only)
 //   K47 =                       this position agrees (form `verdicts`)
 //   K47 quantity 40 45          type, the custodian's figure, the manager's figure
-//   K47 40 45 quantity 12 12    the same in form `pairs`: for each column the custodian's figure and
+//   K47 40 45 quantity 12 12    the same in form `pairs`: for each column the custodian's figure
+//   and
 //                               the manager's, and the type where they differ
 //   K47 missing 40              only the custodian has it; its quantity
 //   B12 extra 7                 only the manager has it; its quantity

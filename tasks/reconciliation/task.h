@@ -18,8 +18,8 @@ class Reconciliation : public Task {
   base::Json settings() const override;
   std::vector<Example> examples(Split split, std::uint64_t seed, std::int64_t count) const override;
   /// Right: exactly the true breaks, each with key, type and both figures, and (but in form
-  /// `breaks`) something said of every row. The score is the F1 over breaks; parts: `key`, `type` (key and type) and
-  /// `amount` (all of it), each an F1.
+  /// `breaks`) something said of every row. The score is the F1 over breaks; parts: `key`, `type`
+  /// (key and type) and `amount` (all of it), each an F1.
   Grade grade(const Example& example, const Response& response) const override;
   /// "matched" alone makes an answer.
   std::optional<std::string> answer_of_class(const Example& example,

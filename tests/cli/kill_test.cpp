@@ -183,7 +183,8 @@ TEST(KillSlow, TwentyTimesInOneRunChangesNothing) {
   during("student");
   during("shipped");
   for (int i = 0; i < 2; ++i) moments.push_back({"scores", 0, random.uniform(0, 5), ""});
-  // The kill before left the scores unfinished: their manifest is the first, the report's the second.
+  // The kill before left the scores unfinished: their manifest is the first, the report's the
+  // second.
   moments.push_back({"page", 0, 0, "manifest.before_write:2"});
   ASSERT_EQ(moments.size(), 20u);
   expect_same_identities(moments, 15);
