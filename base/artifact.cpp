@@ -19,7 +19,7 @@
 namespace finstill::base {
 namespace {
 
-constexpr const char* schema = "finstill-manifest-1";
+constexpr const char* manifest_schema = "finstill-manifest-1";
 constexpr const char* manifest_name = "manifest.json";
 
 /// What an AtomicFile writes to; left behind only by a kill.
@@ -64,11 +64,6 @@ std::string time_now() {
   std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S%z", &local);
   const std::string_view stamp = text;
   return fmt::format("{}:{}", stamp.substr(0, stamp.size() - 2), stamp.substr(stamp.size() - 2));
-}
-
-std::string host_name() {
-  char name[256] = {};
-  return ::gethostname(name, sizeof name - 1) == 0 ? name : "";
 }
 
 Json without_outputs(Json identity) {
@@ -147,8 +142,9 @@ std::optional<Manifest> read_manifest(const std::filesystem::path& folder) {
   if (!json.is_object() || !json.contains("schema"))
     return std::nullopt;  // some other tool's file of this name
   const std::string where = file.string();
-  if (const std::string found = json_string(json, "schema", where); found != schema) {
-    fail(ExitCode::data, "{}: its schema is {}, this version knows {}", where, found, schema);
+  if (const std::string found = json_string(json, "schema", where); found != manifest_schema) {
+    fail(ExitCode::data, "{}: its schema is {}, this version knows {}", where, found,
+         manifest_schema);
   }
   Manifest manifest;
   manifest.identity = json.value("identity", Json());
@@ -203,7 +199,7 @@ Manifest finish_artifact(const std::filesystem::path& folder, const Json& plan,
   manifest.observed["finstill"] = version();
   manifest.observed["source_revision"] = source_revision();
   manifest.observed["memory_peak_bytes"] = memory_peak_bytes();
-  const Json json{{"schema", schema},
+  const Json json{{"schema", manifest_schema},
                   {"identity_hash", manifest.hash},
                   {"identity", manifest.identity},
                   {"observed", manifest.observed}};

@@ -18,7 +18,7 @@ namespace finstill::base {
 namespace {
 
 constexpr std::size_t largest_text = 1 << 20;
-constexpr std::size_t deepest_level = 64;
+constexpr std::size_t deepest_yaml = 64;
 constexpr std::size_t most_keys = 10'000;  ///< of one map: they are searched one by one
 
 /// Turns yaml-cpp's line and byte column (both from 0) into a place.
@@ -79,9 +79,9 @@ class Places {
   std::vector<std::size_t> starts_;
 };
 
-class TreeBuilder : public YAML::EventHandler {
+class YamlTree : public YAML::EventHandler {
  public:
-  explicit TreeBuilder(const Places& places) : places_(places) {}
+  explicit YamlTree(const Places& places) : places_(places) {}
 
   ConfigNode take() { return std::move(root_); }
 
@@ -197,8 +197,8 @@ class TreeBuilder : public YAML::EventHandler {
             ConfigNode::Kind kind) {
     check_properties(mark, tag, anchor);
     if (wants_key()) places_.refuse(mark, "a key must be plain text, not a list or a map");
-    if (open_.size() >= deepest_level) {
-      places_.refuse(mark, fmt::format("nested deeper than {} levels", deepest_level));
+    if (open_.size() >= deepest_yaml) {
+      places_.refuse(mark, fmt::format("nested deeper than {} levels", deepest_yaml));
     }
     ConfigNode node;
     node.kind = kind;
@@ -245,14 +245,14 @@ ConfigNode parse_yaml(std::string_view text, const std::string& source) {
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
   check_text(text, source);
   const Places places(text, source);
-  TreeBuilder builder(places);
+  YamlTree builder(places);
   try {
     std::istringstream stream{std::string(text)};
     YAML::Parser parser(stream);
     parser.HandleNextDocument(builder);
     ConfigNode root = builder.take();
     if (root.source.empty()) places.put(YAML::Mark(), root);  // an empty file
-    TreeBuilder further(places);
+    YamlTree further(places);
     if (parser.HandleNextDocument(further)) {
       fail(ExitCode::config, "{}: more than one YAML document (---); put each into its own file",
            source);

@@ -54,12 +54,12 @@ int write_all(int descriptor, const char* bytes, std::size_t size) {
   return 0;
 }
 
+}  // namespace
+
 std::string host_name() {
   char name[256] = {};
   return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown host";
 }
-
-}  // namespace
 
 void fail_errno(int error, std::string_view action, const std::filesystem::path& file) {
   const bool denied = error == EACCES || error == EPERM || error == EROFS;

@@ -65,6 +65,9 @@ void remove_all(const std::filesystem::path& path);
 /// `bytes` free, naming both figures. Called before work that would end with a full disk.
 void check_free_space(const std::filesystem::path& folder, std::uint64_t bytes);
 
+/// This machine's name as it calls itself, "unknown host" where it has none.
+std::string host_name();
+
 /// Keeps a second run out of a run directory: an flock on `folder`/run.lock that ends with the
 /// process, however it ends.
 class RunLock {

@@ -18,7 +18,7 @@ static_assert(std::endian::native == std::endian::little, "GGUF as read here is 
 constexpr std::uint64_t most_entries = 1'000'000;  ///< metadata, tensors
 constexpr std::uint64_t longest_key = 65'535;      ///< the format's own limit
 constexpr std::uint64_t longest_tensor_name = 512;
-constexpr std::uint32_t highest_rank = 4;  ///< ggml's own limit
+constexpr std::uint32_t highest_gguf_rank = 4;  ///< ggml's own limit
 constexpr int deepest_array = 4;
 constexpr std::uint64_t largest_alignment = 1 << 20;
 
@@ -204,9 +204,9 @@ GgufTensor take_tensor(Cursor& cursor) {
   tensor.name = cursor.take_string(longest_tensor_name);
   check_name(cursor, tensor.name);
   const auto rank = cursor.take<std::uint32_t>();
-  if (rank == 0 || rank > highest_rank) {
+  if (rank == 0 || rank > highest_gguf_rank) {
     cursor.refuse(fmt::format("tensor \"{}\" has {} dimensions, allowed are 1 to {}", tensor.name,
-                              rank, highest_rank));
+                              rank, highest_gguf_rank));
   }
   std::uint64_t elements = 1;
   for (std::uint32_t i = 0; i < rank; ++i) {

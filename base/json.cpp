@@ -14,7 +14,7 @@
 namespace finstill::base {
 namespace {
 
-constexpr std::size_t deepest_level = 256;
+constexpr std::size_t deepest_json = 256;
 constexpr std::uint64_t largest_file = std::uint64_t{1} << 30;
 
 /// Reads bytes and remembers how far the parser has come, which SAX events do not say.
@@ -45,9 +45,9 @@ class CountingIterator {
   const char** furthest_;
 };
 
-class TreeBuilder {
+class JsonTree {
  public:
-  TreeBuilder(std::string_view text, std::string_view where, std::int64_t first_line)
+  JsonTree(std::string_view text, std::string_view where, std::int64_t first_line)
       : text_(text), where_(where), first_line_(first_line), position_(text.data()) {}
 
   const char** position() { return &position_; }
@@ -134,8 +134,8 @@ class TreeBuilder {
   }
 
   bool open(Json value) {
-    if (open_.size() >= deepest_level)
-      refuse(offset(), fmt::format("nested deeper than {} levels", deepest_level));
+    if (open_.size() >= deepest_json)
+      refuse(offset(), fmt::format("nested deeper than {} levels", deepest_json));
     Json* placed = put(std::move(value));
     open_.push_back({placed, {}, {}});
     return true;
@@ -202,7 +202,7 @@ std::string string_of(const Json& value, std::string_view key, std::string_view 
 }  // namespace
 
 Json parse_json(std::string_view text, std::string_view where, std::int64_t first_line) {
-  TreeBuilder builder(text, where, first_line);
+  JsonTree builder(text, where, first_line);
   const char* end = text.data() + text.size();
   Json::sax_parse(CountingIterator(text.data(), builder.position()),
                   CountingIterator(end, builder.position()), &builder);

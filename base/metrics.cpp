@@ -8,7 +8,7 @@
 namespace finstill::base {
 namespace {
 
-constexpr const char* schema = "finstill-metrics-1";
+constexpr const char* metrics_schema = "finstill-metrics-1";
 constexpr const char* metrics_name = "metrics.jsonl";
 constexpr const char* timing_name = "timing.jsonl";
 
@@ -46,7 +46,7 @@ MetricsWriter::MetricsWriter(const std::filesystem::path& folder, const Json& co
     : metrics_(prepare(folder, config, resume_step)), timing_(folder / timing_name) {
   std::error_code error;
   if (std::filesystem::file_size(folder / metrics_name, error) == 0) {
-    metrics_.write(Json{{"schema", schema}, {"config", config}});
+    metrics_.write(Json{{"schema", metrics_schema}, {"config", config}});
   }
 }
 
@@ -83,8 +83,8 @@ Metrics read_metrics(const std::filesystem::path& path) {
       metrics.steps.push_back(std::move(value));
       continue;
     }
-    if (json_string(value, "schema", lines.where()) != schema) {
-      fail(ExitCode::data, "{}: its schema is not {}", lines.where(), schema);
+    if (json_string(value, "schema", lines.where()) != metrics_schema) {
+      fail(ExitCode::data, "{}: its schema is not {}", lines.where(), metrics_schema);
     }
     metrics.config = value.value("config", Json::object());
   }

@@ -17,7 +17,7 @@ static_assert(std::endian::native == std::endian::little,
 
 constexpr std::uint64_t longest_header = 100'000'000;
 constexpr std::size_t most_tensors = 1'000'000;
-constexpr std::size_t highest_rank = 8;
+constexpr std::size_t highest_safetensors_rank = 8;
 constexpr std::size_t longest_name = 512;
 
 std::uint64_t unsigned_of(const Json& value, const std::string& place) {
@@ -58,8 +58,9 @@ SafetensorsEntry parse_entry(const std::string& name, const Json& value, const s
   entry.name = name;
   entry.dtype = json_string(value, "dtype", place);
   const auto shape = value.find("shape"), offsets = value.find("data_offsets");
-  if (shape == value.end() || !shape->is_array() || shape->size() > highest_rank) {
-    fail(ExitCode::data, "{}: \"shape\" must be a list of at most {} sizes", place, highest_rank);
+  if (shape == value.end() || !shape->is_array() || shape->size() > highest_safetensors_rank) {
+    fail(ExitCode::data, "{}: \"shape\" must be a list of at most {} sizes", place,
+         highest_safetensors_rank);
   }
   for (const Json& size : *shape) {
     const std::uint64_t checked = unsigned_of(size, place + ": a size in \"shape\"");

@@ -52,7 +52,7 @@ class AlpacaFormat : public RowFormat {
   }
 };
 
-const bool registered = base::Registry<RowFormat>::add<base::NoConfig>(
+const bool registered_alpaca = base::Registry<RowFormat>::add<base::NoConfig>(
     "alpaca",
     "{\"instruction\", \"input\", \"output\"}: one question and answer, the answer trained",
     [](const base::NoConfig&) { return std::make_unique<AlpacaFormat>(); });

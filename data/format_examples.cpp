@@ -39,7 +39,7 @@ class ExamplesFormat : public RowFormat {
   }
 };
 
-const bool registered = base::Registry<RowFormat>::add<base::NoConfig>(
+const bool registered_examples = base::Registry<RowFormat>::add<base::NoConfig>(
     "examples", "lines of an examples artifact, the reference answer trained",
     [](const base::NoConfig&) { return std::make_unique<ExamplesFormat>(); });
 

@@ -26,7 +26,7 @@ class MessagesFormat : public RowFormat {
   }
 };
 
-const bool registered = base::Registry<RowFormat>::add<base::NoConfig>(
+const bool registered_messages = base::Registry<RowFormat>::add<base::NoConfig>(
     "messages", "{\"messages\": [{\"role\", \"content\"}]}: OpenAI chats, assistant turns trained",
     [](const base::NoConfig&) { return std::make_unique<MessagesFormat>(); });
 

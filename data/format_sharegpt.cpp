@@ -69,7 +69,7 @@ class ShareGptFormat : public RowFormat {
   }
 };
 
-const bool registered = base::Registry<RowFormat>::add<base::NoConfig>(
+const bool registered_sharegpt = base::Registry<RowFormat>::add<base::NoConfig>(
     "sharegpt", "{\"conversations\": [{\"from\", \"value\"}]}: ShareGPT chats, gpt turns trained",
     [](const base::NoConfig&) { return std::make_unique<ShareGptFormat>(); });
 

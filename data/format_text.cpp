@@ -22,7 +22,7 @@ class TextFormat : public RowFormat {
   }
 };
 
-const bool registered = base::Registry<RowFormat>::add<base::NoConfig>(
+const bool registered_text = base::Registry<RowFormat>::add<base::NoConfig>(
     "text", "{\"text\"}: documents, every token trained",
     [](const base::NoConfig&) { return std::make_unique<TextFormat>(); });
 

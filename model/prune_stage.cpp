@@ -147,7 +147,7 @@ class Prune : public base::Stage {
   PruneConfig config_;
 };
 
-const bool registered = base::Registry<base::Stage>::add<PruneConfig>(
+const bool registered_prune = base::Registry<base::Stage>::add<PruneConfig>(
     "prune", "a smaller model from some blocks of a model",
     [](const PruneConfig& config) { return std::make_unique<Prune>(config); });
 

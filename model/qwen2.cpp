@@ -31,7 +31,7 @@ class Qwen2 : public Family {
   }
 };
 
-const bool registered = base::Registry<Family>::add<base::NoConfig>(
+const bool registered_qwen2 = base::Registry<Family>::add<base::NoConfig>(
     "qwen2", "Qwen2 and Qwen2.5", [](const base::NoConfig&) { return std::make_unique<Qwen2>(); });
 
 }  // namespace

@@ -36,7 +36,7 @@ class Qwen3 : public Family {
   }
 };
 
-const bool registered = base::Registry<Family>::add<base::NoConfig>(
+const bool registered_qwen3 = base::Registry<Family>::add<base::NoConfig>(
     "qwen3", "Qwen3 (dense)", [](const base::NoConfig&) { return std::make_unique<Qwen3>(); });
 
 }  // namespace

@@ -15,7 +15,7 @@
 namespace finstill::ops {
 namespace {
 
-constexpr std::int64_t kGrain = 1 << 15;
+constexpr std::int64_t kAdamwGrain = 1 << 15;
 
 cpu::AdamwRow row_settings(const AdamwSettings& s, std::int64_t step, double gradient_scale) {
   const double steps = static_cast<double>(step);
@@ -42,7 +42,7 @@ void step_with_kernels(const AdamwState& state, const at::Tensor& gradient,
   float* exp_avg = state.exp_avg.data_ptr<float>();
   float* exp_avg_sq = state.exp_avg_sq.data_ptr<float>();
   const float* values = gradient.const_data_ptr<float>();
-  at::parallel_for(0, state.master.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+  at::parallel_for(0, state.master.numel(), kAdamwGrain, [&](std::int64_t begin, std::int64_t end) {
     // Pieces that stay in the first cache between the update and the rounding of the working copy.
     for (std::int64_t at = begin; at < end; at += 2048) {
       cpu::kernel_table().element.adamw(row, master + at, exp_avg + at, exp_avg_sq + at,
@@ -89,12 +89,12 @@ double global_norm(std::span<const at::Tensor> gradients) {
     }
     const at::Tensor plain = gradient.to(at::kFloat).contiguous();
     const float* values = plain.const_data_ptr<float>();
-    const std::int64_t count = plain.numel(), blocks = (count + kGrain - 1) / kGrain;
+    const std::int64_t count = plain.numel(), blocks = (count + kAdamwGrain - 1) / kAdamwGrain;
     std::vector<double> sums(static_cast<std::size_t>(blocks));
     at::parallel_for(0, blocks, 4, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t block = begin; block < end; ++block) {
         sums[static_cast<std::size_t>(block)] = cpu::kernel_table().element.sum_of_squares(
-            values + block * kGrain, std::min(kGrain, count - block * kGrain));
+            values + block * kAdamwGrain, std::min(kAdamwGrain, count - block * kAdamwGrain));
       }
     });
     for (const double sum : sums) total += sum;

@@ -26,7 +26,7 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 /// What the backward pass needs beside the tensors.
-struct Call : torch::CustomClassHolder {
+struct LogProbCall : torch::CustomClassHolder {
   double softcap = 0;
   std::int64_t valid = 0, chunk_rows = 0;
   float inverse_temperature = 1;
@@ -63,7 +63,7 @@ class LogProbsOfIds : public torch::autograd::Function<LogProbsOfIds> {
   static variable_list forward(AutogradContext* context, const at::Tensor& hidden_TD,
                                const std::optional<at::Tensor>& weight_VD,
                                const std::optional<at::Tensor>& bias_V,
-                               const c10::intrusive_ptr<Call>& call) {
+                               const c10::intrusive_ptr<LogProbCall>& call) {
     const Head head{weight_VD.value_or(at::Tensor()), bias_V.value_or(at::Tensor())};
     const std::int64_t tokens = hidden_TD.size(0);
     call->rows.resize(static_cast<std::size_t>(tokens));
@@ -92,7 +92,7 @@ class LogProbsOfIds : public torch::autograd::Function<LogProbsOfIds> {
   static variable_list backward(AutogradContext* context, const variable_list& output_gradients) {
     const variable_list saved = context->get_saved_variables();
     const auto held = context->saved_data["call"].toCapsule();
-    const Call& call = *static_cast<const Call*>(held.get());
+    const LogProbCall& call = *static_cast<const LogProbCall*>(held.get());
     const at::Tensor& hidden_TD = saved[0];
     const Head head{saved[1], saved[2]};
     const std::vector<float> dlog_prob = to_floats(output_gradients[0]),
@@ -130,7 +130,7 @@ LogProbs log_probs(const at::Tensor& hidden_TD, const Head& head, const at::Tens
   }
   if (!takes_cpu_kernels(hidden_TD))
     return reference::log_probs(hidden_TD, head, ids_T, temperature);
-  auto call = c10::make_intrusive<Call>();
+  auto call = c10::make_intrusive<LogProbCall>();
   call->softcap = head.softcap;
   call->valid = valid;
   call->chunk_rows =

@@ -115,7 +115,7 @@ cpu::LossRowSettings row_settings(const Head& head, const LossTerms& terms, cons
 }
 
 /// One call of the chunked loss head: what goes in, and what its row kernels leave.
-struct Call {
+struct LossCall {
   const Head& head;
   const RowInputs& inputs;
   ActiveRows rows;
@@ -130,7 +130,8 @@ at::Tensor rows_of(const at::Tensor& tensor_TD, const at::Tensor& rows_R, std::i
   return rows_R.defined() ? tensor_TD.index_select(0, rows_R) : tensor_TD.narrow(0, begin, count);
 }
 
-void run_rows(Call& call, at::Tensor& logits_RV, const at::Tensor& teacher_RV, std::int64_t begin) {
+void run_rows(LossCall& call, at::Tensor& logits_RV, const at::Tensor& teacher_RV,
+              std::int64_t begin) {
   const cpu::RowKernels& kernels = row_kernels(logits_RV);
   const std::int64_t stride = logits_RV.size(1) * logits_RV.element_size();
   const std::int64_t teacher_stride =
@@ -151,7 +152,7 @@ void run_rows(Call& call, at::Tensor& logits_RV, const at::Tensor& teacher_RV, s
 }
 
 /// Fills call.results and, where needed, the gradients; rows are taken chunk by chunk.
-void run_chunks(Call& call, const at::Tensor& hidden_TD, HeadGradients& gradients) {
+void run_chunks(LossCall& call, const at::Tensor& hidden_TD, HeadGradients& gradients) {
   const auto total = static_cast<std::int64_t>(call.rows.index.size());
   call.results.resize(call.rows.index.size());
   for (std::int64_t begin = 0; begin < total; begin += call.chunk_rows) {
@@ -173,7 +174,7 @@ void run_chunks(Call& call, const at::Tensor& hidden_TD, HeadGradients& gradient
   }
 }
 
-double total_loss(const Call& call) {
+double total_loss(const LossCall& call) {
   double loss = 0;
   for (std::size_t r = 0; r < call.results.size(); ++r) {
     const cpu::LossRowResult& row = call.results[r];
@@ -189,7 +190,7 @@ class LossHead : public torch::autograd::Function<LossHead> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& hidden_TD,
                             const std::optional<at::Tensor>& weight_VD,
-                            const std::optional<at::Tensor>& bias_V, Call* call) {
+                            const std::optional<at::Tensor>& bias_V, LossCall* call) {
     HeadGradients gradients(hidden_TD, call->head, call->needs);
     run_chunks(*call, hidden_TD, gradients);
     at::Tensor weight = gradients.weight(), bias = gradients.bias();
@@ -212,7 +213,7 @@ class LossHead : public torch::autograd::Function<LossHead> {
 
 /// A value of each active row, 0 in the others.
 template <typename Value>
-at::Tensor spread(const Call& call, std::int64_t tokens, at::ScalarType dtype, Value value) {
+at::Tensor spread(const LossCall& call, std::int64_t tokens, at::ScalarType dtype, Value value) {
   std::vector<double> values(static_cast<std::size_t>(tokens));
   for (std::size_t r = 0; r < call.results.size(); ++r) {
     values[static_cast<std::size_t>(call.rows.index[r])] =
@@ -221,7 +222,7 @@ at::Tensor spread(const Call& call, std::int64_t tokens, at::ScalarType dtype, V
   return tensor_from(values, {tokens}).to(dtype);
 }
 
-LossHeadResult collected(const Call& call, const at::Tensor& loss, const Want& want,
+LossHeadResult collected(const LossCall& call, const at::Tensor& loss, const Want& want,
                          std::int64_t tokens) {
   LossHeadResult result;
   result.loss = loss;
@@ -263,13 +264,13 @@ LossHeadResult loss_head(const at::Tensor& hidden_TD, const Head& head, const Lo
   if (!takes_cpu_kernels(hidden_TD))
     return reference::loss_head(hidden_TD, head, terms, inputs, row_weight_T, want);
   const HeadNeeds needs = needed_gradients(hidden_TD, head);
-  Call call{head,
-            inputs,
-            std::move(rows),
-            row_settings(head, terms, inputs, want, vocabulary, valid, needs.any()),
-            needs,
-            rows_per_chunk(chunk_rows, vocabulary, hidden_TD.element_size()),
-            {}};
+  LossCall call{head,
+                inputs,
+                std::move(rows),
+                row_settings(head, terms, inputs, want, vocabulary, valid, needs.any()),
+                needs,
+                rows_per_chunk(chunk_rows, vocabulary, hidden_TD.element_size()),
+                {}};
   const at::Tensor loss =
       LossHead::apply(hidden_TD, optional_of(head.weight_VD), optional_of(head.bias_V), &call);
   return collected(call, loss, want, hidden_TD.size(0));

@@ -15,7 +15,7 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr std::int64_t kGrain = 16384;  // elements a thread takes at least
+constexpr std::int64_t kSwigluGrain = 16384;  // elements a thread takes at least
 
 class Swiglu : public torch::autograd::Function<Swiglu> {
  public:
@@ -25,7 +25,7 @@ class Swiglu : public torch::autograd::Function<Swiglu> {
     at::Tensor y = at::empty_like(gate);
     const cpu::RowKernels& kernels = row_kernels(gate);
     const std::int64_t size = gate.element_size();
-    at::parallel_for(0, gate.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    at::parallel_for(0, gate.numel(), kSwigluGrain, [&](std::int64_t begin, std::int64_t end) {
       kernels.swiglu(static_cast<const char*>(gate.const_data_ptr()) + begin * size,
                      static_cast<const char*>(up.const_data_ptr()) + begin * size,
                      static_cast<char*>(y.data_ptr()) + begin * size, end - begin);
@@ -40,7 +40,7 @@ class Swiglu : public torch::autograd::Function<Swiglu> {
     at::Tensor dgate = at::empty_like(gate), dup = at::empty_like(up);
     const cpu::RowKernels& kernels = row_kernels(gate);
     const std::int64_t size = gate.element_size();
-    at::parallel_for(0, gate.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    at::parallel_for(0, gate.numel(), kSwigluGrain, [&](std::int64_t begin, std::int64_t end) {
       kernels.swiglu_backward(static_cast<const char*>(dy.const_data_ptr()) + begin * size,
                               static_cast<const char*>(gate.const_data_ptr()) + begin * size,
                               static_cast<const char*>(up.const_data_ptr()) + begin * size,

@@ -72,7 +72,7 @@ class ReportStage : public base::Stage {
   ReportConfig config_;
 };
 
-const bool registered = base::Registry<base::Stage>::add<ReportConfig>(
+const bool registered_report = base::Registry<base::Stage>::add<ReportConfig>(
     "report", "scores to one self-contained page, in English or Chinese",
     [](const ReportConfig& config) { return std::make_unique<ReportStage>(config); });
 

@@ -309,7 +309,7 @@ class Labelled : public Task {
   mutable Items items_;
 };
 
-const bool registered = base::Registry<Task>::add<LabelledConfig>(
+const bool registered_labelled = base::Registry<Task>::add<LabelledConfig>(
     "labelled", "any file of text and label",
     [](const LabelledConfig& config) { return std::make_unique<Labelled>(config); });
 

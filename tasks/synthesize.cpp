@@ -16,7 +16,7 @@
 namespace finstill::tasks {
 namespace {
 
-const bool registered = base::Registry<base::Stage>::add<SynthesizeConfig>(
+const bool registered_synthesize = base::Registry<base::Stage>::add<SynthesizeConfig>(
     "synthesize", "tasks -> examples for training, validation and test",
     [](const SynthesizeConfig& config) { return std::make_unique<Synthesize>(config); });
 

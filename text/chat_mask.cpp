@@ -6,7 +6,7 @@ namespace finstill::text {
 
 namespace {
 
-struct Piece {
+struct Fragment {
   std::size_t begin = 0, end = 0;
   jinja::Origin origin = jinja::template_origin;
 };
@@ -15,10 +15,10 @@ struct Region {
   std::size_t begin = 0, end = 0;
 };
 
-std::vector<Piece> pieces_of(const jinja::TrackedText& text) {
+std::vector<Fragment> pieces_of(const jinja::TrackedText& text) {
   if (text.empty()) return {};
   if (text.runs().empty()) return {{0, text.size(), jinja::template_origin}};
-  std::vector<Piece> pieces;
+  std::vector<Fragment> pieces;
   std::size_t begin = 0;
   for (const auto& run : text.runs()) {
     pieces.push_back({begin, run.end, run.origin});
@@ -34,7 +34,7 @@ bool trains(std::span<const Message> messages, int index) {
 
 /// Neighbouring pieces inside generation blocks; a stretch that says what an untrained message says
 /// is left out.
-std::vector<Region> block_regions(const std::vector<Piece>& pieces,
+std::vector<Region> block_regions(const std::vector<Fragment>& pieces,
                                   std::span<const Message> messages) {
   std::vector<Region> regions;
   for (std::size_t i = 0; i < pieces.size();) {
@@ -69,12 +69,12 @@ std::size_t turn_start(std::string_view gap, const TurnMarks& marks) {
 
 /// What an assistant's message says, widened to the whole turn: back to the end of the generation
 /// prompt in the gap before it, forward through the first ending in the gap behind it.
-std::vector<Region> turn_regions(std::string_view text, const std::vector<Piece>& pieces,
+std::vector<Region> turn_regions(std::string_view text, const std::vector<Fragment>& pieces,
                                  std::span<const Message> messages, const TurnMarks& marks) {
   std::vector<Region> regions;
-  std::vector<Piece> bodies;  // neighbouring pieces of one message joined across what the template
-                              // writes between them
-  for (const Piece& piece : pieces) {
+  std::vector<Fragment> bodies;  // neighbouring pieces of one message joined across what the
+                                 // template writes between them
+  for (const Fragment& piece : pieces) {
     if (!is_body(piece.origin)) continue;
     if (!bodies.empty() && message_of(bodies.back().origin) == message_of(piece.origin)) {
       bodies.back().end = piece.end;
@@ -99,7 +99,7 @@ std::vector<Region> turn_regions(std::string_view text, const std::vector<Piece>
   return regions;
 }
 
-ChatSpan span_of(const Piece& piece, std::size_t begin, std::size_t end, bool trained) {
+ChatSpan span_of(const Fragment& piece, std::size_t begin, std::size_t end, bool trained) {
   ChatSpan span;
   span.begin = begin;
   span.end = end;
@@ -150,13 +150,13 @@ bool is_body(jinja::Origin origin) {
 
 std::vector<ChatSpan> mark_spans(const jinja::TrackedText& text, std::span<const Message> messages,
                                  bool by_blocks, const TurnMarks& marks) {
-  const std::vector<Piece> pieces = pieces_of(text);
+  const std::vector<Fragment> pieces = pieces_of(text);
   const std::vector<Region> regions = by_blocks
                                           ? block_regions(pieces, messages)
                                           : turn_regions(text.view(), pieces, messages, marks);
   std::vector<ChatSpan> spans;
   auto region = regions.begin();
-  for (const Piece& piece : pieces) {
+  for (const Fragment& piece : pieces) {
     for (std::size_t at = piece.begin; at < piece.end;) {
       while (region != regions.end() && region->end <= at) ++region;
       const bool inside = region != regions.end() && region->begin <= at;

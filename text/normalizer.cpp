@@ -126,9 +126,10 @@ class Strip : public Normalizer {
   bool left_, right_;
 };
 
-class Steps : public Normalizer {
+class NormalizerSteps : public Normalizer {
  public:
-  explicit Steps(std::vector<std::unique_ptr<Normalizer>> steps) : steps_(std::move(steps)) {}
+  explicit NormalizerSteps(std::vector<std::unique_ptr<Normalizer>> steps)
+      : steps_(std::move(steps)) {}
 
   void apply(Aligned& text) const override {
     for (const auto& step : steps_) step->apply(text);
@@ -168,7 +169,7 @@ std::unique_ptr<Normalizer> make_normalizer(const Json& definition, const std::s
                     if (auto step = make_normalizer(item, place)) steps.push_back(std::move(step));
                   });
     if (steps.empty()) return nullptr;
-    return std::make_unique<Steps>(std::move(steps));
+    return std::make_unique<NormalizerSteps>(std::move(steps));
   }
   if (const icu::Normalizer2* form = unicode_form(type))
     return std::make_unique<UnicodeForm>(*form);

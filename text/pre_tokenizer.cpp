@@ -243,9 +243,10 @@ class Metaspace : public PreTokenizer {
   Pattern spaces_, marks_;
 };
 
-class Steps : public PreTokenizer {
+class PreTokenizerSteps : public PreTokenizer {
  public:
-  explicit Steps(std::vector<std::unique_ptr<PreTokenizer>> steps) : steps_(std::move(steps)) {}
+  explicit PreTokenizerSteps(std::vector<std::unique_ptr<PreTokenizer>> steps)
+      : steps_(std::move(steps)) {}
 
   void apply(Words& words) const override {
     for (const auto& step : steps_) step->apply(words);
@@ -293,7 +294,7 @@ PreTokenizerResult make_pre_tokenizer(const Json& definition, const std::string&
                       steps.push_back(std::move(step.pre_tokenizer));
                     bytes = step.bytes;
                   });
-    return {std::make_unique<Steps>(std::move(steps)), bytes};
+    return {std::make_unique<PreTokenizerSteps>(std::move(steps)), bytes};
   }
   if (type == "Split") {
     return {std::make_unique<Split>(

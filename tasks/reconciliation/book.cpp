@@ -11,7 +11,7 @@
 namespace finstill::tasks::reconciliation {
 namespace {
 
-constexpr std::array<std::string_view, break_type_count> names = {
+constexpr std::array<std::string_view, break_type_count> type_names = {
     "missing", "extra", "quantity", "price", "fee", "unit", "sign", "stale", "value", "accrual"};
 /// Figures of a book stay below this size (10^10 units), so that differences and products of checks
 /// cannot overflow.
@@ -98,13 +98,13 @@ Book book_from_json(const base::Json& json, std::string_view where) {
 }  // namespace
 
 std::string_view break_type_name(BreakType type) {
-  return names[static_cast<std::size_t>(type)];
+  return type_names[static_cast<std::size_t>(type)];
 }
 
 std::optional<BreakType> break_type_from_name(std::string_view name) {
-  const auto at = std::find(names.begin(), names.end(), name);
-  if (at == names.end()) return std::nullopt;
-  return static_cast<BreakType>(at - names.begin());
+  const auto at = std::find(type_names.begin(), type_names.end(), name);
+  if (at == type_names.end()) return std::nullopt;
+  return static_cast<BreakType>(at - type_names.begin());
 }
 
 std::vector<Break> find_breaks(const Truth& truth) {

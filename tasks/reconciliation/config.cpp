@@ -7,9 +7,8 @@
 namespace finstill::tasks::reconciliation {
 namespace {
 
-using enum BreakType;
-
 Shape level_shape(const std::string& level) {
+  using enum BreakType;
   if (level == "demo") {
     return {.rows_min = 2,
             .rows_max = 6,
@@ -56,6 +55,7 @@ Shape level_shape(const std::string& level) {
 }
 
 bool shows(const Shape& shape, BreakType type) {
+  using enum BreakType;
   if (type == stale) return shape.with_previous;
   if (type == value) return shape.with_value;
   if (type == accrual) return shape.with_accrued;

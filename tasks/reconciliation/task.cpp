@@ -16,7 +16,7 @@
 namespace finstill::tasks::reconciliation {
 namespace {
 
-const bool registered = base::Registry<Task>::add<Config>(
+const bool registered_reconciliation = base::Registry<Task>::add<Config>(
     "reconciliation", "估值对账: find, type and quantify the breaks between two valuation tables",
     [](const Config& config) { return std::make_unique<Reconciliation>(config); });
 

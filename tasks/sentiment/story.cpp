@@ -14,7 +14,7 @@
 namespace finstill::tasks::sentiment {
 namespace {
 
-constexpr std::array<std::string_view, pattern_count> names = {
+constexpr std::array<std::string_view, pattern_count> pattern_names = {
     "plain", "expected", "negated", "contrast", "offset", "flat", "mention", "event"};
 
 /// How often each pattern is drawn, in hundredths. Patterns that bag-of-words models cannot resolve
@@ -164,7 +164,7 @@ std::int64_t sign_from_json(const base::Json& object, std::string_view key,
 }  // namespace
 
 std::string_view pattern_name(Pattern pattern) {
-  return names[static_cast<std::size_t>(pattern)];
+  return pattern_names[static_cast<std::size_t>(pattern)];
 }
 
 std::string label_of(const Story& story) {
@@ -206,10 +206,10 @@ base::Json story_to_json(const Story& story) {
 
 Story story_from_json(const base::Json& json, std::string_view where) {
   const std::string pattern = base::json_string(json, "pattern", where);
-  const auto at = std::find(names.begin(), names.end(), pattern);
-  if (at == names.end())
+  const auto at = std::find(pattern_names.begin(), pattern_names.end(), pattern);
+  if (at == pattern_names.end())
     base::fail(base::ExitCode::data, "{}: unknown pattern '{}'", where, pattern);
-  Story story{.pattern = static_cast<Pattern>(at - names.begin())};
+  Story story{.pattern = static_cast<Pattern>(at - pattern_names.begin())};
   if (!json.contains("clauses") || !json["clauses"].is_array()) {
     base::fail(base::ExitCode::data, "{}: \"clauses\" must be a list", where);
   }

@@ -127,7 +127,7 @@ class Sentiment : public Task {
   Config config_;
 };
 
-const bool registered = base::Registry<Task>::add<Config>(
+const bool registered_sentiment = base::Registry<Task>::add<Config>(
     "sentiment", "finance headlines of our own grammar: positive, negative or neutral",
     [](const Config& config) { return std::make_unique<Sentiment>(config); });
 
