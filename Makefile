@@ -4,7 +4,7 @@ SHELL := /bin/bash
 BUILD := $(if $(filter 1,$(CUDA)),build-cuda,build)
 PRESET := $(if $(filter 1,$(CUDA)),cuda,cpu)
 
-.PHONY: demo test fast build everything configure setup sanitize fuzz test-peers format lint clean help
+.PHONY: demo test fast build everything configure setup sanitize fuzz test-peers bench format lint clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,7 @@ help:
 	  'make sanitize    AddressSanitizer and UndefinedBehaviorSanitizer over the parsers, their fuzz drivers and the kernels' \
 	  'make fuzz        libFuzzer on every parser, FUZZ_SECONDS (60) each' \
 	  'make test-peers  against transformers and peft in a throw-away environment' \
+  'make bench       training speed beside PyTorch and TRL in a throw-away environment' \
 	  'make format      clang-format;   make lint: clang-tidy'
 
 setup:
@@ -50,6 +51,9 @@ fuzz:
 
 test-peers: everything
 	@scripts/test_peers.sh $(BUILD)/finstill
+
+bench: build
+	@scripts/bench.sh $(BUILD)/finstill
 
 format:
 	@LINT=1 scripts/setup.sh

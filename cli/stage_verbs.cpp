@@ -53,31 +53,13 @@ const std::map<std::string, ShortForm>& short_forms() {
   return forms;
 }
 
-base::ConfigNode stage_config(const StageOptions& options,
-                              const std::vector<std::string>& assignments) {
-  base::ConfigNode root;
-  if (!options.config.empty()) root = base::read_yaml(options.config);
-  if (root.kind == base::ConfigNode::Kind::null) root.kind = base::ConfigNode::Kind::map;
-  for (const std::string& assignment : assignments) base::set_config(root, assignment);
-  for (const std::string& assignment : options.sets) base::set_config(root, assignment);
-  substitute_environment(root);
-  return root;
-}
-
 int run_stage(const std::string& kind, StageOptions& options,
               const std::vector<std::string>& assignments) {
   const auto progress = options.quiet ? base::make_quiet() : base::make_progress();
   apply_runtime(options.runtime);
-  RecipeStage stage;
-  stage.name = kind;
-  stage.kind = &base::Registry<base::Stage>::find(kind);
-  stage.config = stage.kind->new_config();
-  stage.kind->config->read(stage.config.get(), stage_config(options, assignments));
-  resolve_references(stage, ".");
-  stage.kind->config->references(
-      stage.config.get(), [](base::ArtifactRef& reference, const std::vector<std::string>& kinds) {
-        if (!reference.empty()) base::check_artifact_kind(reference.path, kinds, reference.where);
-      });
+  std::vector<std::string> all = assignments;
+  all.insert(all.end(), options.sets.begin(), options.sets.end());
+  RecipeStage stage = read_stage(kind, options.config, all);
   PlannedStage planned{.recipe = &stage, .stage = stage.kind->make(stage.config.get())};
   planned.stage->check();
   planned.identity = base::plan_identity(
@@ -136,6 +118,26 @@ std::function<int()> configure_stage(const std::string& kind, CLI::App& app) {
 }
 
 }  // namespace
+
+RecipeStage read_stage(const std::string& kind, const std::filesystem::path& file,
+                       const std::vector<std::string>& sets) {
+  base::ConfigNode root;
+  if (!file.empty()) root = base::read_yaml(file);
+  if (root.kind == base::ConfigNode::Kind::null) root.kind = base::ConfigNode::Kind::map;
+  for (const std::string& assignment : sets) base::set_config(root, assignment);
+  substitute_environment(root);
+  RecipeStage stage;
+  stage.name = kind;
+  stage.kind = &base::Registry<base::Stage>::find(kind);
+  stage.config = stage.kind->new_config();
+  stage.kind->config->read(stage.config.get(), root);
+  resolve_references(stage, ".");
+  stage.kind->config->references(
+      stage.config.get(), [](base::ArtifactRef& reference, const std::vector<std::string>& kinds) {
+        if (!reference.empty()) base::check_artifact_kind(reference.path, kinds, reference.where);
+      });
+  return stage;
+}
 
 void add_stage_verbs() {
   for (const std::string& kind : base::Registry<base::Stage>::names()) {

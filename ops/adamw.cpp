@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
+#include <ATen/record_function.h>
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
@@ -58,7 +59,9 @@ void step_with_kernels(const AdamwState& state, const at::Tensor& gradient,
 
 void adamw_step(const AdamwState& state, const at::Tensor& gradient, const AdamwSettings& settings,
                 std::int64_t step, double gradient_scale) {
-  const c10::AutoGradMode guard(false);
+  const c10::AutoGradMode no_gradients(false);
+  RECORD_FUNCTION("finstill::adamw_step", std::vector<c10::IValue>({state.master, state.exp_avg,
+                                                                    state.exp_avg_sq, gradient}));
   assert(step >= 1 && state.master.is_contiguous() && state.exp_avg.is_contiguous() &&
          state.exp_avg_sq.is_contiguous() &&
          (!state.working.defined() || state.working.is_contiguous()));
@@ -78,7 +81,8 @@ void adamw_step(const AdamwState& state, const at::Tensor& gradient, const Adamw
 }
 
 double global_norm(std::span<const at::Tensor> gradients) {
-  const c10::AutoGradMode guard(false);
+  const c10::AutoGradMode no_gradients(false);
+  RECORD_FUNCTION("finstill::global_norm", c10::ArrayRef<const c10::IValue>{});
   double total = 0;
   for (const at::Tensor& gradient : gradients) {
     if (!gradient.defined() || gradient.numel() == 0) continue;

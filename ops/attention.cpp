@@ -8,6 +8,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/record_function.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -85,6 +86,7 @@ class PackedAttention : public torch::autograd::Function<PackedAttention> {
                             const at::Tensor& k_TKD, const at::Tensor& v_TKD,
                             std::vector<std::int64_t> cu_seqlens, double scale,
                             std::int64_t window) {
+    RECORD_FUNCTION("finstill::packed_attention", std::vector<c10::IValue>({q_THD, k_TKD, v_TKD}));
     const std::int64_t kv_heads = k_TKD.size(1), group = q_THD.size(1) / kv_heads;
     at::Tensor out_THD = at::empty(q_THD.sizes(), q_THD.options());
     variable_list saved = {q_THD, k_TKD, v_TKD, out_THD};
@@ -237,7 +239,8 @@ at::Tensor cached_attention(const at::Tensor& q_THD, std::span<const std::int64_
                             std::span<const CacheView> caches, const AttentionOptions& options) {
   assert(q_THD.dim() == 3 && covers(cu_seqlens, q_THD.size(0)) &&
          caches.size() + 1 == cu_seqlens.size());
-  const c10::AutoGradMode guard(false);
+  const c10::AutoGradMode no_gradients(false);
+  RECORD_FUNCTION("finstill::cached_attention", std::vector<c10::IValue>({q_THD}));
   const double scale = final_scale(q_THD, options);
   at::Tensor out_THD = at::empty(q_THD.sizes(), q_THD.options());
   std::vector<NewToken> new_tokens;

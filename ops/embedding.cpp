@@ -2,6 +2,7 @@
 
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/record_function.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -46,7 +47,8 @@ at::Tensor embedding(const at::Tensor& weight_VD, const at::Tensor& ids_T) {
 
 void add_embedding_gradient(const at::Tensor& sink_VD, const at::Tensor& ids_T,
                             const at::Tensor& gradient_TD) {
-  const c10::AutoGradMode guard(false);
+  const c10::AutoGradMode no_gradients(false);
+  RECORD_FUNCTION("finstill::add_embedding_gradient", std::vector<c10::IValue>({gradient_TD}));
   assert(sink_VD.is_contiguous() && sink_VD.size(1) == gradient_TD.size(1) &&
          ids_T.size(0) == gradient_TD.size(0));
   const at::Tensor ids = ids_T.contiguous(), gradient = gradient_TD.contiguous();

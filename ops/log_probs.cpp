@@ -3,6 +3,7 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
+#include <ATen/record_function.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -64,6 +65,7 @@ class LogProbsOfIds : public torch::autograd::Function<LogProbsOfIds> {
                                const std::optional<at::Tensor>& weight_VD,
                                const std::optional<at::Tensor>& bias_V,
                                const c10::intrusive_ptr<LogProbCall>& call) {
+    RECORD_FUNCTION("finstill::log_probs", std::vector<c10::IValue>({hidden_TD}));
     const Head head{weight_VD.value_or(at::Tensor()), bias_V.value_or(at::Tensor())};
     const std::int64_t tokens = hidden_TD.size(0);
     call->rows.resize(static_cast<std::size_t>(tokens));

@@ -4,6 +4,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/record_function.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
@@ -191,6 +192,7 @@ class LossHead : public torch::autograd::Function<LossHead> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& hidden_TD,
                             const std::optional<at::Tensor>& weight_VD,
                             const std::optional<at::Tensor>& bias_V, LossCall* call) {
+    RECORD_FUNCTION("finstill::loss_head", std::vector<c10::IValue>({hidden_TD}));
     HeadGradients gradients(hidden_TD, call->head, call->needs);
     run_chunks(*call, hidden_TD, gradients);
     at::Tensor weight = gradients.weight(), bias = gradients.bias();

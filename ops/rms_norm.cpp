@@ -4,6 +4,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/record_function.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
@@ -26,6 +27,7 @@ class RmsNorm : public torch::autograd::Function<RmsNorm> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x_,
                             const at::Tensor& weight_, double epsilon) {
+    RECORD_FUNCTION("finstill::rms_norm", std::vector<c10::IValue>({x_, weight_}));
     const at::Tensor x = x_.contiguous(), weight = weight_.contiguous();
     const std::int64_t width = x.size(-1), rows = x.numel() / width;
     at::Tensor y = at::empty_like(x);

@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
+#include <ATen/record_function.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <cassert>
@@ -45,6 +46,7 @@ class Rope : public torch::autograd::Function<Rope> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x_THD,
                             const at::Tensor& cos_PD, const at::Tensor& sin_PD,
                             const at::Tensor& positions_T) {
+    RECORD_FUNCTION("finstill::rope", std::vector<c10::IValue>({x_THD}));
     context->save_for_backward({cos_PD, sin_PD, positions_T});
     return turned(x_THD, cos_PD, sin_PD, positions_T, 1);
   }

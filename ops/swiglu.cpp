@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/record_function.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <cassert>
@@ -21,6 +22,7 @@ class Swiglu : public torch::autograd::Function<Swiglu> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& gate_,
                             const at::Tensor& up_) {
+    RECORD_FUNCTION("finstill::swiglu", std::vector<c10::IValue>({gate_, up_}));
     const at::Tensor gate = gate_.contiguous(), up = up_.contiguous();
     at::Tensor y = at::empty_like(gate);
     const cpu::RowKernels& kernels = row_kernels(gate);

@@ -5,13 +5,10 @@
 #include "base/metrics.h"
 #include "base/progress.h"
 #include "ops/kernels.h"
-#include "text/tokenizer.h"
+#include "trainer/assembly.h"
 #include "trainer/loop.h"
 #include "trainer/run_log.h"
-#include "trainer/trainee.h"
-#include "trainer/training_data.h"
 
-#include <cmath>
 #include <set>
 
 namespace finstill::trainer {
@@ -44,23 +41,13 @@ Selection selection_of(const TrainConfig& config) {
   return {config.best_by, higher, config.early_stop};
 }
 
-ScheduleSpan span_of(const TrainConfig& config, std::int64_t steps) {
-  const auto share =
-      static_cast<std::int64_t>(std::llround(config.warmup_share * static_cast<double>(steps)));
-  return {config.learning_rate, steps, config.warmup_steps.value_or(share)};
-}
-
 LoopSettings loop_settings(const TrainConfig& config, std::int64_t steps) {
   return {steps, config.evaluate_every, config.save_every, config.keep, config.keep_state};
 }
 
-StepSettings step_settings(const TrainConfig& config) {
-  return {config.clip, config.recompute,
-          config.non_finite == "skip" ? NonFinite::skip : NonFinite::stop};
-}
-
-void tell(const TrainingData& data, const Trainee& trainee, at::ScalarType dtype,
-          base::ProgressSink& progress) {
+void tell(const Assembly& assembly, at::ScalarType dtype, base::ProgressSink& progress) {
+  const TrainingData& data = assembly.data;
+  const Trainee& trainee = assembly.trainee;
   progress.say("data: " + data.summary.line());
   for (const std::string& warning : data.summary.warnings) progress.say("warning: " + warning);
   if (!data.validation.empty()) progress.say("validation: " + data.validation_summary.line());
@@ -93,46 +80,24 @@ base::Json observe(const Loop& loop, const RunLog& log, const TrainingData& data
 void train(const TrainConfig& config, base::StageContext& context) {
   config.check();
   if (!config.keep_state) context.scratch.push_back(checkpoint_folder);
-  const std::uint64_t seed = config.seed ? static_cast<std::uint64_t>(*config.seed) : context.seed;
+  const std::uint64_t seed = seed_of(config, context);
   const at::ScalarType dtype = ops::choose_dtype(context.runtime.dtype).dtype;
+  Assembly assembly(config, context, dtype);
+  tell(assembly, dtype, *context.progress);
 
-  const std::unique_ptr<Objective> objective = config.objective.make();
-  objective->prepare({config.model.path, config.teacher.path, context.runtime});
-  Trainee trainee = open_trainee(config, dtype, seed, context.directory);
-  const auto tokenizer = text::load_tokenizer(trainee.folders.tokenizer);
-  const TrainingData data =
-      load_training_data(config, *tokenizer, trainee.model.config().vocabulary_size,
-                         objective->scores_all_tokens(), seed);
-  tell(data, trainee, dtype, *context.progress);
-
-  const std::unique_ptr<Optimizer> optimizer =
-      make_adamw(config.adamw, trainee.parameters.shards());
-  const std::unique_ptr<Schedule> schedule =
-      config.schedule.empty() ? base::Registry<Schedule>::make("linear") : config.schedule.make();
-  Training training{trainee.model,
-                    *trainee.working,
-                    trainee.adapters.get(),
-                    *data.source,
-                    data.documents,
-                    *objective,
-                    trainee.parameters,
-                    *optimizer,
-                    *schedule,
-                    span_of(config, data.steps),
-                    step_settings(config)};
-
-  Evaluations evaluations{data.validation, {}, tokenizer.get()};
+  Training training = assembly.training(config);
+  Evaluations evaluations{assembly.data.validation, {}, assembly.tokenizer.get()};
   for (const auto& choice : config.measures) evaluations.measures.push_back(choice.make());
   const base::Json key = checkpoint_key(config, context, seed, dtype);
   const std::filesystem::path saved = context.directory / checkpoint_folder;
   RunLog log(context.directory, base::write_config(config, base::Include::results),
              *context.progress);
-  Loop loop(training, loop_settings(config, data.steps), std::move(evaluations),
+  Loop loop(training, loop_settings(config, assembly.data.steps), std::move(evaluations),
             selection_of(config), Checkpoints(saved, key), Checkpoints(saved / "best", key), log);
   loop.run();
 
-  save_trainee(trainee, config, context.directory);
-  context.observed.update(observe(loop, log, data));
+  save_trainee(assembly.trainee, config, context.directory);
+  context.observed.update(observe(loop, log, assembly.data));
 }
 
 }  // namespace finstill::trainer

@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+"""Training steps of finstill and of the reference loops, alternately in one job: same rows, batch, dtype and threads.
+
+    bench/training.py --python VENV/bin/python [--finstill build/finstill] [--shared ../shared] [--rounds 2] [--compile]
+
+Cases: full SFT and LoRA of SmolLM2-135M (4 rows of 512 packed tokens of FinQA pages, every token in the loss, bfloat16
+with float32 masters), and a distillation step (135M teacher, 10-block student, whole vocabulary). The peers are the
+scripts in SHARED/peers, run by the Python of an environment that has torch, transformers, trl and peft. Prints one
+Markdown table; a row's figure is the median of its rounds.
+"""
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+
+ROWS, LENGTH, STEPS, THREADS = 4, 512, 4, 2
+COMMON = ["packing=concatenate", f"max_length={LENGTH}", f"batch_tokens={ROWS * LENGTH}", "shuffle=false",
+          f"steps={2 * STEPS + 1}", "learning_rate=1e-4", "schedule=constant"]
+
+
+def page_text(page):
+    return "\n".join(page["pre_text"] + ["\t".join(row) for row in page["table"]] + page["post_text"])
+
+
+def write_pages(shared, file):
+    """The pages that the peers pack, one JSON line each."""
+    with open(shared / "data/finqa/train.jsonl") as pages, open(file, "w") as out:
+        for _, line in zip(range(60), pages):
+            out.write(json.dumps({"text": page_text(json.loads(line))}) + "\n")
+
+
+def run(command, environment=None):
+    """What the command prints."""
+    process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               env={**os.environ, "OMP_NUM_THREADS": str(THREADS), **(environment or {})})
+    out, err = process.communicate()
+    if process.returncode != 0:
+        sys.exit(f"{command[0]} ended with {process.returncode}: {err[-2000:]}")
+    return out
+
+
+def finstill_case(binary, folder, settings):
+    config = folder / "step.yaml"
+    config.write_text("{}\n")
+    sets = [word for setting in COMMON + settings for word in ("--set", setting)]
+    result = json.loads(run([binary, "bench", "step", config, "--steps", STEPS, "--threads", THREADS, "--json", *sets]))
+    return {"tokens_per_second": result["tokens"] / result["seconds"], "gib": result["memory_peak_bytes"] / 2**30,
+            "losses": result["losses"][:3], "first": result["first_step_seconds"]}
+
+
+def peer_case(python, shared, folder, script, arguments):
+    out = run([python, shared / "peers" / script, *arguments],
+              {"SMOLLM2_HF": str(folder / "base"), "FIN_DATA": str(shared / "data"), "BENCH_OUT": str(folder / "peers.jsonl")})
+    line = [line for line in out.splitlines() if line.startswith("RESULT ")][-1]
+    result = json.loads(line[len("RESULT "):])
+    return {"tokens_per_second": result["tok_s"], "gib": result["peak_rss_gib"], "losses": result.get("losses", [])[:3],
+            "first": result.get("first_step_s")}
+
+
+def cases(options, folder):
+    binary, python, shared = options.finstill, options.python, options.shared
+    pages = f"data={folder / 'pages.jsonl'}"
+    base = f"model={folder / 'base'}"
+    full = ["objective=pretrain", base, pages]
+    lora = full + ["lora={rank: 16, alpha: 32}"]
+    distill = ["objective={kind: distill, direction: forward, alpha: 1}", f"model={folder / 'student'}",
+               f"teacher={folder / 'base'}", pages]
+    peer = lambda script, *arguments: lambda: peer_case(python, shared, folder, script, arguments)
+    table = [
+        ("full SFT", "finstill", lambda: finstill_case(binary, folder, full)),
+        ("full SFT", "loop in PyTorch, bf16 with float32 masters", peer("bench_torch_loop.py", "bf16master", "--steps", STEPS + 1)),
+        ("full SFT", "TRL, bf16", peer("bench_sft_trl.py", "full", "bf16", STEPS + 1)),
+        ("LoRA", "finstill", lambda: finstill_case(binary, folder, lora)),
+        ("LoRA", "TRL, bf16", peer("bench_sft_trl.py", "lora", "bf16", STEPS + 1)),
+        ("distillation", "finstill", lambda: finstill_case(binary, folder, distill)),
+        ("distillation", "TRL's GKD loss, bf16", peer("bench_kd.py", "bf16", STEPS + 1)),
+    ]
+    if options.compile:
+        table.insert(2, ("full SFT", "the same under torch.compile",
+                         peer("bench_torch_loop.py", "bf16master", "--compile", "--steps", "7")))
+    return table
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--python", required=True, help="python of the environment with the peers")
+    parser.add_argument("--finstill", default="build/finstill")
+    parser.add_argument("--shared", type=pathlib.Path, default=pathlib.Path(os.environ.get("FINSTILL_SHARED", "../shared")))
+    parser.add_argument("--gguf", default=".deps/models/smollm2-135m-instruct.gguf")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--compile", action="store_true", help="also the loop under torch.compile (minutes to compile)")
+    options = parser.parse_args()
+    options.shared = options.shared.resolve()
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        write_pages(options.shared, folder / "pages.jsonl")
+        run([options.finstill, "import", options.gguf, folder / "base", "--quiet"])
+        run([options.finstill, "prune", folder / "base", folder / "student", "--layers", "10", "--method", "even", "--quiet"])
+        table = cases(options, folder)
+        found = [[] for _ in table]
+        for round_ in range(options.rounds):
+            for at, (case, who, measure) in enumerate(table):
+                found[at].append(measure())
+                print(f"round {round_ + 1}: {case}, {who}: {found[at][-1]}", file=sys.stderr, flush=True)
+    print("| step | who | tokens/s | finstill is | peak GiB | losses of steps 1-3 |\n|---|---|---|---|---|---|")
+    ours = {}
+    for (case, who, _), results in zip(table, found):
+        rate = statistics.median(result["tokens_per_second"] for result in results)
+        memory = max(result["gib"] for result in results)
+        ours.setdefault(case, rate)
+        losses = " ".join(f"{loss:.4f}" for loss in results[0]["losses"])
+        print(f"| {case} | {who} | {rate:.0f} | {'' if who == 'finstill' else f'{ours[case] / rate:.2f} times'} | {memory:.2f} | {losses} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+#include "trainer/step_bench.h"
+
+#include "base/signals.h"
+#include "ops/kernels.h"
+#include "trainer/assembly.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace finstill::trainer {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+double median(std::vector<double> values) {
+  std::ranges::sort(values);
+  return values[values.size() / 2];
+}
+
+}  // namespace
+
+StepCost measure_step(const TrainConfig& config, const base::StageContext& context,
+                      std::int64_t steps) {
+  const auto start = Clock::now();
+  config.check();
+  Assembly assembly(config, context, ops::choose_dtype(context.runtime.dtype).dtype);
+  Training training = assembly.training(config);
+  StepCost cost;
+  const auto run = [&] {
+    base::check_stop();
+    const auto before = Clock::now();
+    const StepResult result = train_step(training, static_cast<std::int64_t>(cost.losses.size()));
+    cost.losses.push_back(result.loss);
+    cost.tokens = result.totals.tokens;
+    return seconds_since(before);
+  };
+
+  run();
+  cost.first_step_seconds = seconds_since(start);
+  std::vector<double> plain, profiled;
+  for (std::int64_t i = 0; i < steps; ++i) plain.push_back(run());
+  ops::Profile profile;
+  for (std::int64_t i = 0; i < steps; ++i) profiled.push_back(run());
+  cost.operations = profile.stop();
+  for (ops::OperationTime& operation : cost.operations) {
+    operation.calls /= steps;
+    operation.seconds /= static_cast<double>(steps);
+    operation.flops /= static_cast<double>(steps);
+    operation.bytes /= static_cast<double>(steps);
+  }
+  cost.seconds = median(plain);
+  cost.profiled_seconds = median(profiled);
+  return cost;
+}
+
+}  // namespace finstill::trainer
