@@ -45,12 +45,16 @@ def check(what, ours, theirs, tolerance=2e-4):
     print(f"{'ok    ' if good else 'FAILED'} {what}: largest difference {worst:.2g}")
 
 
-def run(program, *arguments, lines=()):
+def call(program, *arguments, lines=()):
     done = subprocess.run([program, *map(str, arguments)], input="".join(line + "\n" for line in lines), text=True,
                           capture_output=True)
     if done.returncode != 0:
         sys.exit(f"{' '.join(map(str, arguments))}: exit code {done.returncode}\n{done.stderr}")
-    return [json.loads(line) for line in done.stdout.splitlines() if line.strip()]
+    return done.stdout
+
+
+def run(program, *arguments, lines=()):
+    return [json.loads(line) for line in call(program, *arguments, lines=lines).splitlines() if line.strip()]
 
 
 def ours(program, folder, adapter=None):
@@ -88,15 +92,15 @@ def check_adapter(program, what, folder, model, tokenizer, place):
     peft.save_pretrained(place / "adapter")
     want = theirs(peft.eval(), tokenizer)
     check(f"{what}: PEFT's adapter", ours(program, folder, place / "adapter"), want)
-    run(program, "merge", folder, place / "adapter", place / "merged")
+    call(program, "merge", folder, place / "merged", "--adapter", place / "adapter")
     merged, _ = opened(place / "merged")
     check(f"{what}: merged, transformers", theirs(merged, tokenizer), want)
 
 
 def check_family(program, what, keys, place):
     (place / "config.json").write_text(json.dumps({**SIZES, **keys}))
-    run(program, "init", place / "config.json", place / "made", "--set", "seed=5")
-    run(program, "export", place / "made", place / "out", "--format", "hf")
+    call(program, "init", place / "config.json", place / "made", "--seed", 5)
+    call(program, "export", place / "made", place / "out", "--format", "hf")
     model, tokenizer = opened(place / "out")
     check_ids(program, what, place / "out", tokenizer)
     check(f"{what}: made by finstill", ours(program, place / "made"), theirs(model, tokenizer))
@@ -125,7 +129,7 @@ def main():
     if arguments.gguf:
         with tempfile.TemporaryDirectory() as place:
             folder = pathlib.Path(place) / "m"
-            run(arguments.finstill, "import", arguments.gguf, folder)
+            call(arguments.finstill, "import", arguments.gguf, folder)
             model, tokenizer = opened(folder)
             check_ids(arguments.finstill, arguments.gguf.name, folder, tokenizer)
             check(arguments.gguf.name, ours(arguments.finstill, folder), theirs(model, tokenizer))
