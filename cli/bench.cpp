@@ -142,7 +142,7 @@ std::function<int()> configure(CLI::App& app) {
   return [options] { return bench_step(*options); };
 }
 
-const bool registered = add_verb(
+const bool registered_bench = add_verb(
     {"bench", "where the time goes, by operation, against what this machine can do", configure});
 
 }  // namespace

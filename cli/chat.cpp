@@ -95,7 +95,7 @@ int chat(ChatOptions& options) {
   return 0;
 }
 
-const bool registered = add_verb(
+const bool registered_chat = add_verb(
     {"chat", "a conversation in the terminal", [](CLI::App& app) -> std::function<int()> {
        auto options = std::make_shared<ChatOptions>();
        options->sampling.temperature = 0.7;

@@ -61,7 +61,7 @@ int doctor(base::Runtime& runtime, bool json) {
   return 0;
 }
 
-const bool registered = add_verb(
+const bool registered_doctor = add_verb(
     {"doctor", "what this machine is and how fast", [](CLI::App& app) -> std::function<int()> {
        auto runtime = std::make_shared<base::Runtime>();
        auto json = std::make_shared<bool>(false);

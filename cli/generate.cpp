@@ -129,7 +129,7 @@ int generate(GenerateOptions& options) {
   return 0;
 }
 
-const bool registered = add_verb(
+const bool registered_generate = add_verb(
     {"generate", "answers of a model to prompts or conversations",
      [](CLI::App& app) -> std::function<int()> {
        auto options = std::make_shared<GenerateOptions>();

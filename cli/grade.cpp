@@ -52,7 +52,7 @@ int grade(const GradeOptions& options) {
              options.task);
 }
 
-const bool registered = add_verb(
+const bool registered_grade = add_verb(
     {"grade", "grade answers to a task's questions", [](CLI::App& app) -> std::function<int()> {
        auto options = std::make_shared<GradeOptions>();
        app.add_option("--task", options->task, "the task: its kind, or its name among --examples")

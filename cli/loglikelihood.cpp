@@ -128,7 +128,7 @@ int loglikelihood(LoglikelihoodOptions& options) {
   return 0;
 }
 
-const bool registered = add_verb(
+const bool registered_loglikelihood = add_verb(
     {"loglikelihood", "how likely a model finds texts or answers",
      [](CLI::App& app) -> std::function<int()> {
        auto options = std::make_shared<LoglikelihoodOptions>();

@@ -56,7 +56,7 @@ int render(const ChatRenderOptions& options) {
   return 0;
 }
 
-const bool registered =
+const bool registered_render =
     add_verb({"render", "conversations to the text that a model sees",
               [](CLI::App& app) -> std::function<int()> {
                 auto options = std::make_shared<ChatRenderOptions>();

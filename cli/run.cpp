@@ -105,7 +105,7 @@ int run(RunOptions& options) {
   return 0;
 }
 
-const bool registered = add_verb(
+const bool registered_run = add_verb(
     {"run", "run the stages of a recipe, skipping what is already there",
      [](CLI::App& app) -> std::function<int()> {
        auto options = std::make_shared<RunOptions>();

@@ -86,7 +86,7 @@ int tokenize(const TokenizeOptions& options) {
   return 0;
 }
 
-const bool registered = add_verb(
+const bool registered_tokenize = add_verb(
     {"tokenize", "text to token ids", [](CLI::App& app) -> std::function<int()> {
        auto options = std::make_shared<TokenizeOptions>();
        app.add_option("--tokenizer", options->tokenizer,

@@ -42,7 +42,7 @@ int verify(const std::string& directory) {
   return 0;
 }
 
-const bool registered =
+const bool registered_verify =
     add_verb({"verify", "hash an artifact, or all of a run, again",
               [](CLI::App& app) -> std::function<int()> {
                 auto directory = std::make_shared<std::string>();

@@ -117,10 +117,11 @@ class Distill : public trainer::Objective {
       teacher_;  // acquiring its head changes nothing that a caller sees
 };
 
-[[maybe_unused]] const bool registered = base::Registry<trainer::Objective>::add<DistillConfig>(
-    "distill",
-    "the distribution of a teacher, by forward or reverse KL or JSD, mixed with cross-entropy",
-    [](const DistillConfig& config) { return std::make_unique<Distill>(config); });
+[[maybe_unused]] const bool registered_distill =
+    base::Registry<trainer::Objective>::add<DistillConfig>(
+        "distill",
+        "the distribution of a teacher, by forward or reverse KL or JSD, mixed with cross-entropy",
+        [](const DistillConfig& config) { return std::make_unique<Distill>(config); });
 
 }  // namespace
 }  // namespace finstill::distill

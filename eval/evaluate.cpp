@@ -19,7 +19,7 @@
 namespace finstill::eval {
 namespace {
 
-const bool registered = base::Registry<base::Stage>::add<EvaluateConfig>(
+const bool registered_evaluate = base::Registry<base::Stage>::add<EvaluateConfig>(
     "evaluate", "models x tasks -> graded samples and scores",
     [](const EvaluateConfig& config) { return std::make_unique<Evaluate>(config); });
 

@@ -51,7 +51,7 @@ class CrossEntropy : public Objective {
   ops::LossTerms terms_;
 };
 
-[[maybe_unused]] const bool registered =
+[[maybe_unused]] const bool registered_cross_entropy =
     base::Registry<Objective>::add<CrossEntropyConfig>(
         "sft", "cross-entropy on the trained part of conversations",
         [](const CrossEntropyConfig& config) {

@@ -6,7 +6,7 @@
 
 namespace finstill::trainer {
 
-[[maybe_unused]] static const bool listed =
+[[maybe_unused]] static const bool listed_objectives =
     base::list_registry<Objective>("objective", "what training minimises");
 
 Totals& Totals::operator+=(const Totals& other) {

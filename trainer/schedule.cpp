@@ -197,7 +197,7 @@ struct WsdSchedule : Schedule {
   WsdConfig config;
 };
 
-[[maybe_unused]] const bool listed =
+[[maybe_unused]] const bool listed_schedules =
     base::list_registry<Schedule>("schedule", "how the learning rate changes over a run");
 
 template <typename Made, typename Config>
@@ -205,7 +205,7 @@ std::unique_ptr<Schedule> make(const Config& config) {
   return std::make_unique<Made>(config);
 }
 
-[[maybe_unused]] const bool registered =
+[[maybe_unused]] const bool registered_schedules =
     base::Registry<Schedule>::add<base::NoConfig>(
         "constant", "the base rate after the warm-up",
         [](const base::NoConfig&) { return std::make_unique<ConstantSchedule>(); }) &&

@@ -74,9 +74,10 @@ class TaskMeasure : public Measure {
   std::vector<tasks::Example> items_;
 };
 
-[[maybe_unused]] const bool registered = base::Registry<Measure>::add<TaskMeasureConfig>(
-    "task", "the score on the examples of a task",
-    [](const TaskMeasureConfig& config) { return std::make_unique<TaskMeasure>(config); });
+[[maybe_unused]] const bool registered_task_measure =
+    base::Registry<Measure>::add<TaskMeasureConfig>(
+        "task", "the score on the examples of a task",
+        [](const TaskMeasureConfig& config) { return std::make_unique<TaskMeasure>(config); });
 
 }  // namespace
 }  // namespace finstill::trainer

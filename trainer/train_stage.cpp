@@ -50,7 +50,7 @@ class TrainStage : public base::Stage {
   TrainConfig config_;
 };
 
-[[maybe_unused]] const bool registered = base::Registry<base::Stage>::add<TrainConfig>(
+[[maybe_unused]] const bool registered_train = base::Registry<base::Stage>::add<TrainConfig>(
     "train", "trains a model or a LoRA adapter",
     [](const TrainConfig& config) { return std::make_unique<TrainStage>(config); });
 
