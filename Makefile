@@ -16,7 +16,7 @@ help:
 	  'make sanitize    AddressSanitizer and UndefinedBehaviorSanitizer over the parsers, their fuzz drivers and the kernels' \
 	  'make fuzz        libFuzzer on every parser, FUZZ_SECONDS (60) each' \
 	  'make test-peers  against transformers and peft in a throw-away environment' \
-  'make bench       training speed beside PyTorch and TRL in a throw-away environment' \
+	  'make bench       training speed beside PyTorch and TRL in a throw-away environment' \
 	  'make format      clang-format;   make lint: clang-tidy'
 
 setup:

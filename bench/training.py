@@ -35,12 +35,11 @@ def write_pages(shared, file):
 
 def run(command, environment=None):
     """What the command prints."""
-    process = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                               env={**os.environ, "OMP_NUM_THREADS": str(THREADS), **(environment or {})})
-    out, err = process.communicate()
-    if process.returncode != 0:
-        sys.exit(f"{command[0]} ended with {process.returncode}: {err[-2000:]}")
-    return out
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True,
+                          env={**os.environ, "OMP_NUM_THREADS": str(THREADS), **(environment or {})})
+    if done.returncode != 0:
+        sys.exit(f"{command[0]} ended with {done.returncode}: {done.stderr[-2000:]}")
+    return done.stdout
 
 
 def finstill_case(binary, folder, settings):
@@ -95,6 +94,9 @@ def main():
     parser.add_argument("--compile", action="store_true", help="also the loop under torch.compile (minutes to compile)")
     options = parser.parse_args()
     options.shared = options.shared.resolve()
+    for needed in (options.finstill, options.python, options.gguf, options.shared / "peers", options.shared / "data/finqa/train.jsonl"):
+        if not pathlib.Path(needed).exists():
+            parser.error(f"{needed} is not there")
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         write_pages(options.shared, folder / "pages.jsonl")

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -103,7 +104,6 @@ void call_ends(const at::RecordFunction&, at::ObserverContext* context) {
 }  // namespace
 
 Profile::Profile() {
-  heard().operations.clear();
   listener_ = at::addGlobalCallback(
       at::RecordFunctionCallback(call_begins, call_ends)
           .needsInputs(true)

@@ -4,12 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 binary=$1
-venv=${PEERS_VENV:-$(mktemp -d)/venv}
-[ -n "${PEERS_VENV:-}" ] || trap 'rm -rf "$(dirname "$venv")"' EXIT
-if [ ! -x "$venv/bin/python" ]; then
-  python3 -m venv "$venv"
-  "$venv/bin/pip" install -q torch==2.11.0 transformers==5.17.0 peft==0.21.2 safetensors numpy
-fi
+. scripts/peers_venv.sh
 "$venv/bin/python" tests/peers/check_roundtrip.py --finstill "$binary" --gguf .deps/models/smollm2-135m-instruct.gguf
 families=$(mktemp -d)
 "$venv/bin/python" tests/peers/make_families.py --seed "${PEERS_SEED:-$RANDOM}" --out "$families"

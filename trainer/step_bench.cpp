@@ -1,10 +1,10 @@
 #include "trainer/step_bench.h"
 
 #include "base/signals.h"
+#include "base/statistics.h"
 #include "ops/kernels.h"
 #include "trainer/assembly.h"
 
-#include <algorithm>
 #include <chrono>
 
 namespace finstill::trainer {
@@ -14,11 +14,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  return values[values.size() / 2];
 }
 
 }  // namespace
@@ -52,8 +47,8 @@ StepCost measure_step(const TrainConfig& config, const base::StageContext& conte
     operation.flops /= static_cast<double>(steps);
     operation.bytes /= static_cast<double>(steps);
   }
-  cost.seconds = median(plain);
-  cost.profiled_seconds = median(profiled);
+  cost.seconds = base::median(plain);
+  cost.profiled_seconds = base::median(profiled);
   return cost;
 }
 
