@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "ops/dispatch.h"
+#include "ops/matmul.h"
 
 namespace finstill::ops {
 namespace {
@@ -30,6 +31,11 @@ void add_to(at::Tensor& sum, const at::Tensor& part) {
     kernels.add(sum.data_ptr<float>() + begin,
                 static_cast<const char*>(part.const_data_ptr()) + begin * size, end - begin);
   });
+}
+
+at::Tensor product(const at::Tensor& a, const at::Tensor& b) {
+  return takes_tile_matmul(a) && takes_tile_matmul(b) ? matmul(a, b, a.scalar_type())
+                                                      : at::mm(a, b);
 }
 
 }  // namespace
@@ -55,6 +61,8 @@ std::int64_t rows_per_chunk(std::int64_t wish, std::int64_t vocabulary, std::int
 
 at::Tensor chunk_logits(const at::Tensor& hidden_RD, const Head& head) {
   if (!head.weight_VD.defined()) return hidden_RD.clone(at::MemoryFormat::Contiguous);
+  if (takes_tile_matmul(hidden_RD) && takes_tile_matmul(head.weight_VD) && !head.bias_V.defined())
+    return matmul(hidden_RD, head.weight_VD.t(), hidden_RD.scalar_type());
   return at::linear(hidden_RD, head.weight_VD, optional_of(head.bias_V)).contiguous();
 }
 
@@ -74,7 +82,7 @@ void HeadGradients::add(const at::Tensor& dlogits_RV, const at::Tensor& hidden_R
                         const at::Tensor& rows_R, std::int64_t begin) {
   if (needs_.hidden) {
     const at::Tensor dhidden_RD =
-        head_.weight_VD.defined() ? at::mm(dlogits_RV, head_.weight_VD) : dlogits_RV;
+        head_.weight_VD.defined() ? product(dlogits_RV, head_.weight_VD) : dlogits_RV;
     if (rows_R.defined()) {
       hidden_.index_copy_(0, rows_R, dhidden_RD);
     } else {
@@ -82,7 +90,10 @@ void HeadGradients::add(const at::Tensor& dlogits_RV, const at::Tensor& hidden_R
     }
   }
   if (needs_.weight) {
-    if (weight_.defined() && dlogits_RV.scalar_type() == at::kFloat) {
+    if (takes_tile_matmul(dlogits_RV) && takes_tile_matmul(hidden_RD)) {
+      if (!weight_.defined()) weight_ = at::zeros(head_.weight_VD.sizes(), at::kFloat);
+      add_matmul(weight_, dlogits_RV.t(), hidden_RD);
+    } else if (weight_.defined() && dlogits_RV.scalar_type() == at::kFloat) {
       weight_.addmm_(dlogits_RV.t(), hidden_RD);
     } else {
       add_to(weight_, at::mm(dlogits_RV.t(), hidden_RD).contiguous());

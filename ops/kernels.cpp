@@ -4,9 +4,12 @@
 #include <fmt/format.h>
 #include <malloc.h>
 #include <sched.h>
+#include <sys/syscall.h>
 #include <torch/version.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <fstream>
 #include <limits>
 
@@ -40,16 +43,32 @@ bool system_lists_flag(const std::string& flag) {
   return false;
 }
 
+/// The system saves the matrix unit's registers for processes that asked (arch_prctl(2)).
+bool may_use_matrix_unit() {
+  constexpr long request_permission = 0x1023, tile_data = 18;
+  return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+}
+
+/// ATEN_CPU_CAPABILITY=avx2 or default keeps LibTorch's own kernels from wider instructions; ours
+/// follow.
+bool is_kept_from(const char* wider) {
+  const char* limit = std::getenv("ATEN_CPU_CAPABILITY");
+  if (limit == nullptr) return false;
+  const std::string_view most(limit);
+  return most == "default" || (most == "avx2" && std::string_view(wider) == "avx512");
+}
+
 Processor ask_processor() {
   Processor found;
   found.name = processor_name();
 #if defined(__x86_64__)
-  found.avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  found.avx512 = found.avx2 && __builtin_cpu_supports("avx512f") &&
+  found.avx2 =
+      !is_kept_from("avx2") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  found.avx512 = found.avx2 && !is_kept_from("avx512") && __builtin_cpu_supports("avx512f") &&
                  __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
                  __builtin_cpu_supports("avx512dq");
   found.avx512_bf16 = found.avx512 && __builtin_cpu_supports("avx512bf16");
-  found.amx_bf16 = found.avx512 && system_lists_flag("amx_bf16");
+  found.amx_bf16 = found.avx512_bf16 && system_lists_flag("amx_bf16") && may_use_matrix_unit();
 #endif
   return found;
 }
@@ -144,7 +163,8 @@ std::string library_version() {
   return "LibTorch " TORCH_VERSION;
 }
 
-/// Another LibTorch may round differently: its version belongs to every identity of a stage that computes.
+/// Another LibTorch may round differently: its version belongs to every identity of a stage that
+/// computes.
 [[maybe_unused]] static const bool registered = base::add_library("libtorch", TORCH_VERSION);
 
 }  // namespace finstill::ops

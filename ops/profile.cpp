@@ -66,7 +66,9 @@ std::string readable(std::string_view name) {
 /// A matrix product is named with its shapes and its operations are counted.
 void describe_product(Call& call, c10::ArrayRef<const c10::IValue> inputs) {
   const bool adds = call.name == "aten::addmm";
-  if (!adds && call.name != "aten::mm" && call.name != "aten::bmm") return;
+  if (!adds && call.name != "aten::mm" && call.name != "aten::bmm" &&
+      call.name != "finstill::matmul")
+    return;
   const std::size_t first = adds ? 1 : 0;
   if (inputs.size() < first + 2 || !inputs[first].isTensor()) return;
   const auto left = inputs[first].toTensor().sizes(), right = inputs[first + 1].toTensor().sizes();

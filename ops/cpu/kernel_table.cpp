@@ -1,4 +1,5 @@
 #include "ops/cpu/row_kernels.h"
+#include "ops/cpu/tile_kernels.h"
 #include "ops/kernels.h"
 
 namespace finstill::ops::cpu {
@@ -8,6 +9,13 @@ const KernelTable& kernel_table() {
                                     : processor().avx2 ? kernels_avx2
                                                        : kernels_baseline;
   return table;
+}
+
+const TileKernels* tile_kernels() {
+  static const TileKernels* const kernels = processor().amx_bf16      ? &tiles_amx
+                                            : processor().avx512_bf16 ? &tiles_avx512bf16
+                                                                      : nullptr;
+  return kernels;
 }
 
 }  // namespace finstill::ops::cpu

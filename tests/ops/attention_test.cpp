@@ -15,9 +15,9 @@ struct Layout {
 };
 
 const std::vector<Layout> kLayouts = {
-    {{0, 1}, 1, 1, 2, 0},           {{0, 5, 5, 12}, 4, 2, 8, 0}, {{0, 3, 70, 200}, 9, 3, 64, 0},
-    {{0, 33, 40}, 2, 2, 16, 0},     {{0, 33, 40}, 2, 1, 16, 4},  {{0, 100}, 6, 2, 32, 1},
-    {{0, 100, 130}, 3, 1, 8, 1000},
+    {{0, 1}, 1, 1, 2, 0},           {{0, 5, 5, 12}, 4, 2, 8, 0},   {{0, 3, 70, 200}, 9, 3, 64, 0},
+    {{0, 33, 40}, 2, 2, 16, 0},     {{0, 33, 40}, 2, 1, 16, 4},    {{0, 100}, 6, 2, 32, 1},
+    {{0, 100, 130}, 3, 1, 8, 1000}, {{0, 650, 1300}, 2, 1, 40, 0}, {{0, 1100}, 2, 1, 32, 300},
 };
 
 std::vector<at::Tensor> inputs_of(const Layout& layout) {
@@ -89,13 +89,13 @@ TEST(Attention, NoTokensGiveNoTokens) {
 /// Rows of the last `tokens` positions, through the cache, against the same rows of the whole
 /// document.
 void expect_cached_equals_packed(at::ScalarType dtype, std::int64_t window, double tolerance) {
-  const std::int64_t positions = 37;
+  const std::int64_t positions = 77;
   const at::Tensor q = cast(numbers({positions, 4, 16}, 8), dtype),
                    k = cast(numbers({positions, 2, 16}, 9), dtype);
   const at::Tensor v = cast(numbers({positions, 2, 16}, 10), dtype);
   const at::Tensor whole =
       packed_attention(q, k, v, Lengths{0, positions}, {.sliding_window = window});
-  for (const std::int64_t tokens : {1, 5, 37}) {
+  for (const std::int64_t tokens : {1, 5, 40, 77}) {
     const at::Tensor last = clone(q.narrow(0, positions - tokens, tokens));
     const at::Tensor got = cached_attention(
         last, Lengths{0, tokens}, std::vector<CacheView>{{k, v}}, {.sliding_window = window});
@@ -107,7 +107,7 @@ void expect_cached_equals_packed(at::ScalarType dtype, std::int64_t window, doub
 TEST(Attention, CachedRowsEqualTheRowsOfTheWholeDocument) {
   for (const KernelSet kernels : {KernelSet::reference, KernelSet::automatic}) {
     const KernelScope scope(kernels);
-    for (const std::int64_t window : {0, 3, 36}) {
+    for (const std::int64_t window : {0, 3, 36, 76}) {
       expect_cached_equals_packed(at::kFloat, window, 1e-5);
       expect_cached_equals_packed(at::kBFloat16, window, 2e-2);
     }

@@ -84,7 +84,7 @@ TEST(Kernels, ObjectsForOneInstructionSetShareNoSymbol) {
     ++objects;
     EXPECT_EQ(shared_symbols(entry.path()), "") << entry.path();
   }
-  EXPECT_GE(objects, 2);
+  EXPECT_GE(objects, 4);
 }
 
 }  // namespace

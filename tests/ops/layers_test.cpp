@@ -26,6 +26,22 @@ TEST(Layers, LinearEqualsReference) {
   }
 }
 
+TEST(Layers, LinearOfWideMatricesEqualsReference) {
+  // Several pieces of columns and of rows, more summands than are added at once.
+  expect_same_as_reference({numbers({70, 5000}, 1), numbers({330, 5000}, 2)},
+                           [](const auto& in) { return ops::linear(in[0], in[1]); });
+}
+
+TEST(Layers, RowsOfLinearInBfloat16DoNotDependOnTheirNeighbours) {
+  const at::Tensor x = cast(numbers({70, 96}, 1), at::kBFloat16),
+                   weight = cast(numbers({50, 96}, 2), at::kBFloat16);
+  const at::Tensor all = ops::linear(x, weight);
+  for (const std::int64_t rows : {1, 2, 31, 40}) {
+    const at::Tensor some = ops::linear(ops::clone(x.narrow(0, 30, rows)), weight);
+    EXPECT_TRUE(bit_equal(some, ops::clone(all.narrow(0, 30, rows)))) << rows;
+  }
+}
+
 TEST(Layers, RmsNormEqualsReference) {
   for (const auto& [rows, width] : kShapes) {
     expect_same_as_reference({numbers({rows, width}, 4, 3), numbers({width}, 5)},
@@ -114,7 +130,8 @@ TEST(Layers, NoRowsGiveNoRows) {
     const at::Tensor x = leaf(zeros({0, 8}, at::kFloat)), weight = leaf(zeros({8}, at::kFloat));
     EXPECT_EQ(ops::rms_norm(x, weight, 1e-5).size(0), 0);
     EXPECT_EQ(swiglu(x, x).size(0), 0);
-    EXPECT_EQ(ops::linear(x, zeros({3, 8}, at::kFloat)).size(1), 3);
+    for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16})
+      EXPECT_EQ(ops::linear(cast(x, dtype), zeros({3, 8}, dtype)).size(1), 3);
     EXPECT_EQ(ops::embedding(x, zeros({0}, at::kLong)).size(0), 0);
     EXPECT_EQ(rope(zeros({0, 2, 8}, at::kFloat), small_table(8, at::kFloat), zeros({0}, at::kLong))
                   .size(0),

@@ -1,0 +1,37 @@
+#pragma once
+
+// Products of bfloat16 matrices with sums in float32 on the processor's matrix unit. Raw memory,
+// one thread: matmul.cpp shares the pieces out. Each element of the result is one sum over k in an
+// order that depends on k alone, so a row has the same bits whatever rows stand beside it.
+
+#include <cstdint>
+
+namespace finstill::ops::cpu {
+
+/// A bfloat16 matrix as it lies in memory; its elements are upper halves of float32.
+struct MatrixView {
+  const std::uint16_t* data = nullptr;
+  std::int64_t stride = 0;  ///< elements from one stored row to the next
+  bool transposed = false;  ///< what is multiplied is the transpose of what is stored
+};
+
+/// C [rows, columns] = A [rows, k] B [k, columns]; a piece of it.
+struct MatmulPiece {
+  MatrixView a, b;
+  void* c = nullptr;  ///< bfloat16 or float32, c_stride elements from row to row
+  std::int64_t c_stride = 0;
+  bool c_float = false;
+  bool accumulate = false;  ///< C += A B; needs c_float
+  std::int64_t k = 0;
+  std::int64_t row_begin = 0, row_end = 0;        ///< of this piece; row_begin a multiple of 32
+  std::int64_t column_begin = 0, column_end = 0;  ///< column_begin a multiple of 32
+  std::uint16_t* workspace = nullptr;             ///< matmul_workspace() elements, at 64 bytes
+};
+
+/// Elements of workspace for a piece of `columns` columns and `k` summands.
+constexpr std::int64_t matmul_workspace(std::int64_t columns, std::int64_t k) {
+  const std::int64_t wide = (columns + 31) / 32 * 32, deep = (k + 31) / 32 * 32;
+  return deep * wide + deep * 32 + 2 * 32 * wide;  // B, a stripe of A, float32 sums of a stripe
+}
+
+}  // namespace finstill::ops::cpu

@@ -1,0 +1,11 @@
+#include "ops/cpu/tiles_avx512bf16.inc"
+
+#include "ops/cpu/attention_bf16.inc"
+#include "ops/cpu/matmul_bf16.inc"
+
+namespace finstill::ops::cpu {
+
+extern const TileKernels tiles_avx512bf16;
+const TileKernels tiles_avx512bf16 = {multiply_piece, attend_group, attend_group_backward};
+
+}  // namespace finstill::ops::cpu

@@ -1,0 +1,132 @@
+#include "ops/matmul.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/record_function.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <cassert>
+
+#include "ops/cpu/tile_kernels.h"
+#include "ops/dispatch.h"
+#include "ops/workspace.h"
+
+namespace finstill::ops {
+namespace {
+
+/// Elements of B that a piece packs: half of a second cache of 2 MB.
+constexpr std::int64_t kPackedElements = 600'000;
+/// More summands are added up in float32 in memory, this many at a time.
+constexpr std::int64_t kMostSummands = 4096, kSummandsAtOnce = 2048;
+
+constexpr std::int64_t divided_up(std::int64_t value, std::int64_t by) {
+  return (value + by - 1) / by;
+}
+
+cpu::MatrixView view_of(const at::Tensor& matrix) {
+  const auto* data = static_cast<const std::uint16_t*>(matrix.const_data_ptr());
+  if (matrix.stride(1) == 1) return {data, matrix.stride(0), false};
+  assert(matrix.stride(0) == 1);
+  return {data, matrix.stride(1), true};
+}
+
+/// One whose rows or columns are contiguous.
+at::Tensor viewable(const at::Tensor& matrix) {
+  return matrix.stride(1) == 1 || matrix.stride(0) == 1 ? matrix : matrix.contiguous();
+}
+
+/// How the result is cut: columns by what fits into the cache, rows so that every thread has its
+/// share.
+struct Grid {
+  std::int64_t columns, column_pieces, rows, row_pieces;
+};
+
+Grid grid_of(std::int64_t rows, std::int64_t columns, std::int64_t k) {
+  const std::int64_t threads = at::get_num_threads(), stripes = divided_up(rows, 32);
+  const std::int64_t fitting =
+      std::max<std::int64_t>(1, kPackedElements / (divided_up(k, 32) * 32) / 32);
+  Grid grid;
+  grid.column_pieces = divided_up(divided_up(columns, 32), fitting);
+  grid.columns = divided_up(divided_up(columns, 32), grid.column_pieces) * 32;
+  grid.column_pieces = divided_up(columns, grid.columns);
+  grid.row_pieces = 1;
+  while (grid.column_pieces * grid.row_pieces % threads != 0 &&
+         grid.column_pieces * grid.row_pieces < 4 * threads)
+    ++grid.row_pieces;
+  grid.row_pieces = std::min(grid.row_pieces, stripes);
+  grid.rows = divided_up(stripes, grid.row_pieces) * 32;
+  grid.row_pieces = divided_up(rows, grid.rows);
+  return grid;
+}
+
+void multiply(const cpu::MatmulPiece& whole) {
+  const Grid grid = grid_of(whole.row_end, whole.column_end, whole.k);
+  const auto workspace = static_cast<std::size_t>(cpu::matmul_workspace(grid.columns, whole.k)) *
+                         sizeof(std::uint16_t);
+  at::parallel_for(
+      0, grid.column_pieces * grid.row_pieces, 1, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t i = begin; i < end; ++i) {
+          cpu::MatmulPiece piece = whole;
+          piece.column_begin = i / grid.row_pieces * grid.columns;
+          piece.column_end = std::min(whole.column_end, piece.column_begin + grid.columns);
+          piece.row_begin = i % grid.row_pieces * grid.rows;
+          piece.row_end = std::min(whole.row_end, piece.row_begin + grid.rows);
+          piece.workspace = static_cast<std::uint16_t*>(thread_workspace(workspace));
+          cpu::tile_kernels()->multiply(piece);
+        }
+      });
+}
+
+void multiply_into(const at::Tensor& c, const at::Tensor& a_, const at::Tensor& b_,
+                   bool accumulate) {
+  const at::Tensor a = viewable(a_), b = viewable(b_);
+  assert(a.dim() == 2 && b.dim() == 2 && a.size(1) == b.size(0));
+  cpu::MatmulPiece piece;
+  piece.a = view_of(a);
+  piece.b = view_of(b);
+  piece.c = c.data_ptr();
+  piece.c_stride = c.stride(0);
+  piece.c_float = c.scalar_type() == at::kFloat;
+  piece.accumulate = accumulate;
+  piece.k = a.size(1);
+  piece.row_end = a.size(0);
+  piece.column_end = b.size(1);
+  multiply(piece);
+}
+
+}  // namespace
+
+bool takes_tile_matmul(const at::Tensor& tensor) {
+  return takes_cpu_kernels(tensor) && tensor.scalar_type() == at::kBFloat16 &&
+         processor().amx_bf16 && cpu::tile_kernels() != nullptr;
+}
+
+at::Tensor matmul(const at::Tensor& a, const at::Tensor& b, at::ScalarType result) {
+  const c10::AutoGradMode no_gradients(false);
+  if (a.numel() == 0 || b.numel() == 0)
+    return at::zeros({a.size(0), b.size(1)}, a.options().dtype(result));
+  if (a.size(1) > kMostSummands) {
+    const at::Tensor sum = at::zeros({a.size(0), b.size(1)}, a.options().dtype(at::kFloat));
+    add_matmul(sum, a, b);
+    return sum.to(result);
+  }
+  RECORD_FUNCTION("finstill::matmul", std::vector<c10::IValue>({a, b}));
+  at::Tensor c = at::empty({a.size(0), b.size(1)}, a.options().dtype(result));
+  multiply_into(c, a, b, false);
+  return c;
+}
+
+void add_matmul(const at::Tensor& sum, const at::Tensor& a, const at::Tensor& b) {
+  const c10::AutoGradMode no_gradients(false);
+  RECORD_FUNCTION("finstill::matmul", std::vector<c10::IValue>({a, b}));
+  assert(sum.scalar_type() == at::kFloat && sum.is_contiguous());
+  if (a.numel() == 0 || b.numel() == 0) return;
+  for (std::int64_t begin = 0; begin < a.size(1); begin += kSummandsAtOnce) {
+    const std::int64_t count = std::min(kSummandsAtOnce, a.size(1) - begin);
+    multiply_into(sum, a.narrow(1, begin, count), b.narrow(0, begin, count), true);
+  }
+}
+
+}  // namespace finstill::ops
