@@ -1,9 +1,11 @@
 #include "model/model.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "ops/embedding.h"
 #include "ops/linear.h"
+#include "ops/normed_linear.h"
 #include "ops/rms_norm.h"
 #include "ops/swiglu.h"
 #include "ops/tensor.h"
@@ -12,6 +14,10 @@
 
 namespace finstill::model {
 namespace {
+
+ops::LinearMap map_of(const UnitView& weights, Role role) {
+  return {weights[role].weight, weights[role].bias};
+}
 
 /// The linear map `role` of a block, with its adapter.
 at::Tensor project(std::int64_t index, const UnitView& weights, Role role, const at::Tensor& x_TI,
@@ -40,39 +46,56 @@ Rotation Model::rotation(const at::Tensor& positions_T, at::ScalarType dtype) co
 at::Tensor Model::block(std::int64_t index, const UnitView& weights, const at::Tensor& x_TD,
                         const Rotation& rotation, Attention& attention,
                         const Adapters* adapters) const {
-  const at::Tensor y_TD =
-      x_TD + attention_part(index, weights, x_TD, rotation, attention, adapters);
-  return y_TD + mlp_part(index, weights, y_TD, adapters);
+  const at::Tensor y_TD = attention_part(index, weights, x_TD, rotation, attention, adapters);
+  return mlp_part(index, weights, y_TD, adapters);
+}
+
+std::array<at::Tensor, 3> Model::query_key_value(std::int64_t index, const UnitView& weights,
+                                                 const at::Tensor& x_TD,
+                                                 const Adapters* adapters) const {
+  const at::Tensor& norm_D = weights.vector(Role::attention_norm);
+  constexpr std::array roles = {Role::query, Role::key, Role::value};
+  std::array<at::Tensor, 3> result;
+  if (adapters == nullptr) {
+    const std::array maps = {map_of(weights, roles[0]), map_of(weights, roles[1]),
+                             map_of(weights, roles[2])};
+    std::ranges::move(ops::normed_linear(x_TD, norm_D, config_.norm_epsilon, maps), result.begin());
+  } else {
+    const at::Tensor n_TD = ops::rms_norm(x_TD, norm_D, config_.norm_epsilon);
+    for (std::size_t i = 0; i < roles.size(); ++i)
+      result[i] = project(index, weights, roles[i], n_TD, adapters);
+  }
+  for (at::Tensor& heads : result) heads = heads.unflatten(1, {-1, config_.head_size});
+  return result;
 }
 
 at::Tensor Model::attention_part(std::int64_t index, const UnitView& weights,
                                  const at::Tensor& x_TD, const Rotation& rotation,
                                  Attention& attention, const Adapters* adapters) const {
-  const std::int64_t rows = x_TD.size(0);
-  const at::Tensor n_TD =
-      ops::rms_norm(x_TD, weights.vector(Role::attention_norm), config_.norm_epsilon);
-  at::Tensor q = project(index, weights, Role::query, n_TD, adapters)
-                     .view({rows, config_.heads, config_.head_size});
-  at::Tensor k = project(index, weights, Role::key, n_TD, adapters)
-                     .view({rows, config_.key_value_heads, config_.head_size});
-  const at::Tensor v = project(index, weights, Role::value, n_TD, adapters)
-                           .view({rows, config_.key_value_heads, config_.head_size});
+  auto [q, k, v] = query_key_value(index, weights, x_TD, adapters);
   if (config_.query_key_norm) {
     q = ops::rms_norm(q, weights.vector(Role::query_norm), config_.norm_epsilon);
     k = ops::rms_norm(k, weights.vector(Role::key_norm), config_.norm_epsilon);
   }
   q = ops::rope(q, rotation.table, rotation.rows_T);
   k = ops::rope(k, rotation.table, rotation.rows_T);
-  const at::Tensor heads = attention.attend(index, q, k, v).reshape({rows, config_.query_size()});
-  return project(index, weights, Role::output, heads, adapters);
+  const at::Tensor heads =
+      attention.attend(index, q, k, v).reshape({x_TD.size(0), config_.query_size()});
+  if (adapters != nullptr) return x_TD + project(index, weights, Role::output, heads, adapters);
+  const auto [weight, bias] = map_of(weights, Role::output);
+  return ops::linear_plus(x_TD, heads, weight, bias);
 }
 
 at::Tensor Model::mlp_part(std::int64_t index, const UnitView& weights, const at::Tensor& x_TD,
                            const Adapters* adapters) const {
-  const at::Tensor n_TD = ops::rms_norm(x_TD, weights.vector(Role::mlp_norm), config_.norm_epsilon);
+  const at::Tensor& norm_D = weights.vector(Role::mlp_norm);
+  if (adapters == nullptr && !config_.mlp_bias)
+    return ops::gated_mlp(x_TD, norm_D, config_.norm_epsilon, weights[Role::gate].weight,
+                          weights[Role::up].weight, weights[Role::down].weight);
+  const at::Tensor n_TD = ops::rms_norm(x_TD, norm_D, config_.norm_epsilon);
   const at::Tensor gate_TF = project(index, weights, Role::gate, n_TD, adapters);
   const at::Tensor up_TF = project(index, weights, Role::up, n_TD, adapters);
-  return project(index, weights, Role::down, ops::swiglu(gate_TF, up_TF), adapters);
+  return x_TD + project(index, weights, Role::down, ops::swiglu(gate_TF, up_TF), adapters);
 }
 
 at::Tensor Model::final_norm(const UnitView& head, const at::Tensor& x_TD) const {

@@ -9,6 +9,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <array>
 #include <cstdint>
 
 #include "model/adapters.h"
@@ -55,6 +56,10 @@ class Model {
   ops::Head head(const UnitView& head, const UnitView& embedding) const;
 
  private:
+  /// Queries, keys and values of the normed input: [T, heads, K] each, not rotated yet.
+  std::array<at::Tensor, 3> query_key_value(std::int64_t index, const UnitView& weights,
+                                            const at::Tensor& x_TD, const Adapters* adapters) const;
+  /// x + attention(norm(x)), x + mlp(norm(x)).
   at::Tensor attention_part(std::int64_t index, const UnitView& weights, const at::Tensor& x_TD,
                             const Rotation& rotation, Attention& attention,
                             const Adapters* adapters) const;

@@ -1,10 +1,6 @@
 #include "ops/head_chunks.h"
 
-#include <ATen/Parallel.h>
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/addmm.h>
 #include <ATen/ops/linear.h>
-#include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
 
@@ -18,25 +14,6 @@ namespace finstill::ops {
 namespace {
 
 constexpr std::int64_t kChunkBytes = 96ll << 20;
-
-/// sum (float32) += part, which may be bfloat16.
-void add_to(at::Tensor& sum, const at::Tensor& part) {
-  if (!sum.defined()) {
-    sum = part.to(at::kFloat);
-    return;
-  }
-  const cpu::RowKernels& kernels = row_kernels(part);
-  const std::int64_t size = part.element_size();
-  at::parallel_for(0, part.numel(), 1 << 15, [&](std::int64_t begin, std::int64_t end) {
-    kernels.add(sum.data_ptr<float>() + begin,
-                static_cast<const char*>(part.const_data_ptr()) + begin * size, end - begin);
-  });
-}
-
-at::Tensor product(const at::Tensor& a, const at::Tensor& b) {
-  return takes_tile_matmul(a) && takes_tile_matmul(b) ? matmul(a, b, a.scalar_type())
-                                                      : at::mm(a, b);
-}
 
 }  // namespace
 
@@ -61,8 +38,7 @@ std::int64_t rows_per_chunk(std::int64_t wish, std::int64_t vocabulary, std::int
 
 at::Tensor chunk_logits(const at::Tensor& hidden_RD, const Head& head) {
   if (!head.weight_VD.defined()) return hidden_RD.clone(at::MemoryFormat::Contiguous);
-  if (takes_tile_matmul(hidden_RD) && takes_tile_matmul(head.weight_VD) && !head.bias_V.defined())
-    return matmul(hidden_RD, head.weight_VD.t(), hidden_RD.scalar_type());
+  if (!head.bias_V.defined()) return matmul(hidden_RD, head.weight_VD.t(), hidden_RD.scalar_type());
   return at::linear(hidden_RD, head.weight_VD, optional_of(head.bias_V)).contiguous();
 }
 
@@ -82,23 +58,15 @@ void HeadGradients::add(const at::Tensor& dlogits_RV, const at::Tensor& hidden_R
                         const at::Tensor& rows_R, std::int64_t begin) {
   if (needs_.hidden) {
     const at::Tensor dhidden_RD =
-        head_.weight_VD.defined() ? product(dlogits_RV, head_.weight_VD) : dlogits_RV;
+        head_.weight_VD.defined() ? matmul(dlogits_RV, head_.weight_VD, dlogits_RV.scalar_type())
+                                  : dlogits_RV;
     if (rows_R.defined()) {
       hidden_.index_copy_(0, rows_R, dhidden_RD);
     } else {
       hidden_.narrow(0, begin, dhidden_RD.size(0)).copy_(dhidden_RD);
     }
   }
-  if (needs_.weight) {
-    if (takes_tile_matmul(dlogits_RV) && takes_tile_matmul(hidden_RD)) {
-      if (!weight_.defined()) weight_ = at::zeros(head_.weight_VD.sizes(), at::kFloat);
-      add_matmul(weight_, dlogits_RV.t(), hidden_RD);
-    } else if (weight_.defined() && dlogits_RV.scalar_type() == at::kFloat) {
-      weight_.addmm_(dlogits_RV.t(), hidden_RD);
-    } else {
-      add_to(weight_, at::mm(dlogits_RV.t(), hidden_RD).contiguous());
-    }
-  }
+  if (needs_.weight) add_matmul(weight_, dlogits_RV.t(), hidden_RD);
   if (needs_.bias) add_to(bias_, dlogits_RV.sum(at::IntArrayRef{0}, false, at::kFloat));
 }
 

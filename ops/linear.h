@@ -10,4 +10,9 @@ namespace finstill::ops {
 at::Tensor linear(const at::Tensor& x_TI, const at::Tensor& weight_OI,
                   const at::Tensor& bias_O = {});
 
+/// beside_TO + linear(x_TI, weight_OI, bias_O), rounded once: a projection with its residual. All
+/// [rows, .].
+at::Tensor linear_plus(const at::Tensor& beside_TO, const at::Tensor& x_TI,
+                       const at::Tensor& weight_OI, const at::Tensor& bias_O = {});
+
 }  // namespace finstill::ops

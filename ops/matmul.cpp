@@ -1,8 +1,9 @@
 #include "ops/matmul.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/zeros.h>
+#include <ATen/ops/mm.h>
 #include <ATen/record_function.h>
 #include <c10/core/GradMode.h>
 
@@ -19,7 +20,7 @@ namespace {
 /// Elements of B that a piece packs: half of a second cache of 2 MB.
 constexpr std::int64_t kPackedElements = 600'000;
 /// More summands are added up in float32 in memory, this many at a time.
-constexpr std::int64_t kMostSummands = 4096, kSummandsAtOnce = 2048;
+constexpr std::int64_t kMostSummands = 16384, kSummandsAtOnce = 2048;
 
 constexpr std::int64_t divided_up(std::int64_t value, std::int64_t by) {
   return (value + by - 1) / by;
@@ -79,8 +80,17 @@ void multiply(const cpu::MatmulPiece& whole) {
       });
 }
 
-void multiply_into(const at::Tensor& c, const at::Tensor& a_, const at::Tensor& b_,
-                   bool accumulate) {
+/// bfloat16 on a processor with a matrix unit. Without one the library's are as good
+/// (bench/LOG.md).
+bool takes_tiles(const at::Tensor& a, const at::Tensor& b) {
+  const auto is_bfloat16 = [](const at::Tensor& x) { return x.scalar_type() == at::kBFloat16; };
+  return takes_cpu_kernels(a) && takes_cpu_kernels(b) && is_bfloat16(a) && is_bfloat16(b) &&
+         processor().amx_bf16;
+}
+
+/// c = A B (+ beside), or c += A B.
+void multiply_into(const at::Tensor& c, const at::Tensor& a_, const at::Tensor& b_, bool accumulate,
+                   const at::Tensor& beside = {}) {
   const at::Tensor a = viewable(a_), b = viewable(b_);
   assert(a.dim() == 2 && b.dim() == 2 && a.size(1) == b.size(0));
   cpu::MatmulPiece piece;
@@ -90,6 +100,11 @@ void multiply_into(const at::Tensor& c, const at::Tensor& a_, const at::Tensor& 
   piece.c_stride = c.stride(0);
   piece.c_float = c.scalar_type() == at::kFloat;
   piece.accumulate = accumulate;
+  if (beside.defined()) {
+    assert(!piece.c_float && beside.sizes() == c.sizes() && beside.stride(1) == 1);
+    piece.beside = static_cast<const std::uint16_t*>(beside.const_data_ptr());
+    piece.beside_stride = beside.stride(0);
+  }
   piece.k = a.size(1);
   piece.row_end = a.size(0);
   piece.column_end = b.size(1);
@@ -98,35 +113,57 @@ void multiply_into(const at::Tensor& c, const at::Tensor& a_, const at::Tensor& 
 
 }  // namespace
 
-bool takes_tile_matmul(const at::Tensor& tensor) {
-  return takes_cpu_kernels(tensor) && tensor.scalar_type() == at::kBFloat16 &&
-         processor().amx_bf16 && cpu::tile_kernels() != nullptr;
-}
-
-at::Tensor matmul(const at::Tensor& a, const at::Tensor& b, at::ScalarType result) {
+at::Tensor matmul(const at::Tensor& a, const at::Tensor& b, at::ScalarType result,
+                  const at::Tensor& beside) {
   const c10::AutoGradMode no_gradients(false);
-  if (a.numel() == 0 || b.numel() == 0)
-    return at::zeros({a.size(0), b.size(1)}, a.options().dtype(result));
+  const bool is_empty = a.numel() == 0 || b.numel() == 0;
+  if (!takes_tiles(a, b) || is_empty) {
+    const at::Tensor product = at::mm(a, b).to(result);
+    return beside.defined() ? product + beside : product;
+  }
   if (a.size(1) > kMostSummands) {
-    const at::Tensor sum = at::zeros({a.size(0), b.size(1)}, a.options().dtype(at::kFloat));
+    at::Tensor sum;
     add_matmul(sum, a, b);
-    return sum.to(result);
+    return beside.defined() ? (sum + beside).to(result) : sum.to(result);
   }
   RECORD_FUNCTION("finstill::matmul", std::vector<c10::IValue>({a, b}));
   at::Tensor c = at::empty({a.size(0), b.size(1)}, a.options().dtype(result));
-  multiply_into(c, a, b, false);
+  multiply_into(c, a, b, false, beside);
   return c;
 }
 
-void add_matmul(const at::Tensor& sum, const at::Tensor& a, const at::Tensor& b) {
+void add_matmul(at::Tensor& sum, const at::Tensor& a, const at::Tensor& b) {
   const c10::AutoGradMode no_gradients(false);
+  if (!takes_tiles(a, b) || a.numel() == 0 || b.numel() == 0) {
+    if (sum.defined() && a.scalar_type() == at::kFloat) {
+      sum.addmm_(a, b);
+    } else {
+      add_to(sum, at::mm(a, b).contiguous());
+    }
+    return;
+  }
   RECORD_FUNCTION("finstill::matmul", std::vector<c10::IValue>({a, b}));
+  bool accumulate = sum.defined();
+  if (!accumulate) sum = at::empty({a.size(0), b.size(1)}, a.options().dtype(at::kFloat));
   assert(sum.scalar_type() == at::kFloat && sum.is_contiguous());
-  if (a.numel() == 0 || b.numel() == 0) return;
   for (std::int64_t begin = 0; begin < a.size(1); begin += kSummandsAtOnce) {
     const std::int64_t count = std::min(kSummandsAtOnce, a.size(1) - begin);
-    multiply_into(sum, a.narrow(1, begin, count), b.narrow(0, begin, count), true);
+    multiply_into(sum, a.narrow(1, begin, count), b.narrow(0, begin, count), accumulate);
+    accumulate = true;
   }
+}
+
+void add_to(at::Tensor& sum, const at::Tensor& part) {
+  if (!sum.defined()) {
+    sum = part.to(at::kFloat);
+    return;
+  }
+  const cpu::RowKernels& kernels = row_kernels(part);
+  const std::int64_t size = part.element_size();
+  at::parallel_for(0, part.numel(), 1 << 15, [&](std::int64_t begin, std::int64_t end) {
+    kernels.add(sum.data_ptr<float>() + begin,
+                static_cast<const char*>(part.const_data_ptr()) + begin * size, end - begin);
+  });
 }
 
 }  // namespace finstill::ops

@@ -1,23 +1,26 @@
 #pragma once
 
-// Products of bfloat16 matrices on our own kernels (cpu/tile_kernels.h). Shared inside the module:
-// other modules call linear() and the loss heads. Elements are sums in float32, in an order that
-// depends on the number of summands alone: a row of the result has the same bits whatever rows
-// stand beside it, on any number of threads.
+// Products of matrices without autograd. Shared inside the module: other modules call linear(), the
+// fused layers and the loss heads.
+//
+// On a processor with a matrix unit bfloat16 runs on our own kernels (cpu/tile_kernels.h): an
+// element is a sum in float32 in an order that depends on the number of summands alone, so a row of
+// the result has the same bits whatever rows stand beside it, on any number of threads. Everything
+// else runs on the library's.
 
 #include <ATen/core/Tensor.h>
 
 namespace finstill::ops {
 
-/// Whether products of `tensor` run on our own kernels: bfloat16 on a processor with a matrix unit.
-/// The library's are as good on processors without one (bench/LOG.md).
-bool takes_tile_matmul(const at::Tensor& tensor);
+/// A B (+ beside, in the dtype of the result): [rows, k] x [k, columns]. A and B have one dtype;
+/// each may be a transposed view (t()) of a contiguous matrix. `result` is their dtype or float32.
+at::Tensor matmul(const at::Tensor& a, const at::Tensor& b, at::ScalarType result,
+                  const at::Tensor& beside = {});
 
-/// A B in float32 or bfloat16: [rows, k] x [k, columns]. Each may be a transposed view (t()) of a
-/// contiguous matrix. takes_tile_matmul() must hold for both.
-at::Tensor matmul(const at::Tensor& a, const at::Tensor& b, at::ScalarType result);
+/// sum += A B; `sum` float32 and contiguous; an undefined one becomes A B.
+void add_matmul(at::Tensor& sum, const at::Tensor& a, const at::Tensor& b);
 
-/// sum += A B; `sum` float32 and contiguous.
-void add_matmul(const at::Tensor& sum, const at::Tensor& a, const at::Tensor& b);
+/// sum += part, which may be bfloat16; `sum` as above.
+void add_to(at::Tensor& sum, const at::Tensor& part);
 
 }  // namespace finstill::ops

@@ -22,6 +22,9 @@ struct MatmulPiece {
   std::int64_t c_stride = 0;
   bool c_float = false;
   bool accumulate = false;  ///< C += A B; needs c_float
+  /// Added to the sums before they are rounded to bfloat16; null = nothing.
+  const std::uint16_t* beside = nullptr;
+  std::int64_t beside_stride = 0;
   std::int64_t k = 0;
   std::int64_t row_begin = 0, row_end = 0;        ///< of this piece; row_begin a multiple of 32
   std::int64_t column_begin = 0, column_end = 0;  ///< column_begin a multiple of 32

@@ -51,13 +51,15 @@ struct RowKernels {
   /// y = round(x * inverse) * weight; inverse_rms[row] is kept for the backward pass.
   void (*rms_norm)(const void* x, const void* weight, void* y, float* inverse_rms,
                    std::int64_t rows, std::int64_t width, float epsilon);
-  /// dx, and weight_gradient[width] += the rows' share.
-  void (*rms_norm_backward)(const void* dy, const void* x, const void* weight,
+  /// dx (+ beside, the gradient that reaches x on other ways; may be null), and
+  /// weight_gradient[width] += the rows' share.
+  void (*rms_norm_backward)(const void* dy, const void* x, const void* weight, const void* beside,
                             const float* inverse_rms, void* dx, float* weight_gradient,
                             std::int64_t rows, std::int64_t width);
   void (*swiglu)(const void* gate, const void* up, void* y, std::int64_t count);
+  /// `y`, the value once more, may be null.
   void (*swiglu_backward)(const void* dy, const void* gate, const void* up, void* dgate, void* dup,
-                          std::int64_t count);
+                          void* y, std::int64_t count);
   /// One token: heads * head_dim values turned by cos and sin [head_dim / 2]; direction -1 turns
   /// back.
   void (*rope_token)(const void* x, const float* cos, const float* sin, float direction, void* y,

@@ -1,0 +1,30 @@
+#pragma once
+
+// Layers that begin with an RMSNorm, as one operation each. They keep less for the way back than
+// their parts would: the normed input and the gated product are made again, which costs a pass over
+// memory where keeping them would cost the memory itself.
+
+#include <ATen/core/Tensor.h>
+
+#include <span>
+#include <vector>
+
+namespace finstill::ops {
+
+/// One linear map: weight [out, in], bias [out] or undefined.
+struct LinearMap {
+  at::Tensor weight_OI, bias_O;
+};
+
+/// linear(rms_norm(x_TD, norm_D, epsilon), ...) for each map: [T, D] -> one [T, out] each.
+/// Differentiable.
+std::vector<at::Tensor> normed_linear(const at::Tensor& x_TD, const at::Tensor& norm_D,
+                                      double epsilon, std::span<const LinearMap> maps);
+
+/// The feed-forward part of a block with its residual, without biases:
+/// x + linear(swiglu(linear(n, gate), linear(n, up)), down), n = rms_norm(x_TD, norm_D, epsilon).
+/// [T, D] -> [T, D]; gate and up [F, D], down [D, F]. Differentiable.
+at::Tensor gated_mlp(const at::Tensor& x_TD, const at::Tensor& norm_D, double epsilon,
+                     const at::Tensor& gate_FD, const at::Tensor& up_FD, const at::Tensor& down_DF);
+
+}  // namespace finstill::ops
