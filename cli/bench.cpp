@@ -56,9 +56,11 @@ void print_table(const trainer::StepCost& cost, const Machine& machine) {
              machine.processor, machine.threads, machine.dtype, machine.matmul_flops / 1e9,
              machine.read_bytes / 1e9);
   fmt::print(
-      "step     {:.3f} s, {} tokens, {:.0f} tokens/s; first step after {:.1f} s; peak {:.2f} GiB\n",
+      "step     {:.3f} s, {} tokens, {:.0f} tokens/s (fastest {:.3f} s); first step after {:.1f} "
+      "s; peak {:.2f} GiB\n",
       cost.seconds, cost.tokens, static_cast<double>(cost.tokens) / cost.seconds,
-      cost.first_step_seconds, static_cast<double>(base::memory_peak_bytes()) / (1 << 30));
+      cost.fastest_seconds, cost.first_step_seconds,
+      static_cast<double>(base::memory_peak_bytes()) / (1 << 30));
   fmt::print("floor    {:.3f} s for its matrix products at that rate: {:.0f} % of the step\n\n",
              floor, 100 * floor / cost.seconds);
   fmt::print("{:<52} {:>6} {:>9} {:>7}  {}\n", "operation", "calls", "ms", "share",
@@ -98,6 +100,7 @@ base::Json as_json(const trainer::StepCost& cost, const Machine& machine) {
           {"read_gb_per_second", machine.read_bytes / 1e9},
           {"tokens", cost.tokens},
           {"seconds", cost.seconds},
+          {"fastest_seconds", cost.fastest_seconds},
           {"profiled_seconds", cost.profiled_seconds},
           {"first_step_seconds", cost.first_step_seconds},
           {"memory_peak_bytes", base::memory_peak_bytes()},

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "cli/verb.h"
 #include "ops/kernels.h"
+#include "ops/memory.h"
 
 namespace finstill::cli {
 
@@ -14,7 +15,7 @@ void apply_runtime(base::Runtime& runtime) {
                "--device {}: this build computes on the CPU only; leave the option out",
                runtime.device);
   }
-  ops::reuse_freed_memory();
+  ops::keep_freed_memory();
   ops::select_kernels(ops::parse_kernel_set(runtime.kernels));
   runtime.threads = ops::set_threads(runtime.threads);
   runtime.dtype = ops::dtype_name(ops::choose_dtype(runtime.dtype).dtype);

@@ -2,7 +2,6 @@
 
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
-#include <malloc.h>
 #include <sched.h>
 #include <sys/syscall.h>
 #include <torch/version.h>
@@ -11,7 +10,6 @@
 #include <atomic>
 #include <cstdlib>
 #include <fstream>
-#include <limits>
 
 #include "base/error.h"
 #include "base/version.h"
@@ -149,14 +147,6 @@ int set_threads(int wish) {
 
 int threads() {
   return at::get_num_threads();
-}
-
-void reuse_freed_memory() {
-  // No block gets a mapping of its own (those go back when freed) and the heap's top is never given
-  // back.
-  mallopt(M_MMAP_MAX, 0);
-  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
-  mallopt(M_TOP_PAD, 64 << 20);
 }
 
 std::string library_version() {

@@ -69,11 +69,6 @@ std::string dtype_name(at::ScalarType dtype);
 int set_threads(int wish);
 int threads();
 
-/// Keeps freed blocks in the process instead of handing them back to the system. A training step
-/// frees and takes the same hundreds of megabytes; without this a third of the processor time goes
-/// into page faults. Call at start.
-void reuse_freed_memory();
-
 /// "LibTorch 2.11.0"
 std::string library_version();
 

@@ -19,8 +19,9 @@ namespace {
 
 /// Elements of B that a piece packs: half of a second cache of 2 MB.
 constexpr std::int64_t kPackedElements = 600'000;
-/// More summands are added up in float32 in memory, this many at a time.
-constexpr std::int64_t kMostSummands = 16384, kSummandsAtOnce = 2048;
+/// Sums in float32 are added up in memory, this many summands at a time, so that B's part for all columns
+/// of a narrow matrix fits; longer ones in bfloat16 too.
+constexpr std::int64_t kSummandsAtOnce = 1024, kMostSummands = 16384;
 
 constexpr std::int64_t divided_up(std::int64_t value, std::int64_t by) {
   return (value + by - 1) / by;
@@ -121,7 +122,7 @@ at::Tensor matmul(const at::Tensor& a, const at::Tensor& b, at::ScalarType resul
     const at::Tensor product = at::mm(a, b).to(result);
     return beside.defined() ? product + beside : product;
   }
-  if (a.size(1) > kMostSummands) {
+  if (result == at::kFloat || a.size(1) > kMostSummands) {
     at::Tensor sum;
     add_matmul(sum, a, b);
     return beside.defined() ? (sum + beside).to(result) : sum.to(result);

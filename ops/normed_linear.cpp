@@ -41,6 +41,7 @@ class NormedLinear : public torch::autograd::Function<NormedLinear> {
     }
     context->save_for_backward(saved);
     context->saved_data["epsilon"] = epsilon;
+    context->set_materialize_grads(false);
     return result;
   }
 

@@ -5,6 +5,7 @@
 #include "ops/kernels.h"
 #include "trainer/assembly.h"
 
+#include <algorithm>
 #include <chrono>
 
 namespace finstill::trainer {
@@ -48,6 +49,7 @@ StepCost measure_step(const TrainConfig& config, const base::StageContext& conte
     operation.bytes /= static_cast<double>(steps);
   }
   cost.seconds = base::median(plain);
+  cost.fastest_seconds = std::ranges::min(plain);
   cost.profiled_seconds = base::median(profiled);
   return cost;
 }

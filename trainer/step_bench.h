@@ -12,9 +12,11 @@ namespace finstill::trainer {
 
 /// Means over the measured steps of a training run.
 struct StepCost {
-  std::vector<double> losses;     ///< of every step that ran, the first ones unmeasured among them
-  std::int64_t tokens = 0;        ///< that a step reads
-  double seconds = 0;             ///< a step without the profile: the median
+  std::vector<double> losses;  ///< of every step that ran, the first ones unmeasured among them
+  std::int64_t tokens = 0;     ///< that a step reads
+  double seconds = 0;          ///< a step without the profile: the median
+  double fastest_seconds =
+      0;  ///< the quickest of them: what a shared machine can do when it is ours
   double profiled_seconds = 0;    ///< a step with it: the median; what `operations` add up to
   double first_step_seconds = 0;  ///< from the start of this call to the end of its first step
   std::vector<ops::OperationTime> operations;  ///< a step's, those that take longest first

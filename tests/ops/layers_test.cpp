@@ -3,6 +3,7 @@
 
 #include "ops/embedding.h"
 #include "ops/linear.h"
+#include "ops/normed_linear.h"
 #include "ops/rms_norm.h"
 #include "ops/rope.h"
 #include "ops/swiglu.h"
@@ -80,6 +81,50 @@ RopeTable small_table(std::int64_t head_dim, at::ScalarType dtype) {
   RopeConfig config;
   config.head_dim = head_dim;
   return rope_table(rope_frequencies(config), 40, dtype);
+}
+
+TEST(Layers, NormedLinearEqualsReference) {
+  for (const auto& [rows, width] : kShapes) {
+    const std::vector<at::Tensor> inputs = {numbers({rows, width}, 1, 3), numbers({width}, 2),
+                                            numbers({7, width}, 3), numbers({40, width}, 4),
+                                            numbers({40}, 5)};
+    for (const std::size_t output : {0, 1}) {
+      expect_same_as_reference(inputs, [&](const auto& in) {
+        const std::vector<LinearMap> maps = {{in[2], {}}, {in[3], in[4]}};
+        return normed_linear(in[0], in[1], 1e-5, maps)[output];
+      });
+    }
+  }
+}
+
+TEST(Layers, GatedMlpEqualsReference) {
+  for (const auto& [rows, width] : kShapes) {
+    expect_same_as_reference(
+        {numbers({rows, width}, 1, 3), numbers({width}, 2), numbers({50, width}, 3),
+         numbers({50, width}, 4), numbers({width, 50}, 5)},
+        [](const auto& in) { return gated_mlp(in[0], in[1], 1e-5, in[2], in[3], in[4]); });
+  }
+}
+
+TEST(Layers, LinearPlusEqualsReference) {
+  for (const auto& [rows, width] : kShapes) {
+    expect_same_as_reference(
+        {numbers({rows, 37}, 1, 3), numbers({rows, width}, 2), numbers({37, width}, 3)},
+        [](const auto& in) { return linear_plus(in[0], in[1], in[2]); });
+  }
+}
+
+TEST(Layers, FusedLayersPassGradientsThroughFrozenWeights) {
+  const at::Tensor x = leaf(cast(numbers({5, 64}, 1), at::kBFloat16));
+  const auto frozen = [](std::vector<std::int64_t> shape) {
+    return cast(numbers(std::move(shape), 2), at::kBFloat16);
+  };
+  const at::Tensor y =
+      gated_mlp(x, frozen({64}), 1e-5, frozen({96, 64}), frozen({96, 64}), frozen({64, 96}));
+  const at::Tensor direction = cast(numbers({5, 64}, 3), at::kBFloat16);
+  const at::Tensor dx = gradients(y, direction, std::vector<at::Tensor>{x})[0];
+  EXPECT_TRUE(all_finite(dx));
+  EXPECT_GT(squared_norm(ops::cast(dx, at::kFloat)), 0);
 }
 
 TEST(Layers, RopeEqualsReference) {
