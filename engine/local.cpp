@@ -14,6 +14,7 @@
 #include "model/attention.h"
 #include "model/forward.h"
 #include "model/kv_cache.h"
+#include "ops/linear.h"
 #include "ops/tensor.h"
 
 namespace finstill::engine {
@@ -22,16 +23,14 @@ namespace {
 using base::ExitCode;
 using base::fail;
 
-/// Passes have whole groups of rows: see local.h.
-constexpr std::int64_t row_group = 8;
-
 /// Slot 0 of the cache takes the rows that fill up a group; slot i of Slots is slot i + 1 of the
 /// cache.
 constexpr std::int64_t filling_slot = 0;
 constexpr std::int64_t first_slot = 1;
 
-std::int64_t rows_missing(std::int64_t rows) {
-  return (row_group - rows % row_group) % row_group;
+/// What is missing to whole groups of rows: see local.h.
+std::int64_t rows_missing(std::int64_t rows, std::int64_t group) {
+  return (group - rows % group) % group;
 }
 
 at::ScalarType dtype_of(model::Weights& weights) {
@@ -80,6 +79,7 @@ class LocalGenerator final : public Generator {
   LocalOptions options_;
   std::int64_t context_length_;
   std::int64_t bytes_per_token_;
+  std::int64_t row_group_;
   std::vector<std::int32_t> stop_ids_;
   model::KvCache cache_;
   Slots slots_;
@@ -94,7 +94,8 @@ LocalGenerator::LocalGenerator(const LocalParts& parts, const LocalOptions& opti
       options_(options),
       context_length_(options.context_length > 0 ? options.context_length
                                                  : parts.model.config().max_positions),
-      cache_(parts.model.config(), first_slot, row_group, dtype_of(parts.weights)),
+      row_group_(ops::rows_computed_together(dtype_of(parts.weights))),
+      cache_(parts.model.config(), first_slot, row_group_, dtype_of(parts.weights)),
       slots_(options.max_batch) {
   const model::ModelConfig& config = parts.model.config();
   bytes_per_token_ = 2 * config.blocks * config.key_value_size() *
@@ -255,13 +256,13 @@ LocalGenerator::Pass LocalGenerator::plan() const {
 at::Tensor LocalGenerator::compute(const Pass& pass) {
   std::vector<model::Cached::Piece> pieces = pass.pieces;
   std::vector<std::int32_t> ids = pass.ids;
-  if (const std::int64_t filling = rows_missing(static_cast<std::int64_t>(ids.size()));
+  if (const std::int64_t filling = rows_missing(static_cast<std::int64_t>(ids.size()), row_group_);
       filling > 0) {
     pieces.push_back({filling_slot, filling});
     ids.insert(ids.end(), static_cast<std::size_t>(filling), 0);
   }
   // Room for everything that runs, so that the cache is moved once and not at every doubling.
-  std::int64_t longest = row_group;
+  std::int64_t longest = row_group_;
   for (const Running& running : running_) longest = std::max(longest, running.sequence.limit());
   cache_.reserve(longest);
 
@@ -279,9 +280,9 @@ at::Tensor LocalGenerator::compute(const Pass& pass) {
   }
   if (pass.last_rows.empty()) return {};
   std::vector<std::int64_t> rows = pass.last_rows;
-  rows.resize(
-      rows.size() + static_cast<std::size_t>(rows_missing(static_cast<std::int64_t>(rows.size()))),
-      rows.front());
+  rows.resize(rows.size() + static_cast<std::size_t>(
+                                rows_missing(static_cast<std::int64_t>(rows.size()), row_group_)),
+              rows.front());
   const at::Tensor last = ops::take_rows(hidden, ops::int64_tensor(rows));
   return ops::cast(model::logits(parts_.model, parts_.weights, last), at::kFloat).contiguous();
 }

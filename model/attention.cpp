@@ -47,13 +47,11 @@ Cached::Cached(KvCache& cache, std::vector<Piece> pieces,
 at::Tensor Cached::attend(std::int64_t index, const at::Tensor& q_THK, const at::Tensor& k_TGK,
                           const at::Tensor& v_TGK) {
   cache_.write(index, places_T_, k_TGK, v_TGK);
-  std::vector<ops::CacheView> views;
-  views.reserve(pieces_.size());
-  for (const auto [slot, rows] : pieces_) {
-    const std::int64_t tokens = cache_.length(slot) + rows;
-    views.push_back({cache_.keys(index, slot, tokens), cache_.values(index, slot, tokens)});
-  }
-  return ops::cached_attention(q_THK, cu_rows_, views, options(window_, index));
+  std::vector<ops::CachedSequence> sequences;
+  sequences.reserve(pieces_.size());
+  for (const auto [slot, rows] : pieces_) sequences.push_back({slot, cache_.length(slot) + rows});
+  return ops::cached_attention(q_THK, cu_rows_, cache_.storage(index), sequences,
+                               options(window_, index));
 }
 
 void Cached::commit() {

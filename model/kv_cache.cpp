@@ -82,12 +82,9 @@ void KvCache::write(std::int64_t block, const at::Tensor& places_T, const at::Te
   values_[index].flatten(0, 1).index_copy_(0, places_T, v_TGK);
 }
 
-at::Tensor KvCache::keys(std::int64_t block, std::int64_t slot, std::int64_t tokens) const {
-  return keys_[static_cast<std::size_t>(block)].select(0, slot).narrow(0, 0, tokens);
-}
-
-at::Tensor KvCache::values(std::int64_t block, std::int64_t slot, std::int64_t tokens) const {
-  return values_[static_cast<std::size_t>(block)].select(0, slot).narrow(0, 0, tokens);
+ops::CacheStorage KvCache::storage(std::int64_t block) const {
+  const auto index = static_cast<std::size_t>(block);
+  return {keys_[index], values_[index]};
 }
 
 void KvCache::commit(std::int64_t slot, std::int64_t tokens) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/config.h"
+#include "ops/attention.h"
 
 namespace finstill::model {
 
@@ -41,9 +42,8 @@ class KvCache {
   /// Writes k and v [T, key-value heads, head size] of one block to their places [T] int64.
   void write(std::int64_t block, const at::Tensor& places_T, const at::Tensor& k_TGK,
              const at::Tensor& v_TGK);
-  /// The first `tokens` keys or values of a slot as a view [tokens, key-value heads, head size].
-  at::Tensor keys(std::int64_t block, std::int64_t slot, std::int64_t tokens) const;
-  at::Tensor values(std::int64_t block, std::int64_t slot, std::int64_t tokens) const;
+  /// Keys and values of one block in all slots.
+  ops::CacheStorage storage(std::int64_t block) const;
   /// What write() stored for all blocks becomes part of the slot's sequence.
   void commit(std::int64_t slot, std::int64_t tokens);
 

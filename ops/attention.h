@@ -26,17 +26,22 @@ at::Tensor packed_attention(const at::Tensor& q_THD, const at::Tensor& k_TKD,
                             const at::Tensor& v_TKD, std::span<const std::int64_t> cu_seqlens,
                             const AttentionOptions& options = {});
 
-/// Keys and values of one sequence, its new positions included: [positions, kv_heads, head_dim]
-/// each, views allowed.
-struct CacheView {
-  at::Tensor keys_SKD, values_SKD;
+/// Keys and values of the earlier tokens of several sequences, the new ones included:
+/// [slots, capacity, kv_heads, head_dim] each, contiguous.
+struct CacheStorage {
+  at::Tensor keys_NSKD, values_NSKD;
+};
+
+/// Where a sequence lies in it: the first `positions` of a slot.
+struct CachedSequence {
+  std::int64_t slot = 0, positions = 0;
 };
 
 /// Decoding and prefill: the rows cu_seqlens[n] .. cu_seqlens[n + 1] - 1 of q_THD are the last
-/// positions of the sequence whose cache is caches[n]; each sees its cache up to its own position.
-/// Returns [tokens, heads, head_dim]. Records no gradient. A sequence may have no rows.
+/// positions of sequences[n]; each sees its sequence up to its own position. Returns [tokens,
+/// heads, head_dim]. Records no gradient. A sequence may have no rows.
 at::Tensor cached_attention(const at::Tensor& q_THD, std::span<const std::int64_t> cu_seqlens,
-                            std::span<const CacheView> caches,
+                            const CacheStorage& cache, std::span<const CachedSequence> sequences,
                             const AttentionOptions& options = {});
 
 }  // namespace finstill::ops

@@ -59,4 +59,8 @@ at::Tensor linear_plus(const at::Tensor& beside_TO, const at::Tensor& x_TI,
   return bias_O.defined() ? y_TO + bias_O : y_TO;
 }
 
+std::int64_t rows_computed_together(at::ScalarType dtype) {
+  return takes_tile_matmul(dtype) ? 1 : 8;
+}
+
 }  // namespace finstill::ops

@@ -15,4 +15,8 @@ at::Tensor linear(const at::Tensor& x_TI, const at::Tensor& weight_OI,
 at::Tensor linear_plus(const at::Tensor& beside_TO, const at::Tensor& x_TI,
                        const at::Tensor& weight_OI, const at::Tensor& bias_O = {});
 
+/// Rows of products in `dtype` have the same bits only in groups of this many rows: 1 where our own
+/// kernels compute them (matmul.h), else what holds for the library's products that we tried.
+std::int64_t rows_computed_together(at::ScalarType dtype);
+
 }  // namespace finstill::ops

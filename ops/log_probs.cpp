@@ -149,6 +149,8 @@ at::Tensor logits(const at::Tensor& hidden_TD, const Head& head) {
   const c10::AutoGradMode guard(false);
   const std::int64_t vocabulary = vocabulary_of(head, hidden_TD),
                      valid = valid_vocabulary_of(head, hidden_TD);
+  if (takes_cpu_kernels(hidden_TD) && head.softcap == 0 && valid == vocabulary)
+    return chunk_logits(hidden_TD, head).to(at::kFloat);
   const at::Tensor valid_TV = reference::valid_logits(hidden_TD, head);
   if (valid == vocabulary) return valid_TV;
   const at::Tensor padding_TV =

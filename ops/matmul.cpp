@@ -19,8 +19,8 @@ namespace {
 
 /// Elements of B that a piece packs: half of a second cache of 2 MB.
 constexpr std::int64_t kPackedElements = 600'000;
-/// Sums in float32 are added up in memory, this many summands at a time, so that B's part for all columns
-/// of a narrow matrix fits; longer ones in bfloat16 too.
+/// Sums in float32 are added up in memory, this many summands at a time, so that B's part for all
+/// columns of a narrow matrix fits; longer ones in bfloat16 too.
 constexpr std::int64_t kSummandsAtOnce = 1024, kMostSummands = 16384;
 
 constexpr std::int64_t divided_up(std::int64_t value, std::int64_t by) {
@@ -81,12 +81,50 @@ void multiply(const cpu::MatmulPiece& whole) {
       });
 }
 
-/// bfloat16 on a processor with a matrix unit. Without one the library's are as good
-/// (bench/LOG.md).
 bool takes_tiles(const at::Tensor& a, const at::Tensor& b) {
-  const auto is_bfloat16 = [](const at::Tensor& x) { return x.scalar_type() == at::kBFloat16; };
-  return takes_cpu_kernels(a) && takes_cpu_kernels(b) && is_bfloat16(a) && is_bfloat16(b) &&
-         processor().amx_bf16;
+  return a.is_cpu() && takes_tile_matmul(a.scalar_type()) && takes_tile_matmul(b.scalar_type());
+}
+
+/// Whether B is the transpose of a stored matrix that a few rows meet: a step of decoding.
+bool is_few_rows(const at::Tensor& a, const at::Tensor& b) {
+  return a.size(0) <= cpu::kFewRows && a.stride(1) == 1 && b.stride(0) == 1 && b.size(0) > 1 &&
+         b.size(1) > 1;
+}
+
+void multiply_few_rows(const at::Tensor& c, const at::Tensor& a, const at::Tensor& b,
+                       const at::Tensor& beside) {
+  const std::int64_t k = a.size(1), stripes = divided_up(b.size(1), 32);
+  const auto bytes = [](std::int64_t elements) {
+    return static_cast<std::size_t>(elements) * sizeof(std::uint16_t);
+  };
+  thread_local std::vector<std::uint16_t> room;
+  room.resize(static_cast<std::size_t>(cpu::few_rows_packed(k) + 32));
+  cpu::FewRowsPiece whole;
+  auto* const packed = reinterpret_cast<std::uint16_t*>(
+      (reinterpret_cast<std::uintptr_t>(room.data()) + 63) / 64 * 64);
+  cpu::tile_kernels()->pack_few_rows(static_cast<const std::uint16_t*>(a.const_data_ptr()),
+                                     a.stride(0), a.size(0), k, packed);
+  whole.w = static_cast<const std::uint16_t*>(b.const_data_ptr());
+  whole.w_stride = b.stride(1);
+  whole.x = packed;
+  whole.rows = a.size(0);
+  whole.k = k;
+  whole.output_end = b.size(1);
+  whole.y = c.data_ptr();
+  whole.y_stride = c.stride(0);
+  whole.y_float = c.scalar_type() == at::kFloat;
+  if (beside.defined()) {
+    whole.beside = static_cast<const std::uint16_t*>(beside.const_data_ptr());
+    whole.beside_stride = beside.stride(0);
+  }
+  at::parallel_for(0, stripes, 2, [&](std::int64_t begin, std::int64_t end) {
+    cpu::FewRowsPiece piece = whole;
+    piece.output_begin = begin * 32;
+    piece.output_end = std::min(whole.output_end, end * 32);
+    piece.workspace =
+        static_cast<std::uint16_t*>(thread_workspace(bytes(cpu::few_rows_workspace(k))));
+    cpu::tile_kernels()->multiply_few_rows(piece);
+  });
 }
 
 /// c = A B (+ beside), or c += A B.
@@ -114,6 +152,11 @@ void multiply_into(const at::Tensor& c, const at::Tensor& a_, const at::Tensor& 
 
 }  // namespace
 
+bool takes_tile_matmul(at::ScalarType dtype) {
+  // Without a matrix unit the library's are as good (bench/LOG.md).
+  return kernel_set() == KernelSet::automatic && dtype == at::kBFloat16 && processor().amx_bf16;
+}
+
 at::Tensor matmul(const at::Tensor& a, const at::Tensor& b, at::ScalarType result,
                   const at::Tensor& beside) {
   const c10::AutoGradMode no_gradients(false);
@@ -122,14 +165,19 @@ at::Tensor matmul(const at::Tensor& a, const at::Tensor& b, at::ScalarType resul
     const at::Tensor product = at::mm(a, b).to(result);
     return beside.defined() ? product + beside : product;
   }
-  if (result == at::kFloat || a.size(1) > kMostSummands) {
+  const bool is_few = is_few_rows(a, b);
+  if (!is_few && (result == at::kFloat || a.size(1) > kMostSummands)) {
     at::Tensor sum;
     add_matmul(sum, a, b);
     return beside.defined() ? (sum + beside).to(result) : sum.to(result);
   }
   RECORD_FUNCTION("finstill::matmul", std::vector<c10::IValue>({a, b}));
   at::Tensor c = at::empty({a.size(0), b.size(1)}, a.options().dtype(result));
-  multiply_into(c, a, b, false, beside);
+  if (is_few) {
+    multiply_few_rows(c, a, b, beside);
+  } else {
+    multiply_into(c, a, b, false, beside);
+  }
   return c;
 }
 

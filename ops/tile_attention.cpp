@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <cassert>
 #include <vector>
 
@@ -108,6 +109,45 @@ void tile_attention_backward(std::span<const TileAttention> documents,
     }
   }
   run(items, cpu::tile_kernels()->attend_backward);
+}
+
+void tile_cached_attention(const at::Tensor& q_THD, std::span<const std::int64_t> cu_seqlens,
+                           const CacheStorage& cache, std::span<const CachedSequence> sequences,
+                           const at::Tensor& out_THD, double scale, std::int64_t window) {
+  const at::Tensor& keys = cache.keys_NSKD;
+  const std::int64_t heads = q_THD.size(1), kv_heads = keys.size(2), together = heads / kv_heads;
+  std::vector<cpu::AttentionGroup> items;
+  items.reserve(sequences.size() * static_cast<std::size_t>(kv_heads));
+  for (std::size_t n = 0; n < sequences.size(); ++n) {
+    const std::int64_t row = cu_seqlens[n], tokens = cu_seqlens[n + 1] - row;
+    if (tokens == 0) continue;
+    // Rows that lie before every query's window are left out.
+    const std::int64_t reach = window > 0 ? window - 1 + tokens : sequences[n].positions;
+    const std::int64_t positions = std::min(reach, sequences[n].positions);
+    for (std::int64_t head = 0; head < heads; head += together) {
+      const std::int64_t place = sequences[n].slot * keys.stride(0) +
+                                 (sequences[n].positions - positions) * keys.stride(1) +
+                                 head / together * keys.stride(2);
+      cpu::AttentionGroup group;
+      group.q = halves(q_THD) + row * q_THD.stride(0) + head * q_THD.stride(1);
+      group.k = halves(keys) + place;
+      group.v = halves(cache.values_NSKD) + place;
+      group.q_stride = q_THD.stride(0);
+      group.q_head_stride = q_THD.stride(1);
+      group.k_stride = group.v_stride = keys.stride(1);
+      group.tokens = tokens;
+      group.positions = positions;
+      group.heads = together;
+      group.head_dim = q_THD.size(2);
+      group.window = window;
+      group.scale = static_cast<float>(scale);
+      group.out = halves(out_THD) + row * out_THD.stride(0) + head * out_THD.stride(1);
+      group.out_stride = out_THD.stride(0);
+      group.out_head_stride = out_THD.stride(1);
+      items.push_back(group);
+    }
+  }
+  run(items, cpu::tile_kernels()->attend);
 }
 
 }  // namespace finstill::ops

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <span>
 
+#include "ops/attention.h"
+
 namespace finstill::ops {
 
 /// Whether attention of such queries runs on our own kernels: bfloat16 on a processor that
@@ -32,5 +34,10 @@ void tile_attention(std::span<const TileAttention> documents, double scale, std:
 void tile_attention_backward(std::span<const TileAttention> documents,
                              std::span<const TileAttentionGradients> gradients, double scale,
                              std::int64_t window);
+
+/// cached_attention (attention.h): decoding and prefill, all sequences at once.
+void tile_cached_attention(const at::Tensor& q_THD, std::span<const std::int64_t> cu_seqlens,
+                           const CacheStorage& cache, std::span<const CachedSequence> sequences,
+                           const at::Tensor& out_THD, double scale, std::int64_t window);
 
 }  // namespace finstill::ops

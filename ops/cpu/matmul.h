@@ -31,6 +31,31 @@ struct MatmulPiece {
   std::uint16_t* workspace = nullptr;             ///< matmul_workspace() elements, at 64 bytes
 };
 
+/// Y [rows, outputs] = X W^T for at most 32 rows of X: a step of decoding, in which every weight is
+/// read once and used for a few rows. Bit for bit the rows of MatmulPiece's result.
+struct FewRowsPiece {
+  const std::uint16_t* w = nullptr;  ///< [outputs, k], w_stride elements from row to row
+  std::int64_t w_stride = 0;
+  const std::uint16_t* x = nullptr;  ///< what pack_few_rows made of X
+  std::int64_t rows = 0, k = 0;
+  std::int64_t output_begin = 0, output_end = 0;  ///< of this piece; output_begin a multiple of 32
+  void* y = nullptr;                              ///< bfloat16 or float32
+  std::int64_t y_stride = 0;
+  bool y_float = false;
+  const std::uint16_t* beside = nullptr;  ///< as in MatmulPiece; bfloat16 results only
+  std::int64_t beside_stride = 0;
+  std::uint16_t* workspace = nullptr;  ///< few_rows_workspace(k) elements, at 64 bytes
+};
+inline constexpr std::int64_t kFewRows = 32;
+
+/// Elements of packed X, or of workspace.
+constexpr std::int64_t few_rows_packed(std::int64_t k) {
+  return (k + 31) / 32 * 1024;
+}
+constexpr std::int64_t few_rows_workspace(std::int64_t k) {
+  return few_rows_packed(k) + 2 * 1024;
+}
+
 /// Elements of workspace for a piece of `columns` columns and `k` summands.
 constexpr std::int64_t matmul_workspace(std::int64_t columns, std::int64_t k) {
   const std::int64_t wide = (columns + 31) / 32 * 32, deep = (k + 31) / 32 * 32;

@@ -49,6 +49,10 @@ constexpr std::int64_t attention_workspace(std::int64_t positions, std::int64_t 
 /// One instruction set's kernels.
 struct TileKernels {
   void (*multiply)(const MatmulPiece& piece);
+  /// x [rows, k] with x_stride from row to row; `packed`: few_rows_packed(k) elements, at 64 bytes.
+  void (*pack_few_rows)(const std::uint16_t* x, std::int64_t x_stride, std::int64_t rows,
+                        std::int64_t k, std::uint16_t* packed);
+  void (*multiply_few_rows)(const FewRowsPiece& piece);
   void (*attend)(const AttentionGroup& group);
   void (*attend_backward)(const AttentionGroup& group);
 };

@@ -1,11 +1,12 @@
 #include "ops/cpu/tiles_avx512bf16.inc"
 
 #include "ops/cpu/attention_bf16.inc"
+#include "ops/cpu/few_rows_bf16.inc"
 #include "ops/cpu/matmul_bf16.inc"
 
 namespace finstill::ops::cpu {
 
 extern const TileKernels tiles_avx512bf16;
-const TileKernels tiles_avx512bf16 = {multiply_piece, attend_group, attend_group_backward};
+const TileKernels tiles_avx512bf16 = {multiply_piece, pack_rows_of_few, multiply_few, attend_group, attend_group_backward};
 
 }  // namespace finstill::ops::cpu

@@ -97,8 +97,9 @@ void expect_cached_equals_packed(at::ScalarType dtype, std::int64_t window, doub
       packed_attention(q, k, v, Lengths{0, positions}, {.sliding_window = window});
   for (const std::int64_t tokens : {1, 5, 40, 77}) {
     const at::Tensor last = clone(q.narrow(0, positions - tokens, tokens));
-    const at::Tensor got = cached_attention(
-        last, Lengths{0, tokens}, std::vector<CacheView>{{k, v}}, {.sliding_window = window});
+    const at::Tensor got =
+        cached_attention(last, Lengths{0, tokens}, {k.unsqueeze(0), v.unsqueeze(0)},
+                         std::vector<CachedSequence>{{0, positions}}, {.sliding_window = window});
     expect_near(got, cast(whole.narrow(0, positions - tokens, tokens), at::kDouble), tolerance,
                 "cached rows");
   }
@@ -116,19 +117,33 @@ TEST(Attention, CachedRowsEqualTheRowsOfTheWholeDocument) {
 }
 
 TEST(Attention, SequencesInOneCallEqualEachAlone) {
-  const at::Tensor q = cast(numbers({4, 4, 16}, 11), at::kFloat);
-  const at::Tensor room_k = cast(numbers({2, 20, 2, 16}, 12), at::kFloat),
-                   room_v = cast(numbers({2, 20, 2, 16}, 13), at::kFloat);
-  const std::vector<CacheView> caches = {{room_k[0].narrow(0, 0, 9), room_v[0].narrow(0, 0, 9)},
-                                         {room_k[1].narrow(0, 0, 9), room_v[1].narrow(0, 0, 9)},
-                                         {room_k[1].narrow(0, 0, 20), room_v[1].narrow(0, 0, 20)}};
-  const at::Tensor all = cached_attention(q, Lengths{0, 1, 1, 4}, caches);
-  EXPECT_TRUE(bit_equal(clone(all.narrow(0, 0, 1)),
-                        cached_attention(clone(q.narrow(0, 0, 1)), Lengths{0, 1},
-                                         std::vector<CacheView>{caches[0]})));
-  EXPECT_TRUE(bit_equal(clone(all.narrow(0, 1, 3)),
-                        cached_attention(clone(q.narrow(0, 1, 3)), Lengths{0, 3},
-                                         std::vector<CacheView>{caches[2]})));
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    const at::Tensor q = cast(numbers({4, 4, 16}, 11), dtype);
+    const CacheStorage cache{cast(numbers({2, 20, 2, 16}, 12), dtype),
+                             cast(numbers({2, 20, 2, 16}, 13), dtype)};
+    const std::vector<CachedSequence> sequences = {{0, 9}, {1, 9}, {1, 20}};
+    const at::Tensor all = cached_attention(q, Lengths{0, 1, 1, 4}, cache, sequences);
+    EXPECT_TRUE(bit_equal(clone(all.narrow(0, 0, 1)),
+                          cached_attention(clone(q.narrow(0, 0, 1)), Lengths{0, 1}, cache,
+                                           std::vector{sequences[0]})));
+    EXPECT_TRUE(bit_equal(clone(all.narrow(0, 1, 3)),
+                          cached_attention(clone(q.narrow(0, 1, 3)), Lengths{0, 3}, cache,
+                                           std::vector{sequences[2]})));
+  }
+}
+
+TEST(Attention, ManyHeadsOfOneNewTokenEqualReference) {
+  // More query heads than a stripe of the kernel has rows.
+  const at::Tensor q = numbers({1, 40, 8}, 11);
+  const CacheStorage cache{numbers({1, 50, 1, 8}, 12), numbers({1, 50, 1, 8}, 13)};
+  const std::vector<CachedSequence> sequences = {{0, 45}};
+  const auto run = [&](at::ScalarType dtype) {
+    return cached_attention(cast(q, dtype), Lengths{0, 1},
+                            {cast(cache.keys_NSKD, dtype), cast(cache.values_NSKD, dtype)},
+                            sequences);
+  };
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16})
+    expect_near(run(dtype), run(at::kDouble), tolerance_of(dtype), "heads");
 }
 
 }  // namespace
