@@ -163,6 +163,10 @@ SafetensorsHeader parse_safetensors(std::span<const std::byte> bytes, std::uint6
 SafetensorsFile::SafetensorsFile(const std::filesystem::path& file)
     : mapped_(file), header_(parse_safetensors(mapped_.bytes(), mapped_.size(), file.string())) {}
 
+void SafetensorsFile::forget(const SafetensorsEntry& entry) const {
+  mapped_.forget(header_.data_start + entry.begin, entry.end - entry.begin);
+}
+
 std::span<const std::byte> SafetensorsFile::bytes(const SafetensorsEntry& entry) const {
   return mapped_.bytes().subspan(header_.data_start + entry.begin, entry.end - entry.begin);
 }

@@ -58,6 +58,8 @@ class SafetensorsFile {
 
   const SafetensorsHeader& header() const { return header_; }
   std::span<const std::byte> bytes(const SafetensorsEntry& entry) const;
+  /// Its bytes were copied: they need not stay in memory.
+  void forget(const SafetensorsEntry& entry) const;
   const std::filesystem::path& file() const { return mapped_.file(); }
 
  private:

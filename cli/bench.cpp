@@ -31,8 +31,8 @@ struct StepOptions {
   bool json = false;
 };
 
-double peak_gib() {
-  return static_cast<double>(base::memory_peak_bytes()) / (1 << 30);
+double gib(std::int64_t bytes) {
+  return static_cast<double>(bytes) / (1 << 30);
 }
 
 double matrix_flops(const trainer::StepCost& cost) {
@@ -48,7 +48,7 @@ void print_table(const trainer::StepCost& cost, const Machine& machine) {
       "step     {:.3f} s, {} tokens, {:.0f} tokens/s (fastest {:.3f} s); first step after {:.1f} "
       "s; peak {:.2f} GiB\n",
       cost.seconds, cost.tokens, static_cast<double>(cost.tokens) / cost.seconds,
-      cost.fastest_seconds, cost.first_step_seconds, peak_gib());
+      cost.fastest_seconds, cost.first_step_seconds, gib(cost.memory_peak_bytes));
   fmt::print("floor    {:.3f} s for its matrix products at that rate: {:.0f} % of the step\n\n",
              floor, 100 * floor / cost.seconds);
   print_operations(cost.operations, cost.profiled_seconds, machine);
@@ -61,7 +61,7 @@ base::Json as_json(const trainer::StepCost& cost, const Machine& machine) {
                {"fastest_seconds", cost.fastest_seconds},
                {"profiled_seconds", cost.profiled_seconds},
                {"first_step_seconds", cost.first_step_seconds},
-               {"memory_peak_bytes", base::memory_peak_bytes()},
+               {"memory_peak_bytes", cost.memory_peak_bytes},
                {"losses", cost.losses},
                {"operations", operations_json(cost.operations)}});
   return json;
@@ -78,7 +78,6 @@ int bench_step(StepOptions& options) {
   context.runtime = options.runtime;
   context.progress = progress.get();
   const trainer::StepCost cost = trainer::measure_step(config, context, options.steps);
-  // After the steps, whose memory it would add to.
   const Machine machine = measure_machine(options.runtime);
   if (options.json) {
     print_json_line(as_json(cost, machine));
@@ -134,7 +133,7 @@ void print_table(const engine::DecodeCost& cost, const Machine& machine, double 
       "{:.3f} s), peak {:.2f} GiB\n",
       cost.sequences, cost.prompt_tokens, cost.new_tokens,
       static_cast<double>(cost.new_tokens) / cost.seconds, cost.seconds, cost.fastest_seconds,
-      peak_gib());
+      gib(cost.memory_peak_bytes));
   fmt::print(
       "decode   {:.1f} tokens/s after prompts of {:.3f} s; weights of {:.0f} MB are read at {:.1f} "
       "GB/s, {:.0f} % of the memory's rate\n\n",
@@ -155,7 +154,7 @@ base::Json as_json(const engine::DecodeCost& cost, const Machine& machine, doubl
                {"first_token_seconds", cost.first_token_seconds},
                {"profiled_seconds", cost.profiled_seconds},
                {"weight_bytes", weight_bytes},
-               {"memory_peak_bytes", base::memory_peak_bytes()},
+               {"memory_peak_bytes", cost.memory_peak_bytes},
                {"operations", operations_json(cost.operations)}});
   return json;
 }

@@ -1,5 +1,6 @@
 #include "engine/decode_bench.h"
 
+#include "base/metrics.h"
 #include "base/signals.h"
 #include "base/statistics.h"
 
@@ -75,6 +76,7 @@ DecodeCost measure_decode(const LocalModel& model,
   ops::Profile profile;
   cost.profiled_seconds = run_round(*generator, prompts, new_tokens).seconds;
   cost.operations = profile.stop();
+  cost.memory_peak_bytes = base::memory_peak_bytes();
   cost.seconds = base::median(seconds);
   cost.fastest_seconds = std::ranges::min(seconds);
   cost.prompt_seconds = base::median(prompt_seconds);

@@ -13,12 +13,13 @@ namespace finstill::engine {
 /// One batch of answers.
 struct DecodeCost {
   std::int64_t sequences = 0, prompt_tokens = 0, new_tokens = 0;  ///< tokens of all sequences
-  std::int64_t steps = 0;          ///< forward passes after the prompts
-  double seconds = 0;              ///< prompts included, without the profile: the median
-  double fastest_seconds = 0;      ///< the quickest round
-  double prompt_seconds = 0;       ///< until every sequence has its first token: the median
-  double first_token_seconds = 0;  ///< of the unmeasured first round
-  double profiled_seconds = 0;     ///< with the profile
+  std::int64_t steps = 0;              ///< forward passes after the prompts
+  double seconds = 0;                  ///< prompts included, without the profile: the median
+  double fastest_seconds = 0;          ///< the quickest round
+  double prompt_seconds = 0;           ///< until every sequence has its first token: the median
+  double first_token_seconds = 0;      ///< of the unmeasured first round
+  double profiled_seconds = 0;         ///< with the profile
+  std::int64_t memory_peak_bytes = 0;  ///< of the process
   std::vector<ops::OperationTime> operations;  ///< of a whole batch, those that take longest first
 };
 

@@ -87,7 +87,12 @@ DenseWeights load_weights(const std::filesystem::path& folder, const ModelConfig
   DenseWeights weights(config, dtype, device);
   for (std::size_t i = 0; i < weights.parameters().size(); ++i) {
     const base::SafetensorsFolder::Tensor* tensor = stored.find(weights.parameters()[i].name);
-    weights.refresh(i, stored_tensor(*tensor->entry, tensor->bytes()));
+    if (device == "cpu" && tensor->entry->dtype == safetensors_dtype(dtype)) {
+      ops::copy_bytes_into(weights.tensor(i), tensor->bytes());
+    } else {
+      weights.refresh(i, stored_tensor(*tensor->entry, tensor->bytes()));
+    }
+    tensor->file->forget(*tensor->entry);
   }
   return weights;
 }

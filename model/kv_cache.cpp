@@ -78,8 +78,8 @@ void KvCache::add_places(std::int64_t slot, std::int64_t rows,
 void KvCache::write(std::int64_t block, const at::Tensor& places_T, const at::Tensor& k_TGK,
                     const at::Tensor& v_TGK) {
   const auto index = static_cast<std::size_t>(block);
-  keys_[index].flatten(0, 1).index_copy_(0, places_T, k_TGK);
-  values_[index].flatten(0, 1).index_copy_(0, places_T, v_TGK);
+  ops::put_rows(keys_[index].flatten(0, 1), places_T, k_TGK.contiguous());
+  ops::put_rows(values_[index].flatten(0, 1), places_T, v_TGK.contiguous());
 }
 
 ops::CacheStorage KvCache::storage(std::int64_t block) const {

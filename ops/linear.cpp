@@ -1,6 +1,7 @@
 #include "ops/linear.h"
 
 #include <ATen/TensorOperators.h>
+#include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "ops/dispatch.h"
@@ -40,22 +41,27 @@ class Linear : public torch::autograd::Function<Linear> {
   }
 };
 
+/// Recorded only where a way back may be wanted: that costs as much as a small product itself.
+at::Tensor product(const at::Tensor& x_TI, const at::Tensor& weight_OI,
+                   const std::optional<at::Tensor>& beside_TO) {
+  if (c10::GradMode::is_enabled()) return Linear::apply(x_TI, weight_OI, beside_TO);
+  return matmul(x_TI, weight_OI.t(), x_TI.scalar_type(), beside_TO.value_or(at::Tensor()));
+}
+
 }  // namespace
 
 at::Tensor linear(const at::Tensor& x_TI, const at::Tensor& weight_OI, const at::Tensor& bias_O) {
   if (!takes_cpu_kernels(x_TI)) return reference::linear(x_TI, weight_OI, bias_O);
   std::vector<std::int64_t> shape = x_TI.sizes().vec();
   shape.back() = weight_OI.size(0);
-  const at::Tensor y_TO =
-      Linear::apply(rows_of(x_TI), weight_OI, std::optional<at::Tensor>()).view(shape);
+  const at::Tensor y_TO = product(rows_of(x_TI), weight_OI, {}).view(shape);
   return bias_O.defined() ? y_TO + bias_O : y_TO;
 }
 
 at::Tensor linear_plus(const at::Tensor& beside_TO, const at::Tensor& x_TI,
                        const at::Tensor& weight_OI, const at::Tensor& bias_O) {
   if (!takes_cpu_kernels(x_TI)) return beside_TO + reference::linear(x_TI, weight_OI, bias_O);
-  const at::Tensor y_TO =
-      Linear::apply(x_TI, weight_OI, std::optional<at::Tensor>(beside_TO.contiguous()));
+  const at::Tensor y_TO = product(x_TI, weight_OI, beside_TO.contiguous());
   return bias_O.defined() ? y_TO + bias_O : y_TO;
 }
 

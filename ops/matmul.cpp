@@ -91,39 +91,51 @@ bool is_few_rows(const at::Tensor& a, const at::Tensor& b) {
          b.size(1) > 1;
 }
 
-void multiply_few_rows(const at::Tensor& c, const at::Tensor& a, const at::Tensor& b,
-                       const at::Tensor& beside) {
-  const std::int64_t k = a.size(1), stripes = divided_up(b.size(1), 32);
-  const auto bytes = [](std::int64_t elements) {
-    return static_cast<std::size_t>(elements) * sizeof(std::uint16_t);
-  };
+/// Rows of A that a few-rows product packed, and which product they meet.
+struct FewRows {
+  const at::Tensor& c;
+  const at::Tensor& weight_NK;
+};
+
+/// C = A W^T (+ beside) for each of `products`, in one go over all their outputs.
+void multiply_few_rows(const at::Tensor& a, std::span<const FewRows> products,
+                       const at::Tensor& beside = {}) {
+  const std::int64_t k = a.size(1);
   thread_local std::vector<std::uint16_t> room;
   room.resize(static_cast<std::size_t>(cpu::few_rows_packed(k) + 32));
-  cpu::FewRowsPiece whole;
   auto* const packed = reinterpret_cast<std::uint16_t*>(
       (reinterpret_cast<std::uintptr_t>(room.data()) + 63) / 64 * 64);
   cpu::tile_kernels()->pack_few_rows(static_cast<const std::uint16_t*>(a.const_data_ptr()),
                                      a.stride(0), a.size(0), k, packed);
-  whole.w = static_cast<const std::uint16_t*>(b.const_data_ptr());
-  whole.w_stride = b.stride(1);
-  whole.x = packed;
-  whole.rows = a.size(0);
-  whole.k = k;
-  whole.output_end = b.size(1);
-  whole.y = c.data_ptr();
-  whole.y_stride = c.stride(0);
-  whole.y_float = c.scalar_type() == at::kFloat;
-  if (beside.defined()) {
-    whole.beside = static_cast<const std::uint16_t*>(beside.const_data_ptr());
-    whole.beside_stride = beside.stride(0);
+  std::vector<cpu::FewRowsPiece> whole;
+  std::vector<std::int64_t> first_stripe = {0};
+  for (const FewRows& product : products) {
+    cpu::FewRowsPiece& piece = whole.emplace_back();
+    piece.w = static_cast<const std::uint16_t*>(product.weight_NK.const_data_ptr());
+    piece.w_stride = product.weight_NK.stride(0);
+    piece.x = packed;
+    piece.rows = a.size(0);
+    piece.k = k;
+    piece.output_end = product.weight_NK.size(0);
+    piece.y = product.c.data_ptr();
+    piece.y_stride = product.c.stride(0);
+    piece.y_float = product.c.scalar_type() == at::kFloat;
+    if (beside.defined()) {
+      piece.beside = static_cast<const std::uint16_t*>(beside.const_data_ptr());
+      piece.beside_stride = beside.stride(0);
+    }
+    first_stripe.push_back(first_stripe.back() + divided_up(piece.output_end, 32));
   }
-  at::parallel_for(0, stripes, 2, [&](std::int64_t begin, std::int64_t end) {
-    cpu::FewRowsPiece piece = whole;
-    piece.output_begin = begin * 32;
-    piece.output_end = std::min(whole.output_end, end * 32);
-    piece.workspace =
-        static_cast<std::uint16_t*>(thread_workspace(bytes(cpu::few_rows_workspace(k))));
-    cpu::tile_kernels()->multiply_few_rows(piece);
+  const auto workspace =
+      static_cast<std::size_t>(cpu::few_rows_workspace(k)) * sizeof(std::uint16_t);
+  at::parallel_for(0, first_stripe.back(), 2, [&](std::int64_t begin, std::int64_t end) {
+    for (std::size_t i = 0; i < whole.size(); ++i) {
+      cpu::FewRowsPiece piece = whole[i];
+      piece.output_begin = std::max<std::int64_t>(0, begin - first_stripe[i]) * 32;
+      piece.output_end = std::min(piece.output_end, (end - first_stripe[i]) * 32);
+      piece.workspace = static_cast<std::uint16_t*>(thread_workspace(workspace));
+      if (piece.output_begin < piece.output_end) cpu::tile_kernels()->multiply_few_rows(piece);
+    }
   });
 }
 
@@ -174,11 +186,35 @@ at::Tensor matmul(const at::Tensor& a, const at::Tensor& b, at::ScalarType resul
   RECORD_FUNCTION("finstill::matmul", std::vector<c10::IValue>({a, b}));
   at::Tensor c = at::empty({a.size(0), b.size(1)}, a.options().dtype(result));
   if (is_few) {
-    multiply_few_rows(c, a, b, beside);
+    const at::Tensor weight_NK = b.t();
+    const FewRows product{c, weight_NK};
+    multiply_few_rows(a, {&product, 1}, beside);
   } else {
     multiply_into(c, a, b, false, beside);
   }
   return c;
+}
+
+std::vector<at::Tensor> matmul_each(const at::Tensor& a, std::span<const at::Tensor> weights) {
+  std::vector<at::Tensor> results;
+  const bool is_few = !weights.empty() && a.numel() > 0 && takes_tiles(a, weights.front()) &&
+                      std::ranges::all_of(weights, [&](const at::Tensor& weight_NK) {
+                        return is_few_rows(a, weight_NK.t());
+                      });
+  if (!is_few) {
+    for (const at::Tensor& weight_NK : weights)
+      results.push_back(matmul(a, weight_NK.t(), a.scalar_type()));
+    return results;
+  }
+  RECORD_FUNCTION("finstill::matmul_each", std::vector<c10::IValue>({a}));
+  std::vector<FewRows> products;
+  results.reserve(weights.size());
+  for (const at::Tensor& weight_NK : weights) {
+    results.push_back(at::empty({a.size(0), weight_NK.size(0)}, a.options()));
+    products.push_back({results.back(), weight_NK});
+  }
+  multiply_few_rows(a, products);
+  return results;
 }
 
 void add_matmul(at::Tensor& sum, const at::Tensor& a, const at::Tensor& b) {

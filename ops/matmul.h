@@ -10,6 +10,9 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <span>
+#include <vector>
+
 namespace finstill::ops {
 
 /// Whether products in `dtype` run on our own kernels.
@@ -19,6 +22,9 @@ bool takes_tile_matmul(at::ScalarType dtype);
 /// each may be a transposed view (t()) of a contiguous matrix. `result` is their dtype or float32.
 at::Tensor matmul(const at::Tensor& a, const at::Tensor& b, at::ScalarType result,
                   const at::Tensor& beside = {});
+
+/// A times the transpose of each of `weights` [columns, k], in the dtype of A.
+std::vector<at::Tensor> matmul_each(const at::Tensor& a, std::span<const at::Tensor> weights);
 
 /// sum += A B; `sum` float32 and contiguous; an undefined one becomes A B.
 void add_matmul(at::Tensor& sum, const at::Tensor& a, const at::Tensor& b);

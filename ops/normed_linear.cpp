@@ -1,8 +1,10 @@
 #include "ops/normed_linear.h"
 
 #include <ATen/TensorOperators.h>
+#include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <array>
 #include <cassert>
 
 #include "ops/dispatch.h"
@@ -34,15 +36,12 @@ class NormedLinear : public torch::autograd::Function<NormedLinear> {
   static variable_list forward(AutogradContext* context, const at::Tensor& x_TD,
                                const at::Tensor& norm_D, double epsilon, at::TensorList weights) {
     const RmsNormed normed = rms_normed(x_TD, norm_D, epsilon);
-    variable_list saved{x_TD, norm_D, normed.inverse_rms}, result;
-    for (const at::Tensor& weight_OI : weights) {
-      saved.push_back(weight_OI);
-      result.push_back(times(normed.y, weight_OI));
-    }
+    variable_list saved{x_TD, norm_D, normed.inverse_rms};
+    saved.insert(saved.end(), weights.begin(), weights.end());
     context->save_for_backward(saved);
     context->saved_data["epsilon"] = epsilon;
     context->set_materialize_grads(false);
-    return result;
+    return matmul_each(normed.y, std::span(weights.data(), weights.size()));
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
@@ -74,7 +73,9 @@ class GatedMlp : public torch::autograd::Function<GatedMlp> {
                             const at::Tensor& norm_D, double epsilon, const at::Tensor& gate_FD,
                             const at::Tensor& up_FD, const at::Tensor& down_DF) {
     const RmsNormed normed = rms_normed(x_TD, norm_D, epsilon);
-    const at::Tensor gate_TF = times(normed.y, gate_FD), up_TF = times(normed.y, up_FD);
+    const std::array weights = {gate_FD, up_FD};
+    const std::vector<at::Tensor> inner = matmul_each(normed.y, weights);
+    const at::Tensor &gate_TF = inner[0], &up_TF = inner[1];
     context->save_for_backward(
         {x_TD, norm_D, normed.inverse_rms, gate_FD, up_FD, down_DF, gate_TF, up_TF});
     context->saved_data["epsilon"] = epsilon;
@@ -115,8 +116,12 @@ std::vector<at::Tensor> normed_linear(const at::Tensor& x_TD, const at::Tensor& 
   }
   std::vector<at::Tensor> weights;
   for (const LinearMap& map : maps) weights.push_back(map.weight_OI);
-  result =
-      NormedLinear::apply(x_TD.contiguous(), norm_D.contiguous(), epsilon, at::TensorList(weights));
+  if (c10::GradMode::is_enabled()) {
+    result = NormedLinear::apply(x_TD.contiguous(), norm_D.contiguous(), epsilon,
+                                 at::TensorList(weights));
+  } else {
+    result = matmul_each(rms_normed(x_TD.contiguous(), norm_D.contiguous(), epsilon).y, weights);
+  }
   for (std::size_t i = 0; i < maps.size(); ++i) {
     if (maps[i].bias_O.defined()) result[i] = result[i] + maps[i].bias_O;
   }
@@ -127,6 +132,12 @@ at::Tensor gated_mlp(const at::Tensor& x_TD, const at::Tensor& norm_D, double ep
                      const at::Tensor& gate_FD, const at::Tensor& up_FD,
                      const at::Tensor& down_DF) {
   assert(x_TD.dim() == 2);
+  if (takes_rms_norm_kernels(x_TD, norm_D) && !c10::GradMode::is_enabled()) {
+    const std::array weights = {gate_FD, up_FD};
+    const std::vector<at::Tensor> inner =
+        matmul_each(rms_normed(x_TD.contiguous(), norm_D.contiguous(), epsilon).y, weights);
+    return times(swiglu_value(inner[0], inner[1]), down_DF, x_TD.contiguous());
+  }
   if (takes_rms_norm_kernels(x_TD, norm_D))
     return GatedMlp::apply(x_TD.contiguous(), norm_D.contiguous(), epsilon, gate_FD, up_FD,
                            down_DF);

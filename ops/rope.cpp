@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/record_function.h>
+#include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <cassert>
@@ -64,6 +65,9 @@ at::Tensor rope(const at::Tensor& x_THD, const RopeTable& table, const at::Tenso
   assert(x_THD.dim() == 3 && positions_T.scalar_type() == at::kLong &&
          positions_T.size(0) == x_THD.size(0) && table.cos.size(1) * 2 == x_THD.size(2));
   if (!takes_cpu_kernels(x_THD)) return reference::rope(x_THD, table, positions_T);
+  if (!c10::GradMode::is_enabled())
+    return turned(x_THD, table.cos.to(at::kFloat).contiguous(),
+                  table.sin.to(at::kFloat).contiguous(), positions_T.contiguous(), 1);
   return Rope::apply(x_THD, table.cos.to(at::kFloat).contiguous(),
                      table.sin.to(at::kFloat).contiguous(), positions_T.contiguous());
 }

@@ -155,6 +155,26 @@ at::Tensor stack(std::span<const at::Tensor> tensors) {
   return at::stack(at::TensorList(tensors.data(), tensors.size()), 0);
 }
 
+void copy_bytes_into(const at::Tensor& target, std::span<const std::byte> bytes) {
+  assert(target.is_cpu() && target.is_contiguous() && target.nbytes() == bytes.size());
+  if (!bytes.empty()) std::memcpy(target.data_ptr(), bytes.data(), bytes.size());
+}
+
+void put_rows(const at::Tensor& target, const at::Tensor& places, const at::Tensor& rows) {
+  assert(target.is_cpu() && target.is_contiguous() && rows.is_contiguous() &&
+         target.scalar_type() == rows.scalar_type() && places.size(0) == rows.size(0));
+  if (rows.numel() == 0) return;
+  const std::size_t bytes = rows.nbytes() / static_cast<std::size_t>(rows.size(0));
+  auto* const to = static_cast<std::byte*>(target.data_ptr());
+  const auto* const from = static_cast<const std::byte*>(rows.const_data_ptr());
+  const std::int64_t* const place = places.const_data_ptr<std::int64_t>();
+  for (std::int64_t i = 0; i < rows.size(0); ++i) {
+    assert(place[i] >= 0 && place[i] < target.size(0));
+    std::memcpy(to + static_cast<std::size_t>(place[i]) * bytes,
+                from + static_cast<std::size_t>(i) * bytes, bytes);
+  }
+}
+
 void copy_into(const at::Tensor& target, const at::Tensor& source) {
   const NoRecord guard(false);
   assert(target.sizes() == source.sizes());

@@ -71,6 +71,12 @@ at::Tensor stack(std::span<const at::Tensor> tensors);
 
 // --- writing in place; never recorded for gradients ---
 
+/// target = little-endian `bytes` of its own dtype; a contiguous CPU tensor with as many bytes
+/// (assert).
+void copy_bytes_into(const at::Tensor& target, std::span<const std::byte> bytes);
+/// target[places[i]] = rows[i]; contiguous CPU tensors of one dtype (assert), places int64 and
+/// inside.
+void put_rows(const at::Tensor& target, const at::Tensor& places, const at::Tensor& rows);
 /// target = source, with conversion of dtype; same shape (assert).
 void copy_into(const at::Tensor& target, const at::Tensor& source);
 /// sum += scale * term, computed in the dtype of `sum`.

@@ -1,5 +1,6 @@
 #include "trainer/step_bench.h"
 
+#include "base/metrics.h"
 #include "base/signals.h"
 #include "base/statistics.h"
 #include "ops/kernels.h"
@@ -48,6 +49,7 @@ StepCost measure_step(const TrainConfig& config, const base::StageContext& conte
     operation.flops /= static_cast<double>(steps);
     operation.bytes /= static_cast<double>(steps);
   }
+  cost.memory_peak_bytes = base::memory_peak_bytes();
   cost.seconds = base::median(plain);
   cost.fastest_seconds = std::ranges::min(plain);
   cost.profiled_seconds = base::median(profiled);

@@ -17,8 +17,9 @@ struct StepCost {
   double seconds = 0;          ///< a step without the profile: the median
   double fastest_seconds =
       0;  ///< the quickest of them: what a shared machine can do when it is ours
-  double profiled_seconds = 0;    ///< a step with it: the median; what `operations` add up to
-  double first_step_seconds = 0;  ///< from the start of this call to the end of its first step
+  double profiled_seconds = 0;         ///< a step with it: the median; what `operations` add up to
+  double first_step_seconds = 0;       ///< from the start of this call to the end of its first step
+  std::int64_t memory_peak_bytes = 0;  ///< of the process
   std::vector<ops::OperationTime> operations;  ///< a step's, those that take longest first
 };
 
