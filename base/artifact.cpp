@@ -96,6 +96,7 @@ Json plan_identity(const std::string& kind, const Stage& stage, const Json& conf
                                {"kernels", runtime.kernels},
                                {"threads", runtime.threads},
                                {"libraries", libraries()}};
+    if (runtime.weights != "dense") identity["runtime"]["weights"] = runtime.weights;
   }
   identity["config"] = config;
   identity["inputs"] = inputs;

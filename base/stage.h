@@ -19,9 +19,10 @@ namespace finstill::base {
 struct Runtime {
   std::string dtype =
       "auto";  ///< "float32", "bfloat16", "auto" (bfloat16 where the processor is faster with it)
-  std::string device = "cpu";    ///< "cpu", "cuda"
-  std::string kernels = "auto";  ///< "reference", "auto"
-  int threads = 0;               ///< 0 = all cores this process may use
+  std::string device = "cpu";     ///< "cpu", "cuda"
+  std::string kernels = "auto";   ///< "reference", "auto"
+  std::string weights = "dense";  ///< "dense", "int8", "int4": of models that generate or score
+  int threads = 0;                ///< 0 = all cores this process may use
 };
 
 /// What `--dry-run` prints for a stage; zero = not known or none.

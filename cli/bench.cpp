@@ -162,7 +162,7 @@ base::Json as_json(const engine::DecodeCost& cost, const Machine& machine, doubl
 int bench_decode(DecodeOptions& options) {
   apply_runtime(options.runtime);
   const engine::LocalModel model(options.model, {}, options.runtime);
-  const auto weight_bytes = static_cast<double>(model.opened().weights->bytes());
+  const auto weight_bytes = static_cast<double>(model.weight_bytes());
   const engine::DecodeCost cost =
       engine::measure_decode(model, prompts_of(options, model), options.new_tokens, options.rounds);
   const Machine machine = measure_machine(options.runtime);

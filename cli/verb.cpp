@@ -36,6 +36,9 @@ void add_runtime_options(CLI::App& app, base::Runtime& runtime) {
   app.add_option("--device", runtime.device, "cpu or cuda")->check(CLI::IsMember({"cpu", "cuda"}));
   app.add_option("--threads", runtime.threads, "0: every core this process may use")
       ->check(CLI::Range(0, 4096));
+  app.add_option("--weights", runtime.weights,
+                 "of models that generate or score: dense, or rounded to int8 or int4")
+      ->check(CLI::IsMember({"dense", "int8", "int4"}));
   app.add_option("--kernels", runtime.kernels, "auto, or reference: plain and slow, for comparison")
       ->check(CLI::IsMember({"auto", "reference"}));
 }

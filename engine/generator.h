@@ -113,8 +113,8 @@ class Generator {
   virtual std::int64_t context_length() const = 0;
 };
 
-/// Told after every step: requests finished so far and new tokens so far. It may throw to stop early
-/// (base::check_stop()); the generator is of no use then.
+/// Told after every step: requests finished so far and new tokens so far. It may throw to stop
+/// early (base::check_stop()); the generator is of no use then.
 using GenerateProgress = std::function<void(std::int64_t finished, std::int64_t new_tokens)>;
 
 /// Runs all requests to their end; results in their order. `generator` must be idle before, and is

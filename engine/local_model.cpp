@@ -9,11 +9,26 @@ LocalModel::LocalModel(const std::filesystem::path& reference, const std::filesy
                                             .device = runtime.device,
                                             .adapter = adapter})),
       tokenizer_(text::load_tokenizer(opened_.folders.tokenizer)),
-      chat_template_(text::chat_template_of(*tokenizer_)) {}
+      chat_template_(text::chat_template_of(*tokenizer_)) {
+  const ops::WeightFormat format = ops::parse_weight_format(runtime.weights);
+  if (format == ops::WeightFormat::dense) return;
+  quantized_ = std::make_unique<model::QuantizedWeights>(opened_.config(),
+                                                         std::move(*opened_.weights), format);
+  opened_.weights.reset();
+}
+
+model::Weights& LocalModel::weights() const {
+  if (quantized_ != nullptr) return *quantized_;
+  return *opened_.weights;
+}
+
+std::int64_t LocalModel::weight_bytes() const {
+  return quantized_ != nullptr ? quantized_->bytes() : opened_.weights->bytes();
+}
 
 std::unique_ptr<Generator> LocalModel::generator(const LocalOptions& options) const {
   return local_generator({.model = opened_.model,
-                          .weights = *opened_.weights,
+                          .weights = weights(),
                           .adapters = opened_.adapters.get(),
                           .tokenizer = *tokenizer_,
                           .chat_template = chat_template_},

@@ -16,14 +16,13 @@ namespace finstill::model {
 namespace {
 
 ops::LinearMap map_of(const UnitView& weights, Role role) {
-  return {weights[role].weight, weights[role].bias};
+  return {weights[role].weight, weights[role].bias, weights[role].scales};
 }
 
 /// The linear map `role` of a block, with its adapter.
 at::Tensor project(std::int64_t index, const UnitView& weights, Role role, const at::Tensor& x_TI,
                    const Adapters* adapters) {
-  const LinearWeight& map = weights[role];
-  at::Tensor y_TO = ops::linear(x_TI, map.weight, map.bias);
+  const at::Tensor y_TO = ops::linear(x_TI, map_of(weights, role));
   return adapters == nullptr ? y_TO : adapters->apply(index, role, x_TI, y_TO);
 }
 
@@ -82,16 +81,15 @@ at::Tensor Model::attention_part(std::int64_t index, const UnitView& weights,
   const at::Tensor heads =
       attention.attend(index, q, k, v).reshape({x_TD.size(0), config_.query_size()});
   if (adapters != nullptr) return x_TD + project(index, weights, Role::output, heads, adapters);
-  const auto [weight, bias] = map_of(weights, Role::output);
-  return ops::linear_plus(x_TD, heads, weight, bias);
+  return ops::linear_plus(x_TD, heads, map_of(weights, Role::output));
 }
 
 at::Tensor Model::mlp_part(std::int64_t index, const UnitView& weights, const at::Tensor& x_TD,
                            const Adapters* adapters) const {
   const at::Tensor& norm_D = weights.vector(Role::mlp_norm);
   if (adapters == nullptr && !config_.mlp_bias)
-    return ops::gated_mlp(x_TD, norm_D, config_.norm_epsilon, weights[Role::gate].weight,
-                          weights[Role::up].weight, weights[Role::down].weight);
+    return ops::gated_mlp(x_TD, norm_D, config_.norm_epsilon, map_of(weights, Role::gate),
+                          map_of(weights, Role::up), map_of(weights, Role::down));
   const at::Tensor n_TD = ops::rms_norm(x_TD, norm_D, config_.norm_epsilon);
   const at::Tensor gate_TF = project(index, weights, Role::gate, n_TD, adapters);
   const at::Tensor up_TF = project(index, weights, Role::up, n_TD, adapters);
@@ -103,9 +101,12 @@ at::Tensor Model::final_norm(const UnitView& head, const at::Tensor& x_TD) const
 }
 
 ops::Head Model::head(const UnitView& head, const UnitView& embedding) const {
+  // A tied head has a matrix of its own where it is kept in another format than the embedding.
+  const LinearWeight& matrix =
+      head[Role::head].present() ? head[Role::head] : embedding[Role::embedding];
   ops::Head result;
-  result.weight_VD =
-      config_.tied_head ? embedding[Role::embedding].weight : head[Role::head].weight;
+  result.weight_VD = matrix.weight;
+  result.scales = matrix.scales;
   return result;
 }
 

@@ -63,6 +63,12 @@ void UnitView::add(const Parameter& parameter, const at::Tensor& tensor) {
   at(entries_.back()) = tensor;
 }
 
+void UnitView::add(Role role, const ops::QuantizedMatrix& matrix) {
+  LinearWeight& weight = weights_[static_cast<std::size_t>(role)];
+  weight.weight = matrix.values;
+  weight.scales = matrix.scales;
+}
+
 std::vector<at::Tensor> UnitView::leaves() {
   std::vector<at::Tensor> leaves;
   leaves.reserve(entries_.size());

@@ -15,9 +15,11 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "model/config.h"
+#include "ops/quantized.h"
 
 namespace finstill::model {
 
@@ -78,10 +80,11 @@ struct Parameter {
   std::int64_t count() const;
 };
 
-/// One weight of a unit as it is stored. Dense here; int8 and int4 forms join as further members.
+/// One weight of a unit as it is stored.
 struct LinearWeight {
-  at::Tensor weight;  ///< [out, in], or [n] of a norm
+  at::Tensor weight;  ///< [out, in], or [n] of a norm; with scales small integers (ops/quantized.h)
   at::Tensor bias;    ///< [out]; undefined = none
+  at::Tensor scales;  ///< undefined = dense
 
   bool present() const { return weight.defined(); }
 };
@@ -104,6 +107,9 @@ class UnitView {
   }
   /// A norm's vector.
   const at::Tensor& vector(Role role) const { return (*this)[role].weight; }
+
+  /// Adds a matrix of small integers; it is no leaf.
+  void add(Role role, const ops::QuantizedMatrix& matrix);
 
   /// Adds a tensor; the order of the calls is the order of leaves().
   void add(const Parameter& parameter, const at::Tensor& tensor);
@@ -177,6 +183,9 @@ class DenseWeights : public Weights {
   const std::vector<Parameter>& parameters() const { return parameters_; }
   const at::Tensor& tensor(std::string_view name) const;
   const at::Tensor& tensor(std::size_t index) const { return tensors_[index]; }
+
+  /// Hands parameter `index` over and lets go of it; the weights are of no use afterwards.
+  at::Tensor take(std::size_t index) { return std::move(tensors_[index]); }
 
   /// Copies (and converts) `source` into parameter `index`; shapes must have equal counts, so a
   /// flat master fits.

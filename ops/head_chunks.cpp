@@ -38,6 +38,7 @@ std::int64_t rows_per_chunk(std::int64_t wish, std::int64_t vocabulary, std::int
 
 at::Tensor chunk_logits(const at::Tensor& hidden_RD, const Head& head) {
   if (!head.weight_VD.defined()) return hidden_RD.clone(at::MemoryFormat::Contiguous);
+  if (head.scales.defined()) return linear(hidden_RD, {head.weight_VD, head.bias_V, head.scales});
   if (!head.bias_V.defined()) return matmul(hidden_RD, head.weight_VD.t(), hidden_RD.scalar_type());
   return at::linear(hidden_RD, head.weight_VD, optional_of(head.bias_V)).contiguous();
 }

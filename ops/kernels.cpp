@@ -66,7 +66,8 @@ Processor ask_processor() {
                  __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
                  __builtin_cpu_supports("avx512dq");
   found.avx512_bf16 = found.avx512 && __builtin_cpu_supports("avx512bf16");
-  found.amx_bf16 = found.avx512_bf16 && system_lists_flag("amx_bf16") && may_use_matrix_unit();
+  found.amx_bf16 = found.avx512_bf16 && system_lists_flag("amx_bf16") &&
+                   system_lists_flag("amx_int8") && may_use_matrix_unit();
 #endif
   return found;
 }

@@ -46,7 +46,7 @@ struct Processor {
   bool avx2 = false;
   bool avx512 = false;  ///< F, BW, VL and DQ
   bool avx512_bf16 = false;
-  bool amx_bf16 = false;
+  bool amx_bf16 = false;  ///< and int8, which comes with it
 };
 const Processor& processor();
 

@@ -6,6 +6,7 @@
 
 #include "ops/dispatch.h"
 #include "ops/matmul.h"
+#include "ops/quantized.h"
 #include "ops/reference/reference.h"
 
 namespace finstill::ops {
@@ -63,6 +64,19 @@ at::Tensor linear_plus(const at::Tensor& beside_TO, const at::Tensor& x_TI,
   if (!takes_cpu_kernels(x_TI)) return beside_TO + reference::linear(x_TI, weight_OI, bias_O);
   const at::Tensor y_TO = product(x_TI, weight_OI, beside_TO.contiguous());
   return bias_O.defined() ? y_TO + bias_O : y_TO;
+}
+
+at::Tensor linear(const at::Tensor& x_TI, const LinearMap& map) {
+  if (!map.scales.defined()) return ops::linear(x_TI, map.weight_OI, map.bias_O);
+  const at::Tensor y_TO = quantized_linear(x_TI, {map.weight_OI, map.scales});
+  return map.bias_O.defined() ? y_TO + map.bias_O : y_TO;
+}
+
+at::Tensor linear_plus(const at::Tensor& beside_TO, const at::Tensor& x_TI, const LinearMap& map) {
+  if (!map.scales.defined()) return ops::linear_plus(beside_TO, x_TI, map.weight_OI, map.bias_O);
+  const at::Tensor y_TO =
+      quantized_linear(x_TI, {map.weight_OI, map.scales}, beside_TO.contiguous());
+  return map.bias_O.defined() ? y_TO + map.bias_O : y_TO;
 }
 
 std::int64_t rows_computed_together(at::ScalarType dtype) {

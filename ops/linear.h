@@ -4,6 +4,17 @@
 
 namespace finstill::ops {
 
+/// One linear map as it is stored.
+struct LinearMap {
+  at::Tensor weight_OI;  ///< [out, in]; with scales the values of a QuantizedMatrix (quantized.h)
+  at::Tensor bias_O;     ///< [out]; undefined: none
+  at::Tensor scales;     ///< of small integers; undefined: the weight is dense
+};
+
+/// linear() and linear_plus() of a stored map. A quantised one passes no gradients.
+at::Tensor linear(const at::Tensor& x_TI, const LinearMap& map);
+at::Tensor linear_plus(const at::Tensor& beside_TO, const at::Tensor& x_TI, const LinearMap& map);
+
 /// x_TI @ weight_OI^T (+ bias_O): [..., in] -> [..., out]. All in one dtype; sums in float32 at
 /// least. An undefined bias means none. The gradient of a bfloat16 weight that is a leaf() arrives
 /// in float32.

@@ -12,6 +12,8 @@
 
 #include "ops/cpu/tile_kernels.h"
 #include "ops/dispatch.h"
+#include "ops/few_rows.h"
+#include "ops/int8_matmul.h"
 #include "ops/workspace.h"
 
 namespace finstill::ops {
@@ -85,60 +87,6 @@ bool takes_tiles(const at::Tensor& a, const at::Tensor& b) {
   return a.is_cpu() && takes_tile_matmul(a.scalar_type()) && takes_tile_matmul(b.scalar_type());
 }
 
-/// Whether B is the transpose of a stored matrix that a few rows meet: a step of decoding.
-bool is_few_rows(const at::Tensor& a, const at::Tensor& b) {
-  return a.size(0) <= cpu::kFewRows && a.stride(1) == 1 && b.stride(0) == 1 && b.size(0) > 1 &&
-         b.size(1) > 1;
-}
-
-/// Rows of A that a few-rows product packed, and which product they meet.
-struct FewRows {
-  const at::Tensor& c;
-  const at::Tensor& weight_NK;
-};
-
-/// C = A W^T (+ beside) for each of `products`, in one go over all their outputs.
-void multiply_few_rows(const at::Tensor& a, std::span<const FewRows> products,
-                       const at::Tensor& beside = {}) {
-  const std::int64_t k = a.size(1);
-  thread_local std::vector<std::uint16_t> room;
-  room.resize(static_cast<std::size_t>(cpu::few_rows_packed(k) + 32));
-  auto* const packed = reinterpret_cast<std::uint16_t*>(
-      (reinterpret_cast<std::uintptr_t>(room.data()) + 63) / 64 * 64);
-  cpu::tile_kernels()->pack_few_rows(static_cast<const std::uint16_t*>(a.const_data_ptr()),
-                                     a.stride(0), a.size(0), k, packed);
-  std::vector<cpu::FewRowsPiece> whole;
-  std::vector<std::int64_t> first_stripe = {0};
-  for (const FewRows& product : products) {
-    cpu::FewRowsPiece& piece = whole.emplace_back();
-    piece.w = static_cast<const std::uint16_t*>(product.weight_NK.const_data_ptr());
-    piece.w_stride = product.weight_NK.stride(0);
-    piece.x = packed;
-    piece.rows = a.size(0);
-    piece.k = k;
-    piece.output_end = product.weight_NK.size(0);
-    piece.y = product.c.data_ptr();
-    piece.y_stride = product.c.stride(0);
-    piece.y_float = product.c.scalar_type() == at::kFloat;
-    if (beside.defined()) {
-      piece.beside = static_cast<const std::uint16_t*>(beside.const_data_ptr());
-      piece.beside_stride = beside.stride(0);
-    }
-    first_stripe.push_back(first_stripe.back() + divided_up(piece.output_end, 32));
-  }
-  const auto workspace =
-      static_cast<std::size_t>(cpu::few_rows_workspace(k)) * sizeof(std::uint16_t);
-  at::parallel_for(0, first_stripe.back(), 2, [&](std::int64_t begin, std::int64_t end) {
-    for (std::size_t i = 0; i < whole.size(); ++i) {
-      cpu::FewRowsPiece piece = whole[i];
-      piece.output_begin = std::max<std::int64_t>(0, begin - first_stripe[i]) * 32;
-      piece.output_end = std::min(piece.output_end, (end - first_stripe[i]) * 32);
-      piece.workspace = static_cast<std::uint16_t*>(thread_workspace(workspace));
-      if (piece.output_begin < piece.output_end) cpu::tile_kernels()->multiply_few_rows(piece);
-    }
-  });
-}
-
 /// c = A B (+ beside), or c += A B.
 void multiply_into(const at::Tensor& c, const at::Tensor& a_, const at::Tensor& b_, bool accumulate,
                    const at::Tensor& beside = {}) {
@@ -177,7 +125,9 @@ at::Tensor matmul(const at::Tensor& a, const at::Tensor& b, at::ScalarType resul
     const at::Tensor product = at::mm(a, b).to(result);
     return beside.defined() ? product + beside : product;
   }
-  const bool is_few = is_few_rows(a, b);
+  // B as a stored matrix [columns, k], if it is one.
+  const LinearMap stored{b.t(), {}, {}};
+  const bool is_few = is_few_rows(a) && b.stride(0) == 1 && b.size(0) > 1;
   if (!is_few && (result == at::kFloat || a.size(1) > kMostSummands)) {
     at::Tensor sum;
     add_matmul(sum, a, b);
@@ -186,8 +136,7 @@ at::Tensor matmul(const at::Tensor& a, const at::Tensor& b, at::ScalarType resul
   RECORD_FUNCTION("finstill::matmul", std::vector<c10::IValue>({a, b}));
   at::Tensor c = at::empty({a.size(0), b.size(1)}, a.options().dtype(result));
   if (is_few) {
-    const at::Tensor weight_NK = b.t();
-    const FewRows product{c, weight_NK};
+    const FewRowsProduct product{c, stored};
     multiply_few_rows(a, {&product, 1}, beside);
   } else {
     multiply_into(c, a, b, false, beside);
@@ -195,26 +144,46 @@ at::Tensor matmul(const at::Tensor& a, const at::Tensor& b, at::ScalarType resul
   return c;
 }
 
-std::vector<at::Tensor> matmul_each(const at::Tensor& a, std::span<const at::Tensor> weights) {
+std::vector<at::Tensor> matmul_each(const at::Tensor& a, std::span<const LinearMap> maps) {
+  const bool on_tiles = takes_tile_matmul(a.scalar_type()) && a.numel() > 0 && a.stride(1) == 1;
+  const bool all_int8 = on_tiles && std::ranges::all_of(maps, takes_int8_matmul);
+  const bool all_few = on_tiles && is_few_rows(a) && std::ranges::all_of(maps, takes_few_rows);
   std::vector<at::Tensor> results;
-  const bool is_few = !weights.empty() && a.numel() > 0 && takes_tiles(a, weights.front()) &&
-                      std::ranges::all_of(weights, [&](const at::Tensor& weight_NK) {
-                        return is_few_rows(a, weight_NK.t());
-                      });
-  if (!is_few) {
-    for (const at::Tensor& weight_NK : weights)
-      results.push_back(matmul(a, weight_NK.t(), a.scalar_type()));
+  results.reserve(maps.size());
+  if (!all_int8 && !all_few) {
+    for (const LinearMap& map : maps) {
+      results.push_back(map.scales.defined() ? quantized_linear(a, {map.weight_OI, map.scales})
+                                             : matmul(a, map.weight_OI.t(), a.scalar_type()));
+    }
     return results;
   }
   RECORD_FUNCTION("finstill::matmul_each", std::vector<c10::IValue>({a}));
-  std::vector<FewRows> products;
-  results.reserve(weights.size());
-  for (const at::Tensor& weight_NK : weights) {
-    results.push_back(at::empty({a.size(0), weight_NK.size(0)}, a.options()));
-    products.push_back({results.back(), weight_NK});
+  std::vector<FewRowsProduct> products;
+  for (const LinearMap& map : maps) {
+    results.push_back(at::empty({a.size(0), map.weight_OI.size(0)}, a.options()));
+    products.push_back({results.back(), map});
   }
-  multiply_few_rows(a, products);
+  if (all_int8) {
+    multiply_int8(a, products);
+  } else {
+    multiply_few_rows(a, products);
+  }
   return results;
+}
+
+at::Tensor matmul_quantized(const at::Tensor& a, const QuantizedMatrix& matrix,
+                            const at::Tensor& beside) {
+  at::Tensor c = at::empty({a.size(0), matrix.outputs()}, a.options());
+  const LinearMap map{matrix.values, {}, matrix.scales};
+  const FewRowsProduct product{c, map};
+  if (takes_int8_matmul(map)) {
+    multiply_int8(a, {&product, 1}, beside);
+  } else if (is_few_rows(a)) {
+    multiply_few_rows(a, {&product, 1}, beside);
+  } else {
+    multiply_into(c, a, dequantize(matrix, at::kBFloat16).t(), false, beside);
+  }
+  return c;
 }
 
 void add_matmul(at::Tensor& sum, const at::Tensor& a, const at::Tensor& b) {

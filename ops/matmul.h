@@ -13,6 +13,9 @@
 #include <span>
 #include <vector>
 
+#include "ops/linear.h"
+#include "ops/quantized.h"
+
 namespace finstill::ops {
 
 /// Whether products in `dtype` run on our own kernels.
@@ -23,8 +26,13 @@ bool takes_tile_matmul(at::ScalarType dtype);
 at::Tensor matmul(const at::Tensor& a, const at::Tensor& b, at::ScalarType result,
                   const at::Tensor& beside = {});
 
-/// A times the transpose of each of `weights` [columns, k], in the dtype of A.
-std::vector<at::Tensor> matmul_each(const at::Tensor& a, std::span<const at::Tensor> weights);
+/// A times the transpose of each map's matrix, without the biases, in the dtype of A.
+std::vector<at::Tensor> matmul_each(const at::Tensor& a, std::span<const LinearMap> maps);
+
+/// A times the transpose of a matrix of small integers (+ beside), in the dtype of A, for which
+/// takes_tile_matmul() holds.
+at::Tensor matmul_quantized(const at::Tensor& a, const QuantizedMatrix& matrix,
+                            const at::Tensor& beside);
 
 /// sum += A B; `sum` float32 and contiguous; an undefined one becomes A B.
 void add_matmul(at::Tensor& sum, const at::Tensor& a, const at::Tensor& b);

@@ -41,7 +41,9 @@ class NormedLinear : public torch::autograd::Function<NormedLinear> {
     context->save_for_backward(saved);
     context->saved_data["epsilon"] = epsilon;
     context->set_materialize_grads(false);
-    return matmul_each(normed.y, std::span(weights.data(), weights.size()));
+    std::vector<LinearMap> maps;
+    for (const at::Tensor& weight_OI : weights) maps.push_back({weight_OI, {}, {}});
+    return matmul_each(normed.y, maps);
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
@@ -73,8 +75,8 @@ class GatedMlp : public torch::autograd::Function<GatedMlp> {
                             const at::Tensor& norm_D, double epsilon, const at::Tensor& gate_FD,
                             const at::Tensor& up_FD, const at::Tensor& down_DF) {
     const RmsNormed normed = rms_normed(x_TD, norm_D, epsilon);
-    const std::array weights = {gate_FD, up_FD};
-    const std::vector<at::Tensor> inner = matmul_each(normed.y, weights);
+    const std::array maps = {LinearMap{gate_FD, {}, {}}, LinearMap{up_FD, {}, {}}};
+    const std::vector<at::Tensor> inner = matmul_each(normed.y, maps);
     const at::Tensor &gate_TF = inner[0], &up_TF = inner[1];
     context->save_for_backward(
         {x_TD, norm_D, normed.inverse_rms, gate_FD, up_FD, down_DF, gate_TF, up_TF});
@@ -110,17 +112,19 @@ std::vector<at::Tensor> normed_linear(const at::Tensor& x_TD, const at::Tensor& 
   std::vector<at::Tensor> result;
   if (!takes_rms_norm_kernels(x_TD, norm_D)) {
     const at::Tensor n_TD = rms_norm(x_TD, norm_D, epsilon);
-    for (const LinearMap& map : maps)
-      result.push_back(ops::linear(n_TD, map.weight_OI, map.bias_O));
+    for (const LinearMap& map : maps) result.push_back(ops::linear(n_TD, map));
     return result;
   }
-  std::vector<at::Tensor> weights;
-  for (const LinearMap& map : maps) weights.push_back(map.weight_OI);
   if (c10::GradMode::is_enabled()) {
+    std::vector<at::Tensor> weights;
+    for (const LinearMap& map : maps) {
+      assert(!map.scales.defined());
+      weights.push_back(map.weight_OI);
+    }
     result = NormedLinear::apply(x_TD.contiguous(), norm_D.contiguous(), epsilon,
                                  at::TensorList(weights));
   } else {
-    result = matmul_each(rms_normed(x_TD.contiguous(), norm_D.contiguous(), epsilon).y, weights);
+    result = matmul_each(rms_normed(x_TD.contiguous(), norm_D.contiguous(), epsilon).y, maps);
   }
   for (std::size_t i = 0; i < maps.size(); ++i) {
     if (maps[i].bias_O.defined()) result[i] = result[i] + maps[i].bias_O;
@@ -129,20 +133,21 @@ std::vector<at::Tensor> normed_linear(const at::Tensor& x_TD, const at::Tensor& 
 }
 
 at::Tensor gated_mlp(const at::Tensor& x_TD, const at::Tensor& norm_D, double epsilon,
-                     const at::Tensor& gate_FD, const at::Tensor& up_FD,
-                     const at::Tensor& down_DF) {
-  assert(x_TD.dim() == 2);
-  if (takes_rms_norm_kernels(x_TD, norm_D) && !c10::GradMode::is_enabled()) {
-    const std::array weights = {gate_FD, up_FD};
-    const std::vector<at::Tensor> inner =
-        matmul_each(rms_normed(x_TD.contiguous(), norm_D.contiguous(), epsilon).y, weights);
-    return times(swiglu_value(inner[0], inner[1]), down_DF, x_TD.contiguous());
+                     const LinearMap& gate, const LinearMap& up, const LinearMap& down) {
+  assert(x_TD.dim() == 2 && !gate.bias_O.defined() && !up.bias_O.defined() &&
+         !down.bias_O.defined());
+  if (!takes_rms_norm_kernels(x_TD, norm_D)) {
+    const at::Tensor n_TD = rms_norm(x_TD, norm_D, epsilon);
+    return ops::linear_plus(x_TD, swiglu(ops::linear(n_TD, gate), ops::linear(n_TD, up)), down);
   }
-  if (takes_rms_norm_kernels(x_TD, norm_D))
-    return GatedMlp::apply(x_TD.contiguous(), norm_D.contiguous(), epsilon, gate_FD, up_FD,
-                           down_DF);
-  const at::Tensor n_TD = rms_norm(x_TD, norm_D, epsilon);
-  return x_TD + ops::linear(swiglu(ops::linear(n_TD, gate_FD), ops::linear(n_TD, up_FD)), down_DF);
+  const at::Tensor x = x_TD.contiguous(), norm = norm_D.contiguous();
+  if (c10::GradMode::is_enabled()) {
+    assert(!gate.scales.defined());
+    return GatedMlp::apply(x, norm, epsilon, gate.weight_OI, up.weight_OI, down.weight_OI);
+  }
+  const std::array maps = {gate, up};
+  const std::vector<at::Tensor> inner = matmul_each(rms_normed(x, norm, epsilon).y, maps);
+  return ops::linear_plus(x, swiglu_value(inner[0], inner[1]), down);
 }
 
 }  // namespace finstill::ops

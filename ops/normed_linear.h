@@ -9,12 +9,9 @@
 #include <span>
 #include <vector>
 
-namespace finstill::ops {
+#include "ops/linear.h"
 
-/// One linear map: weight [out, in], bias [out] or undefined.
-struct LinearMap {
-  at::Tensor weight_OI, bias_O;
-};
+namespace finstill::ops {
 
 /// linear(rms_norm(x_TD, norm_D, epsilon), ...) for each map: [T, D] -> one [T, out] each.
 /// Differentiable.
@@ -24,7 +21,8 @@ std::vector<at::Tensor> normed_linear(const at::Tensor& x_TD, const at::Tensor& 
 /// The feed-forward part of a block with its residual, without biases:
 /// x + linear(swiglu(linear(n, gate), linear(n, up)), down), n = rms_norm(x_TD, norm_D, epsilon).
 /// [T, D] -> [T, D]; gate and up [F, D], down [D, F]. Differentiable.
+/// Biases of the maps must be undefined (assert).
 at::Tensor gated_mlp(const at::Tensor& x_TD, const at::Tensor& norm_D, double epsilon,
-                     const at::Tensor& gate_FD, const at::Tensor& up_FD, const at::Tensor& down_DF);
+                     const LinearMap& gate, const LinearMap& up, const LinearMap& down);
 
 }  // namespace finstill::ops

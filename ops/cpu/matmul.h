@@ -35,6 +35,9 @@ struct MatmulPiece {
 /// read once and used for a few rows. Bit for bit the rows of MatmulPiece's result.
 struct FewRowsPiece {
   const std::uint16_t* w = nullptr;  ///< [outputs, k], w_stride elements from row to row
+  /// Instead of w: int4 values and the scales of their groups (quantized.h).
+  const std::uint8_t* int4_values = nullptr;
+  const float* scales = nullptr;
   std::int64_t w_stride = 0;
   const std::uint16_t* x = nullptr;  ///< what pack_few_rows made of X
   std::int64_t rows = 0, k = 0;
@@ -54,6 +57,33 @@ constexpr std::int64_t few_rows_packed(std::int64_t k) {
 }
 constexpr std::int64_t few_rows_workspace(std::int64_t k) {
   return few_rows_packed(k) + 2 * 1024;
+}
+
+/// Y [rows, outputs] = X W^T for W of int8 values with a scale for each output (quantized.h). X
+/// counts in steps of 1/32512 of its row's largest magnitude, 16 bits in two int8, so that all sums
+/// are exact.
+struct Int8Piece {
+  const std::int8_t* w = nullptr;  ///< [outputs, k], readable 64 bytes past its end
+  const float* w_scales = nullptr;
+  const std::int8_t* x = nullptr;   ///< what pack_int8_rows made of X
+  const float* x_scales = nullptr;  ///< [rows], of it too
+  std::int64_t rows = 0, k = 0;
+  std::int64_t output_begin = 0, output_end = 0;  ///< of this piece; output_begin a multiple of 32
+  std::uint16_t* y = nullptr;                     ///< bfloat16
+  std::int64_t y_stride = 0;
+  const std::uint16_t* beside = nullptr;  ///< as in MatmulPiece
+  std::int64_t beside_stride = 0;
+  void* workspace = nullptr;  ///< int8_workspace(k) bytes, at 64
+};
+/// Rows of X that are packed together.
+inline constexpr std::int64_t kInt8Rows = 8;
+
+/// Bytes of packed X, and of workspace.
+constexpr std::int64_t int8_packed(std::int64_t rows, std::int64_t k) {
+  return (rows + 15) / 16 * 2 * ((k + 63) / 64 * 1024);
+}
+constexpr std::int64_t int8_workspace(std::int64_t k) {
+  return (k + 63) / 64 * 64 * 32 + 4096;
 }
 
 /// Elements of workspace for a piece of `columns` columns and `k` summands.

@@ -45,6 +45,18 @@ struct AttendRow {
   float scale = 1;
 };
 
+/// Rows of activations against rows of small integers (quantized.h).
+struct QuantizedRows {
+  const void* x = nullptr;  ///< [rows, inputs]
+  const void* values = nullptr;
+  const float* scales = nullptr;
+  bool is_int4 = false;  ///< else int8
+  std::int64_t rows = 0, inputs = 0;
+  std::int64_t output_begin = 0, output_end = 0, outputs = 0;
+  void* y = nullptr;         ///< [rows, outputs]
+  float* scratch = nullptr;  ///< 2 * inputs
+};
+
 /// Kernels for one dtype of activations (float or bfloat16), passed as untyped pointers. Inside all
 /// is float32.
 struct RowKernels {
@@ -78,6 +90,7 @@ struct RowKernels {
   /// sum[i] += values[i]
   void (*add)(float* sum, const void* values, std::int64_t count);
   void (*attend)(const AttendRow& row);
+  void (*quantized_rows)(const QuantizedRows& call);
 };
 
 /// Rates already multiplied out for one step; see adamw.h for the formula.

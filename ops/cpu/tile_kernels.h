@@ -53,6 +53,11 @@ struct TileKernels {
   void (*pack_few_rows)(const std::uint16_t* x, std::int64_t x_stride, std::int64_t rows,
                         std::int64_t k, std::uint16_t* packed);
   void (*multiply_few_rows)(const FewRowsPiece& piece);
+  /// int8 products; null where the instruction set has none. `packed`: int8_packed() bytes at 64,
+  /// `scales`: one a row.
+  void (*pack_int8_rows)(const std::uint16_t* x, std::int64_t x_stride, std::int64_t rows,
+                         std::int64_t k, std::int8_t* packed, float* scales);
+  void (*multiply_int8)(const Int8Piece& piece);
   void (*attend)(const AttentionGroup& group);
   void (*attend_backward)(const AttentionGroup& group);
 };

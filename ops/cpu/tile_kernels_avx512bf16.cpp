@@ -7,6 +7,8 @@
 namespace finstill::ops::cpu {
 
 extern const TileKernels tiles_avx512bf16;
-const TileKernels tiles_avx512bf16 = {multiply_piece, pack_rows_of_few, multiply_few, attend_group, attend_group_backward};
+const TileKernels tiles_avx512bf16 = {
+    multiply_piece, pack_rows_of_few, multiply_few,         nullptr,
+    nullptr,        attend_group,     attend_group_backward};
 
 }  // namespace finstill::ops::cpu

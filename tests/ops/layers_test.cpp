@@ -90,7 +90,7 @@ TEST(Layers, NormedLinearEqualsReference) {
                                             numbers({40}, 5)};
     for (const std::size_t output : {0, 1}) {
       expect_same_as_reference(inputs, [&](const auto& in) {
-        const std::vector<LinearMap> maps = {{in[2], {}}, {in[3], in[4]}};
+        const std::vector<LinearMap> maps = {{in[2], {}, {}}, {in[3], in[4], {}}};
         return normed_linear(in[0], in[1], 1e-5, maps)[output];
       });
     }
@@ -102,7 +102,9 @@ TEST(Layers, GatedMlpEqualsReference) {
     expect_same_as_reference(
         {numbers({rows, width}, 1, 3), numbers({width}, 2), numbers({50, width}, 3),
          numbers({50, width}, 4), numbers({width, 50}, 5)},
-        [](const auto& in) { return gated_mlp(in[0], in[1], 1e-5, in[2], in[3], in[4]); });
+        [](const auto& in) {
+          return gated_mlp(in[0], in[1], 1e-5, {in[2], {}, {}}, {in[3], {}, {}}, {in[4], {}, {}});
+        });
   }
 }
 
@@ -119,8 +121,8 @@ TEST(Layers, FusedLayersPassGradientsThroughFrozenWeights) {
   const auto frozen = [](std::vector<std::int64_t> shape) {
     return cast(numbers(std::move(shape), 2), at::kBFloat16);
   };
-  const at::Tensor y =
-      gated_mlp(x, frozen({64}), 1e-5, frozen({96, 64}), frozen({96, 64}), frozen({64, 96}));
+  const at::Tensor y = gated_mlp(x, frozen({64}), 1e-5, {frozen({96, 64}), {}, {}},
+                                 {frozen({96, 64}), {}, {}}, {frozen({64, 96}), {}, {}});
   const at::Tensor direction = cast(numbers({5, 64}, 3), at::kBFloat16);
   const at::Tensor dx = gradients(y, direction, std::vector<at::Tensor>{x})[0];
   EXPECT_TRUE(all_finite(dx));

@@ -1,0 +1,85 @@
+#include "ops/few_rows.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "ops/cpu/tile_kernels.h"
+#include "ops/workspace.h"
+
+namespace finstill::ops {
+namespace {
+
+constexpr std::int64_t kStripe = 32;  // outputs
+
+cpu::FewRowsPiece piece_of(const at::Tensor& a, const FewRowsProduct& product,
+                           const at::Tensor& beside) {
+  const at::Tensor& weight = product.map.weight_OI;
+  cpu::FewRowsPiece piece;
+  if (!product.map.scales.defined()) {
+    piece.w = static_cast<const std::uint16_t*>(weight.const_data_ptr());
+    piece.w_stride = weight.stride(0);
+  } else {
+    piece.scales = product.map.scales.const_data_ptr<float>();
+    piece.int4_values = weight.const_data_ptr<std::uint8_t>();
+  }
+  piece.rows = a.size(0);
+  piece.k = a.size(1);
+  piece.output_end = weight.size(0);
+  piece.y = product.c.data_ptr();
+  piece.y_stride = product.c.stride(0);
+  piece.y_float = product.c.scalar_type() == at::kFloat;
+  if (beside.defined()) {
+    piece.beside = static_cast<const std::uint16_t*>(beside.const_data_ptr());
+    piece.beside_stride = beside.stride(0);
+  }
+  return piece;
+}
+
+/// Rows of A as the kernels read them; one thread's, until it packs others.
+const std::uint16_t* packed_rows(const at::Tensor& a) {
+  thread_local std::vector<std::uint16_t> room;
+  room.resize(static_cast<std::size_t>(cpu::few_rows_packed(a.size(1)) + 32));
+  auto* const packed = reinterpret_cast<std::uint16_t*>(
+      (reinterpret_cast<std::uintptr_t>(room.data()) + 63) / 64 * 64);
+  cpu::tile_kernels()->pack_few_rows(static_cast<const std::uint16_t*>(a.const_data_ptr()),
+                                     a.stride(0), a.size(0), a.size(1), packed);
+  return packed;
+}
+
+}  // namespace
+
+bool is_few_rows(const at::Tensor& a) {
+  return a.size(0) > 0 && a.size(0) <= cpu::kFewRows && a.stride(1) == 1;
+}
+
+bool takes_few_rows(const LinearMap& map) {
+  if (map.scales.defined()) return map.weight_OI.scalar_type() == at::kByte;
+  return map.weight_OI.scalar_type() == at::kBFloat16 && map.weight_OI.stride(1) == 1;
+}
+
+void multiply_few_rows(const at::Tensor& a, std::span<const FewRowsProduct> products,
+                       const at::Tensor& beside) {
+  const std::uint16_t* const packed = packed_rows(a);
+  std::vector<cpu::FewRowsPiece> whole;
+  std::vector<std::int64_t> first_stripe = {0};
+  for (const FewRowsProduct& product : products) {
+    whole.push_back(piece_of(a, product, beside));
+    whole.back().x = packed;
+    first_stripe.push_back(first_stripe.back() + (whole.back().output_end + kStripe - 1) / kStripe);
+  }
+  const auto workspace =
+      static_cast<std::size_t>(cpu::few_rows_workspace(a.size(1))) * sizeof(std::uint16_t);
+  at::parallel_for(0, first_stripe.back(), 2, [&](std::int64_t begin, std::int64_t end) {
+    for (std::size_t i = 0; i < whole.size(); ++i) {
+      cpu::FewRowsPiece piece = whole[i];
+      piece.output_begin = std::max<std::int64_t>(0, begin - first_stripe[i]) * kStripe;
+      piece.output_end = std::min(piece.output_end, (end - first_stripe[i]) * kStripe);
+      piece.workspace = static_cast<std::uint16_t*>(thread_workspace(workspace));
+      if (piece.output_begin < piece.output_end) cpu::tile_kernels()->multiply_few_rows(piece);
+    }
+  });
+}
+
+}  // namespace finstill::ops

@@ -1,0 +1,30 @@
+#pragma once
+
+// Products of at most 32 rows with large matrices, a step of decoding, on our own kernels. Shared
+// inside the module, not for others.
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <span>
+
+#include "ops/linear.h"
+
+namespace finstill::ops {
+
+/// Whether they take rows like these, for which takes_tile_matmul() holds.
+bool is_few_rows(const at::Tensor& a);
+/// Whether they take a matrix stored like this: dense rows of bfloat16, or int4.
+bool takes_few_rows(const LinearMap& map);
+
+/// C = A W^T, W being the map's matrix.
+struct FewRowsProduct {
+  at::Tensor c;  ///< bfloat16 or float32, written
+  const LinearMap& map;
+};
+
+/// All products of A in one go over all their outputs; `beside`, where defined, is added to each.
+void multiply_few_rows(const at::Tensor& a, std::span<const FewRowsProduct> products,
+                       const at::Tensor& beside = {});
+
+}  // namespace finstill::ops

@@ -1,0 +1,111 @@
+#include "ops/quantized.h"
+
+#include <ATen/TensorOperators.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "ops/linear.h"
+#include "tests/ops/compare.h"
+
+namespace finstill::ops::tests {
+namespace {
+
+constexpr WeightFormat kFormats[] = {WeightFormat::int8, WeightFormat::int4};
+
+struct Shape {
+  std::int64_t rows, inputs, outputs;
+};
+
+/// Whole tiles and groups, and what is left of them.
+const std::vector<Shape> kShapes = {{1, 64, 32},   {1, 576, 100}, {3, 96, 33}, {8, 32, 5},
+                                    {17, 160, 64}, {70, 64, 40},  {9, 37, 3}};
+
+TEST(Quantized, NamesAreReadBackAndUnknownOnesRefused) {
+  for (const WeightFormat format : kFormats)
+    EXPECT_EQ(parse_weight_format(weight_format_name(format)), format);
+  EXPECT_EQ(parse_weight_format("dense"), WeightFormat::dense);
+  EXPECT_THROW(parse_weight_format("int2"), base::Error);
+}
+
+TEST(Quantized, ValuesAreNoFurtherThanHalfAStep) {
+  const at::Tensor weight = numbers({9, 64}, 1, 3);
+  const at::Tensor int8 = dequantize(quantize(weight, WeightFormat::int8), at::kDouble);
+  const at::Tensor int4 = dequantize(quantize(weight, WeightFormat::int4), at::kDouble);
+  for (std::int64_t row = 0; row < 9; ++row) {
+    const double largest = scalar(weight[row].abs().max());
+    EXPECT_LE(scalar((int8[row] - weight[row]).abs().max()), 0.5001 * largest / 127);
+    // 8 steps to the value of largest magnitude, 7 the other way: there up to one step; bfloat16's
+    // rounding.
+    EXPECT_LE(scalar((int4[row] - weight[row]).abs().max()), largest / 8 * 1.01);
+  }
+}
+
+TEST(Quantized, LinearEqualsTheProductWithItsValues) {
+  for (const Shape& shape : kShapes) {
+    const at::Tensor x = numbers({shape.rows, shape.inputs}, 1),
+                     weight = numbers({shape.outputs, shape.inputs}, 2),
+                     beside = numbers({shape.rows, shape.outputs}, 3);
+    for (const WeightFormat format : kFormats) {
+      const QuantizedMatrix matrix = quantize(weight, format);
+      const at::Tensor want = x.matmul(dequantize(matrix, at::kDouble).t());
+      for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+        expect_near(quantized_linear(cast(x, dtype), matrix), want,
+                    dtype == at::kFloat ? 1e-5 : 1e-2, weight_format_name(format));
+        expect_near(quantized_linear(cast(x, dtype), matrix, cast(beside, dtype)), want + beside,
+                    dtype == at::kFloat ? 1e-5 : 1e-2, weight_format_name(format));
+      }
+      const KernelScope reference(KernelSet::reference);
+      expect_near(quantized_linear(cast(x, at::kFloat), matrix), want, 1e-5, "reference");
+    }
+  }
+}
+
+TEST(Quantized, RowsDoNotDependOnTheirNeighbours) {
+  const at::Tensor weight = numbers({50, 96}, 2);
+  for (const WeightFormat format : kFormats) {
+    const QuantizedMatrix matrix = quantize(weight, format);
+    for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+      const at::Tensor x = cast(numbers({70, 96}, 1), dtype);
+      const at::Tensor all = quantized_linear(x, matrix);
+      for (const std::int64_t rows : {1, 7, 20, 40}) {
+        const at::Tensor some = quantized_linear(ops::clone(x.narrow(0, 20, rows)), matrix);
+        EXPECT_TRUE(bit_equal(some, ops::clone(all.narrow(0, 20, rows)))) << rows;
+      }
+    }
+  }
+}
+
+TEST(Quantized, ZerosStayZerosAndNoRowsGiveNoRows) {
+  for (const WeightFormat format : kFormats) {
+    const QuantizedMatrix matrix = quantize(zeros({40, 64}, at::kFloat), format);
+    for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+      EXPECT_EQ(squared_norm(ops::cast(quantized_linear(cast(numbers({2, 64}, 1), dtype), matrix),
+                                       at::kFloat)),
+                0);
+      EXPECT_EQ(quantized_linear(zeros({0, 64}, dtype), matrix).size(0), 0);
+      EXPECT_EQ(squared_norm(ops::cast(
+                    quantized_linear(zeros({2, 64}, dtype), quantize(numbers({40, 64}, 2), format)),
+                    at::kFloat)),
+                0);
+    }
+  }
+}
+
+TEST(Quantized, AnOutlierLeavesTheOtherValuesOfItsRowTheirShare) {
+  // int8 products count in steps of the row's largest magnitude: 1/32512 of 1000 beside values
+  // about 1.
+  at::Tensor x = numbers({4, 576}, 1);
+  fill(x.select(1, 5), 1000);
+  x = cast(cast(x, at::kBFloat16), at::kDouble);
+  const QuantizedMatrix matrix = quantize(numbers({64, 576}, 2), WeightFormat::int8);
+  at::Tensor without = dequantize(matrix, at::kDouble);
+  const at::Tensor want = x.matmul(without.t());
+  expect_near(quantized_linear(cast(x, at::kBFloat16), matrix), want, 5e-3, "with an outlier");
+}
+
+TEST(Quantized, AMatrixWithoutWholeGroupsBecomesInt8) {
+  EXPECT_EQ(quantize(numbers({4, 37}, 1), WeightFormat::int4).values.scalar_type(), at::kChar);
+}
+
+}  // namespace
+}  // namespace finstill::ops::tests
