@@ -4,7 +4,7 @@
     bench/training.py --python VENV/bin/python [--finstill build/finstill] [--shared ../shared] [--rounds 2] [--compile]
 
 Cases: full SFT and LoRA of SmolLM2-135M (4 rows of 512 packed tokens of FinQA pages, every token in the loss, bfloat16
-with float32 masters), and a distillation step (135M teacher, 10-block student, whole vocabulary). The peers are the
+with float32 masters), full SFT of the same pages as conversations whose answers alone are scored, and a distillation step (135M teacher, 10-block student, whole vocabulary). The peers are the
 scripts in SHARED/peers, run by the Python of an environment that has torch, transformers, trl and peft. Prints one
 Markdown table; a row's figure is the median of its rounds.
 """
@@ -13,11 +13,12 @@ import json
 import os
 import pathlib
 import statistics
-import subprocess
 import sys
 import tempfile
 
-ROWS, LENGTH, STEPS, THREADS = 4, 512, 4, 2
+from peers import finstill_result, peer_result, run
+
+ROWS, LENGTH, STEPS = 4, 512, 4
 COMMON = ["packing=concatenate", f"max_length={LENGTH}", f"batch_tokens={ROWS * LENGTH}", "shuffle=false",
           f"steps={2 * STEPS + 1}", "learning_rate=1e-4", "schedule=constant"]
 
@@ -33,31 +34,29 @@ def write_pages(shared, file):
             out.write(json.dumps({"text": page_text(json.loads(line))}) + "\n")
 
 
-def run(command, environment=None):
-    """What the command prints."""
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True,
-                          env={**os.environ, "OMP_NUM_THREADS": str(THREADS), **(environment or {})})
-    if done.returncode != 0:
-        sys.exit(f"{command[0]} ended with {done.returncode}: {done.stderr[-2000:]}")
-    return done.stdout
-
-
 def finstill_case(binary, folder, settings):
     config = folder / "step.yaml"
     config.write_text("{}\n")
     sets = [word for setting in COMMON + settings for word in ("--set", setting)]
-    result = json.loads(run([binary, "bench", "step", config, "--steps", STEPS, "--threads", THREADS, "--json", *sets]))
+    result = finstill_result(binary, "step", config, "--steps", STEPS, *sets)
     return {"tokens_per_second": result["tokens"] / result["seconds"], "gib": result["memory_peak_bytes"] / 2**30,
             "losses": result["losses"][:3], "first": result["first_step_seconds"]}
 
 
 def peer_case(python, shared, folder, script, arguments):
-    out = run([python, shared / "peers" / script, *arguments],
-              {"SMOLLM2_HF": str(folder / "base"), "FIN_DATA": str(shared / "data"), "BENCH_OUT": str(folder / "peers.jsonl")})
-    line = [line for line in out.splitlines() if line.startswith("RESULT ")][-1]
-    result = json.loads(line[len("RESULT "):])
+    result = peer_result(python, shared, folder, script, *arguments)
     return {"tokens_per_second": result["tok_s"], "gib": result["peak_rss_gib"], "losses": result.get("losses", [])[:3],
             "first": result.get("first_step_s")}
+
+
+def write_chats(shared, file):
+    """The same pages as conversations: questions and answers in turn, of which the answers are scored."""
+    with open(shared / "data/finqa/train.jsonl") as pages, open(file, "w") as out:
+        for _, line in zip(range(60), pages):
+            text = page_text(json.loads(line))
+            half = len(text) // 2
+            turns = [{"role": "user", "content": text[:half]}, {"role": "assistant", "content": text[half:]}]
+            out.write(json.dumps({"messages": turns}) + "\n")
 
 
 def cases(options, folder):
@@ -65,6 +64,7 @@ def cases(options, folder):
     pages = f"data={folder / 'pages.jsonl'}"
     base = f"model={folder / 'base'}"
     full = ["objective=pretrain", base, pages]
+    half = ["objective=sft", base, f"data={folder / 'chats.jsonl'}"]
     lora = full + ["lora={rank: 16, alpha: 32}"]
     distill = ["objective={kind: distill, direction: forward, alpha: 1}", f"model={folder / 'student'}",
                f"teacher={folder / 'base'}", pages]
@@ -73,6 +73,8 @@ def cases(options, folder):
         ("full SFT", "finstill", lambda: finstill_case(binary, folder, full)),
         ("full SFT", "loop in PyTorch, bf16 with float32 masters", peer("bench_torch_loop.py", "bf16master", "--steps", STEPS + 1)),
         ("full SFT", "TRL, bf16", peer("bench_sft_trl.py", "full", "bf16", STEPS + 1)),
+        ("full SFT, answers alone in the loss", "finstill",
+         lambda: finstill_case(binary, folder, half)),
         ("LoRA", "finstill", lambda: finstill_case(binary, folder, lora)),
         ("LoRA", "TRL, bf16", peer("bench_sft_trl.py", "lora", "bf16", STEPS + 1)),
         ("distillation", "finstill", lambda: finstill_case(binary, folder, distill)),
@@ -100,6 +102,7 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         write_pages(options.shared, folder / "pages.jsonl")
+        write_chats(options.shared, folder / "chats.jsonl")
         run([options.finstill, "import", options.gguf, folder / "base", "--quiet"])
         run([options.finstill, "prune", folder / "base", folder / "student", "--layers", "10", "--method", "even", "--quiet"])
         table = cases(options, folder)
@@ -108,14 +111,16 @@ def main():
             for at, (case, who, measure) in enumerate(table):
                 found[at].append(measure())
                 print(f"round {round_ + 1}: {case}, {who}: {found[at][-1]}", file=sys.stderr, flush=True)
-    print("| step | who | tokens/s | finstill is | peak GiB | losses of steps 1-3 |\n|---|---|---|---|---|---|")
+    print("| step | who | tokens/s | finstill is | peak GiB | first step after s | losses of steps 1-3 |\n|---|---|---|---|---|---|---|")
     ours = {}
     for (case, who, _), results in zip(table, found):
         rate = statistics.median(result["tokens_per_second"] for result in results)
         memory = max(result["gib"] for result in results)
+        firsts = [result["first"] for result in results if result["first"]]
+        first = f"{statistics.median(firsts):.1f}" if firsts else ""
         ours.setdefault(case, rate)
         losses = " ".join(f"{loss:.4f}" for loss in results[0]["losses"])
-        print(f"| {case} | {who} | {rate:.0f} | {'' if who == 'finstill' else f'{ours[case] / rate:.2f} times'} | {memory:.2f} | {losses} |")
+        print(f"| {case} | {who} | {rate:.0f} | {'' if who == 'finstill' else f'{ours[case] / rate:.2f} times'} | {memory:.2f} | {first} | {losses} |")
 
 
 if __name__ == "__main__":

@@ -84,7 +84,8 @@ double estimate_seconds(const base::StagePlan& plan, const Machine& machine) {
 }
 
 std::string suitable_profile(const Machine& machine) {
-  return machine.amx ? "full" : "quick";
+  if (machine.amx) return "full";
+  return machine.dtype == "bfloat16" ? "medium" : "quick";
 }
 
 }  // namespace finstill::cli

@@ -13,7 +13,7 @@
 namespace finstill::ops {
 namespace {
 
-constexpr std::int64_t kChunkBytes = 64ll << 20;
+constexpr std::int64_t kChunkBytes = 48ll << 20;
 
 }  // namespace
 

@@ -125,9 +125,11 @@ void keep_freed_memory() {
   mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
   mallopt(M_TOP_PAD, 4 << 20);
 #ifndef __SANITIZE_ADDRESS__  // which looks for what is used after it was freed
-  const auto physical = static_cast<std::size_t>(sysconf(_SC_PHYS_PAGES)) *
-                        static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-  c10::SetCPUAllocator(new RegionAllocator(2 * physical), 1);  // lives as long as its last tensor
+  // One for the process; it lives as long as its last tensor.
+  static RegionAllocator* const allocator =
+      new RegionAllocator(2 * static_cast<std::size_t>(sysconf(_SC_PHYS_PAGES)) *
+                          static_cast<std::size_t>(sysconf(_SC_PAGESIZE)));
+  c10::SetCPUAllocator(allocator, 1);
 #endif
 }
 

@@ -5,3 +5,5 @@ cd "$(dirname "$0")/.."
 binary=$1
 . scripts/peers_venv.sh
 python3 bench/training.py --python "$venv/bin/python" --finstill "$binary" --compile
+# LLAMA_PYTHON=python of an environment with llama-cpp-python (built from source, minutes)
+python3 bench/generation.py --python "$venv/bin/python" --finstill "$binary" ${LLAMA_PYTHON:+--llama "$LLAMA_PYTHON"}

@@ -1,4 +1,4 @@
-// bench step: a table or one JSON object, nothing saved, and one line for a mistake.
+// bench step, bench decode: a table or one JSON object, nothing saved, and one line for a mistake.
 
 #include <gtest/gtest.h>
 
@@ -51,6 +51,28 @@ TEST_F(Bench, StepAnswersWithRatesAndOperations) {
   EXPECT_EQ(json.at("losses").size(), 3u);
   EXPECT_GT(json.at("matmul_gflops").get<double>(), 0);
   EXPECT_GT(json.at("operations").size(), 10u);
+}
+
+TEST_F(Bench, DecodeAnswersWithRatesForEveryFormatOfWeights) {
+  for (const char* weights : {"dense", "int8", "int4"}) {
+    const auto result = run_finstill({"bench", "decode", (folder_ / "model").string(), "--batch",
+                                      "2", "--new-tokens", "3", "--prompt-tokens", "5", "--rounds",
+                                      "1", "--weights", weights, "--json"});
+    ASSERT_EQ(result.exit_code, 0) << result.errors;
+    const base::Json json = base::parse_json(result.output, "bench");
+    EXPECT_EQ(json.at("new_tokens").get<int>(), 6);
+    EXPECT_EQ(json.at("prompt_tokens").get<int>(), 10);
+    EXPECT_EQ(json.at("steps").get<int>(), 2);
+    EXPECT_GT(json.at("weight_bytes").get<double>(), 0);
+    EXPECT_GT(json.at("operations").size(), 5u);
+  }
+}
+
+TEST_F(Bench, DecodeRefusesABatchWithoutPrompts) {
+  const auto result = run_finstill({"bench", "decode", (folder_ / "model").string(), "--batch",
+                                    "50", "--prompts", (folder_ / "rows.jsonl").string()});
+  EXPECT_EQ(result.exit_code, 65);
+  EXPECT_NE(result.errors.find("40 rows for a batch of 50"), std::string::npos) << result.errors;
 }
 
 TEST_F(Bench, MistakesAreOneLine) {

@@ -44,7 +44,7 @@ TEST(StepBench, MeasuresTheStepsThatTrainingTakes) {
   EXPECT_TRUE(has("finstill::packed_attention"));
   EXPECT_TRUE(has("finstill::loss_head"));
   EXPECT_TRUE(has("finstill::adamw_step"));
-  EXPECT_TRUE(has("Swiglu backward"));
+  EXPECT_TRUE(has("GatedMlp backward"));
 }
 
 }  // namespace
