@@ -84,8 +84,7 @@ double estimate_seconds(const base::StagePlan& plan, const Machine& machine) {
 }
 
 std::string suitable_profile(const Machine& machine) {
-  if (machine.amx) return "full";
-  return machine.dtype == "bfloat16" ? "medium" : "quick";
+  return machine.dtype == "bfloat16" ? "full" : "quick";
 }
 
 }  // namespace finstill::cli

@@ -26,8 +26,7 @@ Machine measure_machine(const base::Runtime& runtime);
 /// said so to users.
 double estimate_seconds(const base::StagePlan& plan, const Machine& machine);
 
-/// "full" where the processor has a matrix unit (AMX), "medium" where it multiplies bfloat16 (AVX512-BF16),
-/// otherwise "quick".
+/// "full" where the processor multiplies bfloat16 (AMX or AVX512-BF16), otherwise "quick".
 std::string suitable_profile(const Machine& machine);
 
 }  // namespace finstill::cli
