@@ -12,9 +12,9 @@
 namespace finstill::ops {
 namespace {
 
-constexpr std::int64_t kStripe = 32;  // outputs
+constexpr std::int64_t kInt8Stripe = 32;  // outputs
 
-cpu::Int8Piece piece_of(const FewRowsProduct& product, const at::Tensor& beside) {
+cpu::Int8Piece int8_piece_of(const FewRowsProduct& product, const at::Tensor& beside) {
   cpu::Int8Piece piece;
   piece.w = product.map.weight_OI.const_data_ptr<std::int8_t>();
   piece.w_scales = product.map.scales.const_data_ptr<float>();
@@ -47,18 +47,18 @@ void multiply_int8(const at::Tensor& a, std::span<const FewRowsProduct> products
   std::vector<cpu::Int8Piece> whole;
   std::vector<std::int64_t> first_stripe = {0};
   for (const FewRowsProduct& product : products) {
-    cpu::Int8Piece& piece = whole.emplace_back(piece_of(product, beside));
+    cpu::Int8Piece& piece = whole.emplace_back(int8_piece_of(product, beside));
     piece.x = packed.const_data_ptr<std::int8_t>();
     piece.x_scales = scales.data();
     piece.rows = rows;
-    first_stripe.push_back(first_stripe.back() + (piece.output_end + kStripe - 1) / kStripe);
+    first_stripe.push_back(first_stripe.back() + (piece.output_end + kInt8Stripe - 1) / kInt8Stripe);
   }
   const auto workspace = static_cast<std::size_t>(cpu::int8_workspace(k));
   at::parallel_for(0, first_stripe.back(), 2, [&](std::int64_t begin, std::int64_t end) {
     for (std::size_t i = 0; i < whole.size(); ++i) {
       cpu::Int8Piece piece = whole[i];
-      piece.output_begin = std::max<std::int64_t>(0, begin - first_stripe[i]) * kStripe;
-      piece.output_end = std::min(piece.output_end, (end - first_stripe[i]) * kStripe);
+      piece.output_begin = std::max<std::int64_t>(0, begin - first_stripe[i]) * kInt8Stripe;
+      piece.output_end = std::min(piece.output_end, (end - first_stripe[i]) * kInt8Stripe);
       piece.workspace = thread_workspace(workspace);
       if (piece.output_begin < piece.output_end) cpu::tile_kernels()->multiply_int8(piece);
     }
