@@ -1,6 +1,7 @@
 #include "ops/cpu/tiles_avx512bf16.inc"
 
-#include "ops/cpu/attention_bf16.inc"
+#include "ops/cpu/attention_backward.inc"
+#include "ops/cpu/attention_forward.inc"
 #include "ops/cpu/few_rows_bf16.inc"
 #include "ops/cpu/matmul_bf16.inc"
 
