@@ -27,9 +27,8 @@ cpu::FewRowsPiece piece_of(const at::Tensor& a, const FewRowsProduct& product,
   piece.rows = a.size(0);
   piece.k = a.size(1);
   piece.output_end = weight.size(0);
-  piece.y = product.c.data_ptr();
+  piece.y = static_cast<std::uint16_t*>(product.c.data_ptr());
   piece.y_stride = product.c.stride(0);
-  piece.y_float = product.c.scalar_type() == at::kFloat;
   if (beside.defined()) {
     piece.beside = static_cast<const std::uint16_t*>(beside.const_data_ptr());
     piece.beside_stride = beside.stride(0);
@@ -51,7 +50,8 @@ const std::uint16_t* packed_rows(const at::Tensor& a) {
 }  // namespace
 
 bool is_few_rows(const at::Tensor& a) {
-  return a.size(0) > 0 && a.size(0) <= cpu::kFewRows && a.stride(1) == 1;
+  return a.size(0) > 0 && a.size(0) <= cpu::kFewRows && a.size(1) <= kMostSummands &&
+         a.stride(1) == 1;
 }
 
 bool takes_few_rows(const LinearMap& map) {

@@ -12,6 +12,10 @@
 
 namespace finstill::ops {
 
+/// Longer sums are added up in pieces (matmul.cpp), here as there: a row's bits must not depend on
+/// the number of rows.
+inline constexpr std::int64_t kMostSummands = 16384;
+
 /// Whether they take rows like these, for which takes_tile_matmul() holds.
 bool is_few_rows(const at::Tensor& a);
 /// Whether they take a matrix stored like this: dense rows of bfloat16, or int4.
@@ -19,7 +23,7 @@ bool takes_few_rows(const LinearMap& map);
 
 /// C = A W^T, W being the map's matrix.
 struct FewRowsProduct {
-  at::Tensor c;  ///< bfloat16 or float32, written
+  at::Tensor c;  ///< bfloat16, written
   const LinearMap& map;
 };
 

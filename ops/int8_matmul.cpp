@@ -51,7 +51,8 @@ void multiply_int8(const at::Tensor& a, std::span<const FewRowsProduct> products
     piece.x = packed.const_data_ptr<std::int8_t>();
     piece.x_scales = scales.data();
     piece.rows = rows;
-    first_stripe.push_back(first_stripe.back() + (piece.output_end + kInt8Stripe - 1) / kInt8Stripe);
+    first_stripe.push_back(first_stripe.back() +
+                           (piece.output_end + kInt8Stripe - 1) / kInt8Stripe);
   }
   const auto workspace = static_cast<std::size_t>(cpu::int8_workspace(k));
   at::parallel_for(0, first_stripe.back(), 2, [&](std::int64_t begin, std::int64_t end) {

@@ -16,7 +16,7 @@ namespace finstill::ops {
 struct Head {
   at::Tensor weight_VD;  ///< undefined: hidden holds logits already (width = vocabulary)
   at::Tensor bias_V;     ///< undefined: none
-  double softcap = 0;  ///< c; 0 = off
+  double softcap = 0;    ///< c; 0 = off
   std::int64_t valid_vocabulary =
       0;  ///< rows from here on only pad the matrix and get no probability; 0 = all valid
   /// Of a matrix of small integers (quantized.h), for logits and log-probs without gradients;

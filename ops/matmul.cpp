@@ -22,8 +22,8 @@ namespace {
 /// Elements of B that a piece packs: half of a second cache of 2 MB.
 constexpr std::int64_t kPackedElements = 600'000;
 /// Sums in float32 are added up in memory, this many summands at a time, so that B's part for all
-/// columns of a narrow matrix fits; longer ones in bfloat16 too.
-constexpr std::int64_t kSummandsAtOnce = 1024, kMostSummands = 16384;
+/// columns of a narrow matrix fits; longer ones than kMostSummands in bfloat16 too.
+constexpr std::int64_t kSummandsAtOnce = 1024;
 
 constexpr std::int64_t divided_up(std::int64_t value, std::int64_t by) {
   return (value + by - 1) / by;
@@ -127,7 +127,7 @@ at::Tensor matmul(const at::Tensor& a, const at::Tensor& b, at::ScalarType resul
   }
   // B as a stored matrix [columns, k], if it is one.
   const LinearMap stored{b.t(), {}, {}};
-  const bool is_few = is_few_rows(a) && b.stride(0) == 1 && b.size(0) > 1;
+  const bool is_few = result != at::kFloat && is_few_rows(a) && b.stride(0) == 1 && b.size(0) > 1;
   if (!is_few && (result == at::kFloat || a.size(1) > kMostSummands)) {
     at::Tensor sum;
     add_matmul(sum, a, b);

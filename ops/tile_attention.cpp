@@ -121,10 +121,11 @@ void tile_cached_attention(const at::Tensor& q_THD, std::span<const std::int64_t
   for (std::size_t n = 0; n < sequences.size(); ++n) {
     const std::int64_t row = cu_seqlens[n], tokens = cu_seqlens[n + 1] - row;
     if (tokens == 0) continue;
-    // Blocks of 32 keys that lie before every query's window are left out. Whole blocks, so that a row's
-    // sums come in the same order whatever rows are computed with it.
+    // Blocks of 32 keys that lie before every query's window are left out. Whole blocks, so that a
+    // row's sums come in the same order whatever rows are computed with it.
     const std::int64_t all = sequences[n].positions;
-    const std::int64_t unseen = window > 0 ? std::max<std::int64_t>(0, all - (window - 1 + tokens)) : 0;
+    const std::int64_t unseen =
+        window > 0 ? std::max<std::int64_t>(0, all - (window - 1 + tokens)) : 0;
     const std::int64_t positions = all - unseen / 32 * 32;
     for (std::int64_t head = 0; head < heads; head += together) {
       const std::int64_t place = sequences[n].slot * keys.stride(0) +

@@ -42,10 +42,9 @@ struct FewRowsPiece {
   const std::uint16_t* x = nullptr;  ///< what pack_few_rows made of X
   std::int64_t rows = 0, k = 0;
   std::int64_t output_begin = 0, output_end = 0;  ///< of this piece; output_begin a multiple of 32
-  void* y = nullptr;                              ///< bfloat16 or float32
+  std::uint16_t* y = nullptr;                     ///< bfloat16
   std::int64_t y_stride = 0;
-  bool y_float = false;
-  const std::uint16_t* beside = nullptr;  ///< as in MatmulPiece; bfloat16 results only
+  const std::uint16_t* beside = nullptr;  ///< as in MatmulPiece
   std::int64_t beside_stride = 0;
   std::uint16_t* workspace = nullptr;  ///< few_rows_workspace(k) elements, at 64 bytes
 };

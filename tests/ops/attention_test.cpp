@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "tests/ops/compare.h"
 
 namespace finstill::ops::tests {
@@ -129,6 +131,21 @@ TEST(Attention, SequencesInOneCallEqualEachAlone) {
     EXPECT_TRUE(bit_equal(clone(all.narrow(0, 1, 3)),
                           cached_attention(clone(q.narrow(0, 1, 3)), Lengths{0, 3}, cache,
                                            std::vector{sequences[2]})));
+  }
+}
+
+TEST(Attention, ANanStaysVisible) {
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    const at::Tensor k = cast(numbers({40, 1, 16}, 2), dtype),
+                     v = cast(numbers({40, 1, 16}, 3), dtype);
+    const at::Tensor q = cast(numbers({40, 2, 16}, 1), dtype);
+    fill(q[35], std::numeric_limits<double>::quiet_NaN());
+    const at::Tensor out = packed_attention(q, k, v, Lengths{0, 40});
+    EXPECT_FALSE(all_finite(clone(out[35])));
+    EXPECT_TRUE(all_finite(clone(out.narrow(0, 0, 35))));
+    EXPECT_FALSE(all_finite(cached_attention(clone(q.narrow(0, 35, 1)), Lengths{0, 1},
+                                             {k.unsqueeze(0), v.unsqueeze(0)},
+                                             std::vector<CachedSequence>{{0, 40}})));
   }
 }
 

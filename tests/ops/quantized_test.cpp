@@ -3,6 +3,8 @@
 #include <ATen/TensorOperators.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "base/error.h"
 #include "ops/linear.h"
 #include "tests/ops/compare.h"
@@ -101,6 +103,18 @@ TEST(Quantized, AnOutlierLeavesTheOtherValuesOfItsRowTheirShare) {
   at::Tensor without = dequantize(matrix, at::kDouble);
   const at::Tensor want = x.matmul(without.t());
   expect_near(quantized_linear(cast(x, at::kBFloat16), matrix), want, 5e-3, "with an outlier");
+}
+
+TEST(Quantized, ANanStaysVisibleInItsRowAlone) {
+  for (const WeightFormat format : kFormats) {
+    for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+      const at::Tensor x = cast(numbers({3, 64}, 1), dtype);
+      fill(x[1].narrow(0, 7, 1), std::numeric_limits<double>::quiet_NaN());
+      const at::Tensor y = quantized_linear(x, quantize(numbers({40, 64}, 2), format));
+      for (const std::int64_t row : {0, 1, 2})
+        EXPECT_EQ(all_finite(ops::clone(y[row])), row != 1) << row;
+    }
+  }
 }
 
 TEST(Quantized, AMatrixWithoutWholeGroupsBecomesInt8) {
