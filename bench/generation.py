@@ -8,15 +8,13 @@ SmolLM2-135M-Instruct, greedy, 128 new tokens for each of 1 or 16 questions abou
 time. The peers are the scripts in SHARED/peers. llama.cpp reads its own Q4_1 file, the others bfloat16 or what is said.
 Prints one Markdown table; a row's figure is the median of its rounds.
 """
-import argparse
 import json
-import os
 import pathlib
 import statistics
 import sys
 import tempfile
 
-from peers import finstill_result, peer_result, run
+from peers import finstill_result, parse, peer_result, run
 
 
 def write_prompts(shared, file):
@@ -58,18 +56,8 @@ def cases(options, folder):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--python", required=True, help="python of the environment with transformers")
-    parser.add_argument("--llama", help="python of an environment with llama-cpp-python")
-    parser.add_argument("--finstill", default="build/finstill")
-    parser.add_argument("--shared", type=pathlib.Path, default=pathlib.Path(os.environ.get("FINSTILL_SHARED", "../shared")))
-    parser.add_argument("--gguf", default=".deps/models/smollm2-135m-instruct.gguf")
-    parser.add_argument("--rounds", type=int, default=2)
-    options = parser.parse_args()
-    options.shared = options.shared.resolve()
-    for needed in (options.finstill, options.python, options.gguf, options.shared / "peers", options.shared / "data/tfns/train.jsonl"):
-        if not pathlib.Path(needed).exists():
-            parser.error(f"{needed} is not there")
+    options = parse(__doc__, "data/tfns/train.jsonl", lambda parser: parser.add_argument(
+        "--llama", help="python of an environment with llama-cpp-python"))
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         write_prompts(options.shared, folder / "prompts.jsonl")

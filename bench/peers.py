@@ -1,10 +1,29 @@
 """What training.py and generation.py share: starting finstill and the reference libraries, and reading what they say."""
+import argparse
 import json
 import os
+import pathlib
 import subprocess
 import sys
 
 THREADS = 2
+
+
+def parse(description, data, add_options):
+    """The options of a script; `data`: what it reads of SHARED. A path that is missing ends it with one line."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--python", required=True, help="python of the environment with the peers")
+    parser.add_argument("--finstill", default="build/finstill")
+    parser.add_argument("--shared", type=pathlib.Path, default=pathlib.Path(os.environ.get("FINSTILL_SHARED", "../shared")))
+    parser.add_argument("--gguf", default=".deps/models/smollm2-135m-instruct.gguf")
+    parser.add_argument("--rounds", type=int, default=2)
+    add_options(parser)
+    options = parser.parse_args()
+    options.shared = options.shared.resolve()
+    for needed in (options.finstill, options.python, options.gguf, options.shared / "peers", options.shared / data):
+        if not pathlib.Path(needed).exists():
+            parser.error(f"{needed} is not there")
+    return options
 
 
 def run(command, environment=None):

@@ -8,15 +8,13 @@ with float32 masters), full SFT of the same pages as conversations whose answers
 scripts in SHARED/peers, run by the Python of an environment that has torch, transformers, trl and peft. Prints one
 Markdown table; a row's figure is the median of its rounds.
 """
-import argparse
 import json
-import os
 import pathlib
 import statistics
 import sys
 import tempfile
 
-from peers import finstill_result, peer_result, run
+from peers import finstill_result, parse, peer_result, run
 
 ROWS, LENGTH, STEPS = 4, 512, 4
 COMMON = ["packing=concatenate", f"max_length={LENGTH}", f"batch_tokens={ROWS * LENGTH}", "shuffle=false",
@@ -87,18 +85,8 @@ def cases(options, folder):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--python", required=True, help="python of the environment with the peers")
-    parser.add_argument("--finstill", default="build/finstill")
-    parser.add_argument("--shared", type=pathlib.Path, default=pathlib.Path(os.environ.get("FINSTILL_SHARED", "../shared")))
-    parser.add_argument("--gguf", default=".deps/models/smollm2-135m-instruct.gguf")
-    parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--compile", action="store_true", help="also the loop under torch.compile (minutes to compile)")
-    options = parser.parse_args()
-    options.shared = options.shared.resolve()
-    for needed in (options.finstill, options.python, options.gguf, options.shared / "peers", options.shared / "data/finqa/train.jsonl"):
-        if not pathlib.Path(needed).exists():
-            parser.error(f"{needed} is not there")
+    options = parse(__doc__, "data/finqa/train.jsonl", lambda parser: parser.add_argument(
+        "--compile", action="store_true", help="also the loop under torch.compile (minutes to compile)"))
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         write_pages(options.shared, folder / "pages.jsonl")
