@@ -1,6 +1,7 @@
 #include "engine/sampling.h"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <cmath>
 #include <limits>
@@ -17,6 +18,9 @@ using base::fail;
 
 template <typename Real>
 constexpr Real removed = -std::numeric_limits<Real>::infinity();
+
+/// Values that a pass over the logits takes at once.
+constexpr std::size_t lanes = 16;
 
 template <typename Real>
 void penalise_repetition(std::span<Real> logits, std::span<const std::int32_t> context,
@@ -138,19 +142,37 @@ std::int32_t choose(std::span<const Real> processed, double uniform) {
 
 template <typename Real>
 std::int32_t highest(std::span<const Real> logits) {
-  std::size_t best = 0;
-  for (std::size_t id = 1; id < logits.size(); ++id) {
-    if (logits[id] > logits[best]) best = id;
+  // The value first, then its place: two passes of many values at a time instead of one that waits
+  // for every comparison (a greedy answer meets the whole vocabulary once a token).
+  std::array<Real, lanes> best;
+  best.fill(removed<Real>);
+  const std::size_t whole = logits.size() / lanes * lanes;
+  for (std::size_t id = 0; id < whole; id += lanes) {
+#pragma omp simd
+    for (std::size_t lane = 0; lane < lanes; ++lane)
+      best[lane] = logits[id + lane] > best[lane] ? logits[id + lane] : best[lane];
   }
-  return static_cast<std::int32_t>(best);
+  for (std::size_t id = whole; id < logits.size(); ++id) best[0] = std::max(best[0], logits[id]);
+  const auto found = std::ranges::find(logits, std::ranges::max(best));
+  return found == logits.end() ? 0 : static_cast<std::int32_t>(found - logits.begin());
+}
+
+/// Whether a NaN or an infinity is among them: x - x is 0 for finite numbers only.
+bool has_faults(std::span<const float> logits) {
+  std::array<float, lanes> faults{};
+  const std::size_t whole = logits.size() / lanes * lanes;
+  for (std::size_t id = 0; id < whole; id += lanes) {
+#pragma omp simd
+    for (std::size_t lane = 0; lane < lanes; ++lane)
+      faults[lane] += logits[id + lane] - logits[id + lane];
+  }
+  for (std::size_t id = whole; id < logits.size(); ++id) faults[0] += logits[id] - logits[id];
+  return std::ranges::any_of(faults, [](float fault) { return fault != 0; });
 }
 
 std::int32_t sample(std::span<float> logits, std::span<const std::int32_t> context,
                     const Sampling& sampling, std::int64_t position) {
-  // One pass that a NaN or an infinity cannot survive: x - x is 0 for finite numbers only.
-  float faults = 0;
-  for (const float logit : logits) faults += logit - logit;
-  if (faults != 0)
+  if (has_faults(logits))
     fail(ExitCode::data,
          "the model's logits at position {} are not finite: its weights are damaged or overflow "
          "this "

@@ -38,13 +38,22 @@ class Pass {
   double run(const LossFunction& loss) {
     at::Tensor x_TD = forward();
     const double value = loss_and_head(x_TD, loss);
-    for (std::int64_t i = model_.config().blocks - 1; i >= 0; --i) backward(i);
-    if (options_.adapters == nullptr)
-      sink_.add_lookup(batch_.ids_T, gradient_, options_.micro_batch);
+    for (std::int64_t i = model_.config().blocks - 1; i >= lowest_; --i) backward(i);
+    if (trains(Unit::embedding())) sink_.add_lookup(batch_.ids_T, gradient_, options_.micro_batch);
     return value;
   }
 
  private:
+  bool trains(Unit unit) const { return options_.adapters == nullptr && sink_.trains(unit); }
+
+  /// The first block that the way back has to reach.
+  std::int64_t lowest_block() const {
+    if (options_.adapters != nullptr || sink_.trains(Unit::embedding())) return 0;
+    std::int64_t block = 0;
+    while (block < model_.config().blocks && !sink_.trains(Unit::block(block))) ++block;
+    return block;
+  }
+
   /// Up to the last block's output. With recompute nothing is recorded, only inputs are kept.
   at::Tensor forward() {
     at::Tensor x_TD;
@@ -57,7 +66,7 @@ class Pass {
     for (std::int64_t i = 0; i < model_.config().blocks; ++i) {
       PendingBlock pending;
       pending.input = x_TD;
-      if (options_.recompute) {
+      if (options_.recompute || i < lowest_) {
         const ops::InferenceGuard no_gradients;
         Acquired view(weights_, Unit::block(i));
         x_TD = model_.block(i, *view, x_TD, rotation_, attention_, options_.adapters);
@@ -75,8 +84,12 @@ class Pass {
     pending.unit = std::make_unique<Acquired>(weights_, Unit::block(i));
     UnitView& view = **pending.unit;
     pending.leaves = {ops::leaf(pending.input)};
-    const std::vector<at::Tensor> trained =
-        options_.adapters != nullptr ? options_.adapters->leaves(i) : view.leaves();
+    std::vector<at::Tensor> trained;
+    if (options_.adapters != nullptr) {
+      trained = options_.adapters->leaves(i);
+    } else if (trains(Unit::block(i))) {
+      trained = view.leaves();
+    }
     pending.leaves.insert(pending.leaves.end(), trained.begin(), trained.end());
     pending.output =
         model_.block(i, view, pending.leaves[0], rotation_, attention_, options_.adapters);
@@ -86,7 +99,6 @@ class Pass {
   /// last block's output.
   double loss_and_head(const at::Tensor& x_TD, const LossFunction& loss) {
     const bool tied = model_.config().tied_head;
-    const bool train_weights = options_.adapters == nullptr;
     Acquired head(weights_, Unit::head());
     std::optional<Acquired> embedding;
     if (tied) embedding.emplace(weights_, Unit::embedding());
@@ -95,14 +107,15 @@ class Pass {
     for (const int tap : options_.taps) leaves.push_back(ops::leaf(output_of(tap, x_TD)));
     const std::size_t first_trained = leaves.size();
     std::size_t head_leaves = 0;
-    if (train_weights) {
+    if (trains(Unit::head())) {
       const std::vector<at::Tensor> own = (*head).leaves();
       head_leaves = own.size();
       leaves.insert(leaves.end(), own.begin(), own.end());
-      if (tied) {
-        const std::vector<at::Tensor> shared = (**embedding).leaves();
-        leaves.insert(leaves.end(), shared.begin(), shared.end());
-      }
+    }
+    const bool trains_shared = tied && trains(Unit::embedding());
+    if (trains_shared) {
+      const std::vector<at::Tensor> shared = (**embedding).leaves();
+      leaves.insert(leaves.end(), shared.begin(), shared.end());
     }
     const at::Tensor hidden_TD = model_.final_norm(*head, leaves[0]);
     const ops::Head top = model_.head(*head, embedding ? **embedding : UnitView());
@@ -113,11 +126,11 @@ class Pass {
     gradient_ = gradients[0].defined() ? gradients[0] : ops::zeros_like(x_TD, x_TD.scalar_type());
     for (std::size_t i = 0; i < options_.taps.size(); ++i)
       add_tap(options_.taps[i], gradients[1 + i]);
-    if (train_weights) {
-      const std::span<const at::Tensor> trained = std::span(gradients).subspan(first_trained);
+    const std::span<const at::Tensor> trained = std::span(gradients).subspan(first_trained);
+    if (trains(Unit::head()))
       sink_.add(Unit::head(), trained.first(head_leaves), options_.micro_batch);
-      if (tied) sink_.add(Unit::embedding(), trained.subspan(head_leaves), options_.micro_batch);
-    }
+    if (trains_shared)
+      sink_.add(Unit::embedding(), trained.subspan(head_leaves), options_.micro_batch);
     return ops::scalar(value);
   }
 
@@ -146,7 +159,8 @@ class Pass {
     const std::vector<at::Tensor> gradients =
         ops::gradients(pending.output, gradient_, pending.leaves);
     gradient_ = gradients[0];
-    sink_.add(Unit::block(i), std::span(gradients).subspan(1), options_.micro_batch);
+    if (gradients.size() > 1)
+      sink_.add(Unit::block(i), std::span(gradients).subspan(1), options_.micro_batch);
   }
 
   const Model& model_;
@@ -154,6 +168,7 @@ class Pass {
   const DeviceBatch& batch_;
   GradientSink& sink_;
   const BackwardOptions& options_;
+  const std::int64_t lowest_ = lowest_block();
   Packed attention_;
   Rotation rotation_;
   std::vector<PendingBlock> pending_;

@@ -34,6 +34,10 @@ class GradientSink {
  public:
   virtual ~GradientSink() = default;
 
+  /// Whether a unit's weights are trained. What is not asked for is not computed: no gradients of a
+  /// frozen unit, and no way back below the lowest trained one.
+  virtual bool trains(Unit) const { return true; }
+
   /// Gradients of a unit's leaves, in the order of UnitView::leaves() (or of
   /// Adapters::leaves(block) when adapters are trained), float32 or float64; an undefined tensor is
   /// no contribution. The head of a tied model calls it for Unit::embedding() before the lookup's

@@ -24,11 +24,13 @@ bool is_sole_owner(const at::Tensor& tensor) {
 }  // namespace
 
 Parameters Parameters::all_weights(std::shared_ptr<model::DenseWeights> truth,
-                                   std::shared_ptr<model::DenseWeights> working) {
+                                   std::shared_ptr<model::DenseWeights> working,
+                                   const std::function<bool(model::Unit)>& trains) {
   Parameters parameters;
   const bool same = truth == working;
   const auto& list = truth->parameters();
   for (std::size_t i = 0; i < list.size(); ++i) {
+    if (!trains(list[i].unit)) continue;
     Shard shard{list[i].name, flat(truth->tensor(i)), {}, {}, list[i].decays()};
     if (!same) shard.working = flat(working->tensor(i));
     parameters.append(list[i].unit, std::move(shard));

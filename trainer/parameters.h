@@ -8,6 +8,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -15,21 +16,28 @@
 
 namespace finstill::trainer {
 
-/// What is trained: all weights of a model, or its adapters. Holds the float32 masters and sums the
+inline bool every_unit(model::Unit) {
+  return true;
+}
+
+/// What is trained: weights of a model, or its adapters. Holds the float32 masters and sums the
 /// gradients.
 class Parameters : public Stateful, public model::GradientSink {
  public:
-  /// Trains every weight. `truth` is float32, loaded from the model's own float32 values and never
-  /// from rounded ones; it stays the master. `working` is what the model reads: the same object, or
-  /// a copy in another dtype.
+  /// Trains every weight of the units that `trains` names. `truth` is float32, loaded from the
+  /// model's own float32 values and never from rounded ones; it stays the master. `working` is what
+  /// the model reads: the same object, or a copy in another dtype.
   static Parameters all_weights(std::shared_ptr<model::DenseWeights> truth,
-                                std::shared_ptr<model::DenseWeights> working);
+                                std::shared_ptr<model::DenseWeights> working,
+                                const std::function<bool(model::Unit)>& trains = every_unit);
   /// Trains float32 adapters in place.
   static Parameters of_adapters(std::shared_ptr<model::LoraAdapters> adapters, std::int64_t blocks);
 
   std::span<const Shard> shards() const { return shards_; }
   std::vector<at::Tensor> gradients() const;
   std::int64_t count() const;
+
+  bool trains(model::Unit unit) const override { return ranges_.contains(unit); }
 
   /// Forgets the gradients of the last step.
   void clear_gradients();

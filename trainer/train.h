@@ -11,6 +11,7 @@
 #include "base/fields.h"
 #include "base/registry.h"
 #include "base/stage.h"
+#include "model/weights.h"
 #include "trainer/measure.h"
 #include "trainer/objective.h"
 #include "trainer/optimizer.h"
@@ -34,6 +35,17 @@ struct LoraSettings {
   static void fields(base::Fields<LoraSettings>& f);
 };
 
+/// Parts of the model that stay as they are.
+struct FreezeSettings {
+  bool embedding = false;   ///< a tied head with it
+  bool head = false;        ///< the final norm, and the head's matrix where it is not tied
+  std::int64_t blocks = 0;  ///< the first so many
+
+  static void fields(base::Fields<FreezeSettings>& f);
+  /// Whether the unit is trained.
+  bool trains(model::Unit unit) const;
+};
+
 struct TrainConfig {
   base::Tagged<Objective> objective;
   base::ArtifactRef model, data, validation, teacher;
@@ -42,6 +54,7 @@ struct TrainConfig {
   double validation_share = 0;
   std::int64_t max_records = 0;
   std::optional<LoraSettings> lora;
+  FreezeSettings freeze;
 
   std::string packing = "best_fit";
   std::int64_t max_length = 1024;

@@ -17,6 +17,25 @@ void LoraSettings::fields(base::Fields<LoraSettings>& f) {
       .range(0, 0);
 }
 
+void FreezeSettings::fields(base::Fields<FreezeSettings>& f) {
+  f.add("embedding", &FreezeSettings::embedding,
+        "keep the embedding, and with it a head that is tied to it");
+  f.add("head", &FreezeSettings::head, "keep the final norm, and a head of its own");
+  f.add("blocks", &FreezeSettings::blocks, "keep the first so many blocks").range(0, 1e6);
+}
+
+bool FreezeSettings::trains(model::Unit unit) const {
+  switch (unit.kind) {
+    case model::Unit::Kind::embedding:
+      return !embedding;
+    case model::Unit::Kind::head:
+      return !head;
+    case model::Unit::Kind::block:
+      return unit.index >= blocks;
+  }
+  return true;
+}
+
 namespace {
 
 void data_fields(base::Fields<TrainConfig>& f) {
@@ -104,6 +123,7 @@ void TrainConfig::fields(base::Fields<TrainConfig>& f) {
   f.add("teacher", &TrainConfig::teacher, "the model to learn from, for objective distill")
       .artifact({"model", "train"});
   f.add("lora", &TrainConfig::lora, "train low-rank adapters instead of all weights");
+  f.add("freeze", &TrainConfig::freeze, "parts of the model that stay as they are");
   data_fields(f);
   optimization_fields(f);
   evaluation_fields(f);
@@ -138,6 +158,10 @@ void TrainConfig::check() const {
   }
   if (early_stop > 0 && (best_by.empty() || evaluate_every == 0)) {
     base::fail(ExitCode::config, "train: early_stop needs best_by and evaluate_every");
+  }
+  if (lora && (freeze.embedding || freeze.head || freeze.blocks > 0)) {
+    base::fail(ExitCode::config,
+               "train: lora trains adapters alone, so `freeze` has nothing to keep; remove one");
   }
   const bool wants_teacher = objective.make()->wants_teacher();
   if (wants_teacher && teacher.empty()) {

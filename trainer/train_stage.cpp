@@ -1,7 +1,9 @@
 #include "base/artifact.h"
 #include "base/stage.h"
 #include "model/config.h"
+#include "model/family.h"
 #include "model/reference.h"
+#include "trainer/parameters.h"
 #include "trainer/train.h"
 
 #include <memory>
@@ -13,12 +15,19 @@ namespace {
 /// computation.
 constexpr double bytes_a_trained_parameter = 4 * 4 + 2;
 constexpr double bytes_a_frozen_parameter = 2;
+/// Of a model that is trained in part: the float32 value that is saved, and the copy.
+constexpr double bytes_a_kept_parameter = 4 + 2;
 
-/// Numbers in the weights that a reference names; 0 when it is not there yet.
-double parameters_of(const base::ArtifactRef& reference) {
+/// Numbers in the weights of the wanted units of the model that a reference names; 0 when it is not
+/// there yet.
+double parameters_of(const base::ArtifactRef& reference,
+                     const std::function<bool(model::Unit)>& wanted = every_unit) {
   if (reference.path.empty() || base::artifact_kind_of(reference.path).empty()) return 0;
-  return static_cast<double>(
-      model::read_model_config(model::resolve_model(reference.path).model).parameter_count());
+  double count = 0;
+  for (const model::Parameter& parameter :
+       model::parameters(model::read_model_config(model::resolve_model(reference.path).model)))
+    if (wanted(parameter.unit)) count += static_cast<double>(parameter.count());
+  return count;
 }
 
 class TrainStage : public base::Stage {
@@ -39,9 +48,12 @@ class TrainStage : public base::Stage {
       plan.note =
           fmt::format("{} epochs: tokens are known once the data are read", *config_.epochs);
     plan.parameters = parameters_of(config_.model);
-    const double bytes =
-        plan.parameters * (config_.lora ? bytes_a_frozen_parameter : bytes_a_trained_parameter) +
-        parameters_of(config_.teacher) * bytes_a_frozen_parameter;
+    const double trained =
+        parameters_of(config_.model, [&](model::Unit unit) { return config_.freeze.trains(unit); });
+    const double bytes = (config_.lora ? plan.parameters * bytes_a_frozen_parameter
+                                       : trained * bytes_a_trained_parameter +
+                                             (plan.parameters - trained) * bytes_a_kept_parameter) +
+                         parameters_of(config_.teacher) * bytes_a_frozen_parameter;
     plan.memory_bytes = static_cast<std::int64_t>(bytes);
     return plan;
   }

@@ -6,13 +6,24 @@
 namespace finstill::trainer {
 namespace {
 
-Trainee open_for_all_weights(model::OpenedModel opened, at::ScalarType dtype) {
+Trainee open_for_all_weights(model::OpenedModel opened, const TrainConfig& config,
+                             at::ScalarType dtype) {
+  if (config.freeze.blocks > opened.config().blocks) {
+    base::fail(base::ExitCode::config, "freeze.blocks: {} blocks are to be kept, {} has {}",
+               config.freeze.blocks, config.model.text, opened.config().blocks);
+  }
   if (opened.adapters != nullptr)
     model::merge_lora(*opened.weights, opened.config(), *opened.adapters);
   auto working = dtype == at::kFloat
                      ? opened.weights
                      : std::make_shared<model::DenseWeights>(opened.weights->to(dtype));
-  Parameters parameters = Parameters::all_weights(opened.weights, working);
+  Parameters parameters = Parameters::all_weights(
+      opened.weights, working, [&](model::Unit unit) { return config.freeze.trains(unit); });
+  if (parameters.shards().empty()) {
+    base::fail(base::ExitCode::config,
+               "freeze: every part of {} is to be kept, so there is nothing to train",
+               config.model.text);
+  }
   return {opened.folders,     opened.model, opened.weights,
           std::move(working), nullptr,      std::move(parameters)};
 }
@@ -46,7 +57,7 @@ Trainee open_trainee(const TrainConfig& config, at::ScalarType dtype, std::uint6
   options.dtype = config.lora ? dtype : at::kFloat;
   model::OpenedModel opened = model::open_model(config.model.path, options);
   return config.lora ? open_for_adapters(std::move(opened), config, seed, folder)
-                     : open_for_all_weights(std::move(opened), dtype);
+                     : open_for_all_weights(std::move(opened), config, dtype);
 }
 
 void save_trainee(const Trainee& trainee, const TrainConfig& config,

@@ -11,6 +11,7 @@
 #include "ops/kernels.h"
 #include "ops/loss_head.h"
 #include "tests/trainer/tiny.h"
+#include "trainer/train.h"
 #include "trainer/weighting.h"
 
 #include <ATen/TensorOperators.h>
@@ -70,6 +71,39 @@ void expect_same(const Pass& one, const Pass& other, double tolerance = float_to
   EXPECT_EQ(one.result.totals.trained_tokens, other.result.totals.trained_tokens);
   EXPECT_NEAR(one.result.loss, other.result.loss, tolerance * other.result.loss);
   EXPECT_LT(relative_distance(one.gradients, other.gradients), tolerance);
+}
+
+/// What a step with `freeze` does, beside the same step without it.
+void expect_the_rest_to_learn_the_same(const FreezeSettings& freeze, bool tied, bool recompute) {
+  const auto documents = tests::tiny_documents(9);
+  const std::vector<std::vector<data::Batch>> steps = {{pack(documents, in_order(9))}};
+  TinyRun whole(steps, at::kFloat, "sft", tied);
+  TinyRun frozen(steps, at::kFloat, "sft", tied,
+                 [&](model::Unit unit) { return freeze.trains(unit); });
+  whole.training.settings.clip = frozen.training.settings.clip = 0;  // their norms differ
+  frozen.training.settings.recompute = recompute;
+  std::vector<at::Tensor> before;
+  for (std::size_t i = 0; i < frozen.truth->parameters().size(); ++i)
+    before.push_back(ops::clone(frozen.truth->tensor(i)));
+  EXPECT_EQ(train_step(frozen.training, 0).loss, train_step(whole.training, 0).loss);
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    const model::Parameter& parameter = frozen.truth->parameters()[i];
+    const at::Tensor& expected = freeze.trains(parameter.unit) ? whole.truth->tensor(i) : before[i];
+    EXPECT_TRUE(ops::bit_equal(frozen.truth->tensor(i), expected)) << parameter.name;
+  }
+}
+
+TEST(Step, FrozenPartsStayAndTheRestLearnsTheSame) {
+  for (const bool tied : {true, false}) {
+    for (const bool recompute : {true, false}) {
+      expect_the_rest_to_learn_the_same({.embedding = true}, tied, recompute);
+      expect_the_rest_to_learn_the_same({.head = true}, tied, recompute);
+      expect_the_rest_to_learn_the_same({.blocks = 1}, tied, recompute);
+      expect_the_rest_to_learn_the_same({.embedding = true, .blocks = 1}, tied, recompute);
+      expect_the_rest_to_learn_the_same({.embedding = true, .blocks = 2}, tied, recompute);
+      expect_the_rest_to_learn_the_same({.embedding = true, .head = true}, tied, recompute);
+    }
+  }
 }
 
 TEST(Step, DocumentOrderInsideAPackChangesNothing) {

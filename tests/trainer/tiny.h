@@ -96,7 +96,8 @@ class ListedSteps : public data::BatchSource {
 /// Everything that a step puts together, for a tiny model. `dtype` is what the model computes in.
 struct TinyRun {
   explicit TinyRun(std::vector<std::vector<data::Batch>> steps, at::ScalarType dtype = at::kFloat,
-                   const std::string& objective_name = "sft", bool tied = true)
+                   const std::string& objective_name = "sft", bool tied = true,
+                   const std::function<bool(model::Unit)>& trains = trainer::every_unit)
       : model(tiny_config(tied)),
         truth(std::make_shared<model::DenseWeights>(model::random_weights(model.config(), 3))),
         working(dtype == at::kFloat ? truth
@@ -104,7 +105,7 @@ struct TinyRun {
         source(std::move(steps)),
         objective(base::Registry<trainer::Objective>::make(objective_name)),
         schedule(base::Registry<trainer::Schedule>::make("constant")),
-        parameters(trainer::Parameters::all_weights(truth, working)),
+        parameters(trainer::Parameters::all_weights(truth, working, trains)),
         optimizer(trainer::make_adamw({}, parameters.shards())),
         training{model,      *working,   nullptr,   source,         names, *objective,
                  parameters, *optimizer, *schedule, {1e-2, 100, 0}, {}} {}

@@ -177,7 +177,8 @@ TEST_F(TrainStage, SettingsThatContradictEachOtherAreRefused) {
         "steps: 1\nmax_length: 64\nmicro_batch_tokens: 32\n",
         "steps: 1\nbest_by: validation_loss\n",
         "steps: 1\nbest_by: exact_match\nvalidation_share: 0.1\n", "steps: 1\nearly_stop: 2\n",
-        "steps: 1\nteacher: somewhere\n", "steps: 0\n", "steps: 1\nlora: {dropout: 0.1}\n"}) {
+        "steps: 1\nteacher: somewhere\n", "steps: 0\n", "steps: 1\nlora: {dropout: 0.1}\n",
+        "steps: 1\nlora: {}\nfreeze: {blocks: 1}\n", "steps: 1\nfreeze: {blocks: -1}\n"}) {
     try {
       check(settings);
       ADD_FAILURE() << "accepted: " << settings;
@@ -186,6 +187,14 @@ TEST_F(TrainStage, SettingsThatContradictEachOtherAreRefused) {
       EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos) << error.what();
     }
   }
+}
+
+TEST_F(TrainStage, MoreThanTheModelHasCannotBeFrozen) {
+  const auto [code, message] = failure("steps: 1\nfreeze: {blocks: 99}\n");
+  EXPECT_EQ(code, base::ExitCode::config);
+  EXPECT_NE(message.find("freeze.blocks"), std::string::npos) << message;
+  EXPECT_EQ(failure("steps: 1\nfreeze: {embedding: true, head: true, blocks: 2}\n").first,
+            base::ExitCode::config);
 }
 
 TEST_F(TrainStage, DataWithoutAnythingToLearnAreRefused) {
