@@ -78,8 +78,8 @@ void KvCache::add_places(std::int64_t slot, std::int64_t rows,
 void KvCache::write(std::int64_t block, const at::Tensor& places_T, const at::Tensor& k_TGK,
                     const at::Tensor& v_TGK) {
   const auto index = static_cast<std::size_t>(block);
-  ops::put_rows(keys_[index].flatten(0, 1), places_T, k_TGK.contiguous());
-  ops::put_rows(values_[index].flatten(0, 1), places_T, v_TGK.contiguous());
+  ops::put_rows(keys_[index], places_T, k_TGK.contiguous());
+  ops::put_rows(values_[index], places_T, v_TGK.contiguous());
 }
 
 ops::CacheStorage KvCache::storage(std::int64_t block) const {

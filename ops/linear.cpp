@@ -73,9 +73,10 @@ at::Tensor linear(const at::Tensor& x_TI, const LinearMap& map) {
 }
 
 at::Tensor linear_plus(const at::Tensor& beside_TO, const at::Tensor& x_TI, const LinearMap& map) {
-  if (!map.scales.defined()) return ops::linear_plus(beside_TO, x_TI, map.weight_OI, map.bias_O);
-  const at::Tensor y_TO =
-      quantized_linear(x_TI, {map.weight_OI, map.scales}, beside_TO.contiguous());
+  const bool records = c10::GradMode::is_enabled() || !takes_cpu_kernels(x_TI);
+  if (records && !map.scales.defined())
+    return ops::linear_plus(beside_TO, x_TI, map.weight_OI, map.bias_O);
+  const at::Tensor y_TO = matmul_each(x_TI, {&map, 1}, beside_TO.contiguous()).front();
   return map.bias_O.defined() ? y_TO + map.bias_O : y_TO;
 }
 

@@ -144,7 +144,8 @@ at::Tensor matmul(const at::Tensor& a, const at::Tensor& b, at::ScalarType resul
   return c;
 }
 
-std::vector<at::Tensor> matmul_each(const at::Tensor& a, std::span<const LinearMap> maps) {
+std::vector<at::Tensor> matmul_each(const at::Tensor& a, std::span<const LinearMap> maps,
+                                    const at::Tensor& beside) {
   const bool on_tiles = takes_tile_matmul(a.scalar_type()) && a.numel() > 0 && a.stride(1) == 1;
   const bool all_int8 = on_tiles && std::ranges::all_of(maps, takes_int8_matmul);
   const bool all_few = on_tiles && is_few_rows(a) && std::ranges::all_of(maps, takes_few_rows);
@@ -152,8 +153,9 @@ std::vector<at::Tensor> matmul_each(const at::Tensor& a, std::span<const LinearM
   results.reserve(maps.size());
   if (!all_int8 && !all_few) {
     for (const LinearMap& map : maps) {
-      results.push_back(map.scales.defined() ? quantized_linear(a, {map.weight_OI, map.scales})
-                                             : matmul(a, map.weight_OI.t(), a.scalar_type()));
+      results.push_back(map.scales.defined()
+                            ? quantized_linear(a, {map.weight_OI, map.scales}, beside)
+                            : matmul(a, map.weight_OI.t(), a.scalar_type(), beside));
     }
     return results;
   }
@@ -164,9 +166,9 @@ std::vector<at::Tensor> matmul_each(const at::Tensor& a, std::span<const LinearM
     products.push_back({results.back(), map});
   }
   if (all_int8) {
-    multiply_int8(a, products);
+    multiply_int8(a, products, beside);
   } else {
-    multiply_few_rows(a, products);
+    multiply_few_rows(a, products, beside);
   }
   return results;
 }

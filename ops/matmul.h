@@ -26,8 +26,9 @@ bool takes_tile_matmul(at::ScalarType dtype);
 at::Tensor matmul(const at::Tensor& a, const at::Tensor& b, at::ScalarType result,
                   const at::Tensor& beside = {});
 
-/// A times the transpose of each map's matrix, without the biases, in the dtype of A.
-std::vector<at::Tensor> matmul_each(const at::Tensor& a, std::span<const LinearMap> maps);
+/// A times the transpose of each map's matrix, without the biases (+ beside), in the dtype of A.
+std::vector<at::Tensor> matmul_each(const at::Tensor& a, std::span<const LinearMap> maps,
+                                    const at::Tensor& beside = {});
 
 /// A times the transpose of a matrix of small integers (+ beside), in the dtype of A, for which
 /// takes_tile_matmul() holds.

@@ -42,6 +42,11 @@ at::Tensor turned(const at::Tensor& x_THD, const at::Tensor& cos_PD, const at::T
   return y;
 }
 
+/// As the kernels read them; a table that is so already costs no call of the library.
+at::Tensor floats(const at::Tensor& table) {
+  return table.scalar_type() == at::kFloat ? table.contiguous() : table.to(at::kFloat).contiguous();
+}
+
 class Rope : public torch::autograd::Function<Rope> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x_THD,
@@ -65,11 +70,10 @@ at::Tensor rope(const at::Tensor& x_THD, const RopeTable& table, const at::Tenso
   assert(x_THD.dim() == 3 && positions_T.scalar_type() == at::kLong &&
          positions_T.size(0) == x_THD.size(0) && table.cos.size(1) * 2 == x_THD.size(2));
   if (!takes_cpu_kernels(x_THD)) return reference::rope(x_THD, table, positions_T);
-  if (!c10::GradMode::is_enabled())
-    return turned(x_THD, table.cos.to(at::kFloat).contiguous(),
-                  table.sin.to(at::kFloat).contiguous(), positions_T.contiguous(), 1);
-  return Rope::apply(x_THD, table.cos.to(at::kFloat).contiguous(),
-                     table.sin.to(at::kFloat).contiguous(), positions_T.contiguous());
+  const at::Tensor cos_PD = floats(table.cos), sin_PD = floats(table.sin),
+                   positions = positions_T.contiguous();
+  if (!c10::GradMode::is_enabled()) return turned(x_THD, cos_PD, sin_PD, positions, 1);
+  return Rope::apply(x_THD, cos_PD, sin_PD, positions);
 }
 
 }  // namespace finstill::ops

@@ -169,7 +169,7 @@ void put_rows(const at::Tensor& target, const at::Tensor& places, const at::Tens
   const auto* const from = static_cast<const std::byte*>(rows.const_data_ptr());
   const std::int64_t* const place = places.const_data_ptr<std::int64_t>();
   for (std::int64_t i = 0; i < rows.size(0); ++i) {
-    assert(place[i] >= 0 && place[i] < target.size(0));
+    assert(place[i] >= 0 && (static_cast<std::size_t>(place[i]) + 1) * bytes <= target.nbytes());
     std::memcpy(to + static_cast<std::size_t>(place[i]) * bytes,
                 from + static_cast<std::size_t>(i) * bytes, bytes);
   }

@@ -74,8 +74,8 @@ at::Tensor stack(std::span<const at::Tensor> tensors);
 /// target = little-endian `bytes` of its own dtype; a contiguous CPU tensor with as many bytes
 /// (assert).
 void copy_bytes_into(const at::Tensor& target, std::span<const std::byte> bytes);
-/// target[places[i]] = rows[i]; contiguous CPU tensors of one dtype (assert), places int64 and
-/// inside.
+/// target[places[i]] = rows[i], target being looked at as rows of that size; contiguous CPU tensors
+/// of one dtype (assert), places int64 and inside.
 void put_rows(const at::Tensor& target, const at::Tensor& places, const at::Tensor& rows);
 /// target = source, with conversion of dtype; same shape (assert).
 void copy_into(const at::Tensor& target, const at::Tensor& source);
