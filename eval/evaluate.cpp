@@ -59,6 +59,12 @@ base::Json task_to_json(const Questions& questions, std::size_t at) {
       {"labels", labels}};
 }
 
+std::int64_t longest_answer(const EvaluateConfig& config, const std::string& task) {
+  for (const auto& [name, tokens] : config.max_new_tokens_of)
+    if (name == task) return tokens;
+  return config.max_new_tokens;
+}
+
 /// Answers of one model to every task, added to the boards; timings to `timing`.
 void ask(const std::string& name, const EvaluatedModel& model, const engine::LocalModel& opened,
          const EvaluateConfig& config, const Questions& questions, base::ProgressSink& progress,
@@ -73,7 +79,7 @@ void ask(const std::string& name, const EvaluatedModel& model, const engine::Loc
         answer_examples(*generator, *boards[at].task, items,
                         {.few_shot = model.few_shot,
                          .shots = questions.train[at],
-                         .max_new_tokens = config.max_new_tokens},
+                         .max_new_tokens = longest_answer(config, boards[at].task->name())},
                         [&](std::int64_t finished, std::int64_t tokens) {
                           base::check_stop();
                           progress.update(finished, fmt::format("{} tokens", tokens));
@@ -182,6 +188,8 @@ void EvaluateConfig::fields(base::Fields<EvaluateConfig>& f) {
       .range(0, 1e6);
   f.add("max_new_tokens", &EvaluateConfig::max_new_tokens, "longest answer in tokens")
       .range(1, 1e5);
+  f.add("max_new_tokens_of", &EvaluateConfig::max_new_tokens_of,
+        "the same for single tasks: {sentiment: 16}");
   f.add("batch", &EvaluateConfig::batch, "answers generated at once")
       .range(1, 4096)
       .no_effect_on_results();
@@ -212,6 +220,13 @@ void Evaluate::check() const {
                  model.model.where, name);
     }
   }
+  for (const auto& [task, tokens] : config_.max_new_tokens_of) {
+    if (tokens < 1 || tokens > 100'000) {
+      base::fail(base::ExitCode::config,
+                 "evaluate: max_new_tokens_of: {} is {}, it must be from 1 to 100000", task,
+                 tokens);
+    }
+  }
   if (config_.tasks.empty()) return;
   for (const auto& task : tasks::make_tasks(config_.tasks)) {
     if (config_.examples.empty()) task->check();
@@ -239,6 +254,13 @@ Questions gather_questions(const EvaluateConfig& config, std::uint64_t seed) {
     questions.train.push_back(of_task(set.splits[tasks::Split::train], task->name(), 0));
     if (questions.items.back().empty())
       base::fail(base::ExitCode::data, "task {}: no test examples to ask", task->name());
+  }
+  for (const auto& [name, tokens] : config.max_new_tokens_of) {
+    if (std::ranges::find(set.tasks, name, [](const auto& task) { return task->name(); }) ==
+        set.tasks.end()) {
+      base::fail(base::ExitCode::config, "evaluate: max_new_tokens_of: no task '{}' is asked",
+                 name);
+    }
   }
   return questions;
 }

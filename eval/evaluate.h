@@ -30,6 +30,7 @@ struct EvaluateConfig {
   std::vector<base::Tagged<tasks::Task>> tasks;
   std::int64_t test = 0, train = 1000;
   std::int64_t max_new_tokens = 128;
+  base::Named<std::int64_t> max_new_tokens_of;
   std::int64_t batch = 32;
   bool baselines = true;
   std::string language = "en";

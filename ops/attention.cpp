@@ -82,7 +82,8 @@ void attend_new_tokens(const at::Tensor& q_THD, const CacheStorage& cache,
       const std::int64_t place = sequence.slot * keys.stride(0) +
                                  (sequence.positions - positions) * keys.stride(1) +
                                  head * keys.stride(2);
-      scratch.resize(static_cast<std::size_t>((group + 1) * head_dim + group * positions));
+      scratch.resize(
+          static_cast<std::size_t>((group + cpu::kAttendRows) * head_dim + group * positions));
       kernels.attend({.q = at(q_THD, row * q_THD.stride(0) + head * group * q_THD.stride(1)),
                       .keys = at(keys, place),
                       .values = at(cache.values_NSKD, place),

@@ -23,7 +23,7 @@ bool takes_few_rows(const LinearMap& map);
 
 /// C = A W^T, W being the map's matrix.
 struct FewRowsProduct {
-  at::Tensor c;  ///< bfloat16, written
+  at::Tensor c;  ///< in the dtype of A, written
   const LinearMap& map;
 };
 

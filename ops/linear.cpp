@@ -81,7 +81,8 @@ at::Tensor linear_plus(const at::Tensor& beside_TO, const at::Tensor& x_TI, cons
 }
 
 std::int64_t rows_computed_together(at::ScalarType dtype) {
-  return takes_tile_matmul(dtype) ? 1 : 8;
+  const bool takes_float = kernel_set() == KernelSet::automatic && dtype == at::kFloat;
+  return takes_float || takes_tile_matmul(dtype) ? 1 : 8;
 }
 
 }  // namespace finstill::ops

@@ -14,6 +14,7 @@
 #include "ops/dispatch.h"
 #include "ops/few_rows.h"
 #include "ops/int8_matmul.h"
+#include "ops/row_products.h"
 #include "ops/workspace.h"
 
 namespace finstill::ops {
@@ -110,6 +111,13 @@ void multiply_into(const at::Tensor& c, const at::Tensor& a_, const at::Tensor& 
   multiply(piece);
 }
 
+/// What a profile hears of a call (profile.cpp).
+std::vector<c10::IValue> recorded(const at::Tensor& a, std::span<const LinearMap> maps) {
+  std::vector<c10::IValue> inputs = {a};
+  for (const LinearMap& map : maps) inputs.emplace_back(map.weight_OI);
+  return inputs;
+}
+
 }  // namespace
 
 bool takes_tile_matmul(at::ScalarType dtype) {
@@ -121,12 +129,14 @@ at::Tensor matmul(const at::Tensor& a, const at::Tensor& b, at::ScalarType resul
                   const at::Tensor& beside) {
   const c10::AutoGradMode no_gradients(false);
   const bool is_empty = a.numel() == 0 || b.numel() == 0;
+  // B as a stored matrix [columns, k], if it is one.
+  const LinearMap stored{b.t(), {}, {}};
+  if (!is_empty && result == a.scalar_type() && takes_row_products(a, stored))
+    return matmul_each(a, {&stored, 1}, beside).front();
   if (!takes_tiles(a, b) || is_empty) {
     const at::Tensor product = at::mm(a, b).to(result);
     return beside.defined() ? product + beside : product;
   }
-  // B as a stored matrix [columns, k], if it is one.
-  const LinearMap stored{b.t(), {}, {}};
   const bool is_few = result != at::kFloat && is_few_rows(a) && b.stride(0) == 1 && b.size(0) > 1;
   if (!is_few && (result == at::kFloat || a.size(1) > kMostSummands)) {
     at::Tensor sum;
@@ -146,12 +156,15 @@ at::Tensor matmul(const at::Tensor& a, const at::Tensor& b, at::ScalarType resul
 
 std::vector<at::Tensor> matmul_each(const at::Tensor& a, std::span<const LinearMap> maps,
                                     const at::Tensor& beside) {
+  const bool all_rows = a.numel() > 0 && std::ranges::all_of(maps, [&](const LinearMap& map) {
+                          return takes_row_products(a, map);
+                        });
   const bool on_tiles = takes_tile_matmul(a.scalar_type()) && a.numel() > 0 && a.stride(1) == 1;
   const bool all_int8 = on_tiles && std::ranges::all_of(maps, takes_int8_matmul);
   const bool all_few = on_tiles && is_few_rows(a) && std::ranges::all_of(maps, takes_few_rows);
   std::vector<at::Tensor> results;
   results.reserve(maps.size());
-  if (!all_int8 && !all_few) {
+  if (!all_rows && !all_int8 && !all_few) {
     for (const LinearMap& map : maps) {
       results.push_back(map.scales.defined()
                             ? quantized_linear(a, {map.weight_OI, map.scales}, beside)
@@ -159,13 +172,15 @@ std::vector<at::Tensor> matmul_each(const at::Tensor& a, std::span<const LinearM
     }
     return results;
   }
-  RECORD_FUNCTION("finstill::matmul_each", std::vector<c10::IValue>({a}));
+  RECORD_FUNCTION("finstill::matmul_each", recorded(a, maps));
   std::vector<FewRowsProduct> products;
   for (const LinearMap& map : maps) {
     results.push_back(at::empty({a.size(0), map.weight_OI.size(0)}, a.options()));
     products.push_back({results.back(), map});
   }
-  if (all_int8) {
+  if (all_rows) {
+    multiply_rows(a, products, beside);
+  } else if (all_int8) {
     multiply_int8(a, products, beside);
   } else {
     multiply_few_rows(a, products, beside);

@@ -63,19 +63,30 @@ std::string readable(std::string_view name) {
   return std::string(name);
 }
 
-/// A matrix product is named with its shapes and its operations are counted.
+void describe(Call& call, at::IntArrayRef left, at::IntArrayRef right) {
+  call.flops = 2;
+  for (const std::int64_t size : left) call.flops *= static_cast<double>(size);
+  call.flops *= static_cast<double>(right.back());
+  call.name = fmt::format("{} [{}]x[{}]", call.name, fmt::join(left, ","), fmt::join(right, ","));
+}
+
+/// A matrix product is named with its shapes and its operations are counted. matmul_each() has
+/// matrices [outputs, k] after its rows.
 void describe_product(Call& call, c10::ArrayRef<const c10::IValue> inputs) {
+  if (call.name == "finstill::matmul_each") {
+    std::int64_t outputs = 0;
+    for (const c10::IValue& matrix : inputs.slice(1)) outputs += matrix.toTensor().size(0);
+    const auto left = inputs[0].toTensor().sizes();
+    describe(call, left, {left.back(), outputs});
+    return;
+  }
   const bool adds = call.name == "aten::addmm";
   if (!adds && call.name != "aten::mm" && call.name != "aten::bmm" &&
       call.name != "finstill::matmul")
     return;
   const std::size_t first = adds ? 1 : 0;
   if (inputs.size() < first + 2 || !inputs[first].isTensor()) return;
-  const auto left = inputs[first].toTensor().sizes(), right = inputs[first + 1].toTensor().sizes();
-  call.flops = 2;
-  for (const std::int64_t size : left) call.flops *= static_cast<double>(size);
-  call.flops *= static_cast<double>(right.back());
-  call.name = fmt::format("{} [{}]x[{}]", call.name, fmt::join(left, ","), fmt::join(right, ","));
+  describe(call, inputs[first].toTensor().sizes(), inputs[first + 1].toTensor().sizes());
 }
 
 std::unique_ptr<at::ObserverContext> call_begins(const at::RecordFunction& function) {

@@ -60,25 +60,24 @@ at::Tensor roomy(at::IntArrayRef shape, at::ScalarType dtype) {
 
 /// Rows of x against rows of small integers, on the vector units: portable, and for float32.
 at::Tensor on_row_kernels(const at::Tensor& x_, const QuantizedMatrix& matrix) {
-  const at::Tensor x = x_.contiguous();
+  const at::Tensor x = x_.to(at::kFloat).contiguous();
   const std::int64_t rows = x.size(0), inputs = x.size(1), outputs = matrix.outputs();
   at::Tensor y = at::empty({rows, outputs}, x.options());
-  const cpu::RowKernels& kernels = row_kernels(x);
-  at::parallel_for(0, outputs, 16, [&](std::int64_t begin, std::int64_t end) {
-    std::vector<float> scratch(static_cast<std::size_t>(2 * inputs));
-    kernels.quantized_rows({.x = x.const_data_ptr(),
-                            .values = matrix.values.const_data_ptr(),
-                            .scales = matrix.scales.const_data_ptr<float>(),
-                            .is_int4 = is_int4(matrix),
-                            .rows = rows,
-                            .inputs = inputs,
-                            .output_begin = begin,
-                            .output_end = end,
-                            .outputs = outputs,
-                            .y = y.data_ptr(),
-                            .scratch = scratch.data()});
+  at::parallel_for(0, outputs, cpu::kQuantizedRows, [&](std::int64_t begin, std::int64_t end) {
+    std::vector<float> scratch(static_cast<std::size_t>(cpu::kQuantizedRows * inputs));
+    cpu::kernel_table().element.quantized_rows({.x = x.const_data_ptr<float>(),
+                                                .values = matrix.values.const_data_ptr(),
+                                                .scales = matrix.scales.const_data_ptr<float>(),
+                                                .is_int4 = is_int4(matrix),
+                                                .rows = rows,
+                                                .inputs = inputs,
+                                                .output_begin = begin,
+                                                .output_end = end,
+                                                .outputs = outputs,
+                                                .y = y.data_ptr<float>(),
+                                                .scratch = scratch.data()});
   });
-  return y;
+  return y.to(x_.scalar_type());
 }
 
 }  // namespace

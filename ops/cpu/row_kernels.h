@@ -34,27 +34,31 @@ struct LogProbRow {
   double log_sum = 0;  ///< of exp(z / temperature)
 };
 
+/// Keys or values that attend() takes at once.
+inline constexpr std::int64_t kAttendRows = 48;
+
 /// One new token's query heads over the cache of their common key/value head.
 struct AttendRow {
   const void* q = nullptr;  ///< `group` heads of head_dim, q_stride elements apart
   const void *keys = nullptr,
              *values = nullptr;  ///< `positions` rows of head_dim, `stride` elements apart
   void* out = nullptr;           ///< [group, head_dim]
-  float* scratch = nullptr;      ///< (group + 1) * head_dim + group * positions
+  float* scratch = nullptr;      ///< (group + kAttendRows) * head_dim + group * positions
   std::int64_t group = 1, q_stride = 0, positions = 0, stride = 0, head_dim = 0;
   float scale = 1;
 };
 
 /// Rows of activations against rows of small integers (quantized.h).
+inline constexpr std::int64_t kQuantizedRows = 12;  ///< widened at once
 struct QuantizedRows {
-  const void* x = nullptr;  ///< [rows, inputs]
+  const float* x = nullptr;  ///< [rows, inputs]
   const void* values = nullptr;
   const float* scales = nullptr;
   bool is_int4 = false;  ///< else int8
   std::int64_t rows = 0, inputs = 0;
   std::int64_t output_begin = 0, output_end = 0, outputs = 0;
-  void* y = nullptr;         ///< [rows, outputs]
-  float* scratch = nullptr;  ///< 2 * inputs
+  float* y = nullptr;        ///< [rows, outputs]
+  float* scratch = nullptr;  ///< kQuantizedRows * inputs
 };
 
 /// Kernels for one dtype of activations (float or bfloat16), passed as untyped pointers. Inside all
@@ -90,7 +94,6 @@ struct RowKernels {
   /// sum[i] += values[i]
   void (*add)(float* sum, const void* values, std::int64_t count);
   void (*attend)(const AttendRow& row);
-  void (*quantized_rows)(const QuantizedRows& call);
 };
 
 /// Rates already multiplied out for one step; see adamw.h for the formula.
@@ -103,12 +106,23 @@ struct AdamwRow {
   float gradient_scale = 1;
 };
 
+/// Rows of x against rows output_begin to output_end of w.
+struct RowProduct {
+  const float *x = nullptr, *w = nullptr;
+  const float* beside = nullptr;  ///< [rows, outputs], added; may be null
+  float* y = nullptr;             ///< [rows, outputs]
+  std::int64_t x_stride = 0, w_stride = 0, beside_stride = 0, y_stride = 0;
+  std::int64_t rows = 0, k = 0, output_begin = 0, output_end = 0;
+};
+
 struct ElementKernels {
   /// `working` (bfloat16) may be null.
   void (*adamw)(const AdamwRow& settings, float* master, float* exp_avg, float* exp_avg_sq,
                 const float* gradient, std::uint16_t* working, std::int64_t count);
   /// The sum of squares, in float64.
   double (*sum_of_squares)(const float* values, std::int64_t count);
+  void (*multiply_rows)(const RowProduct& product);
+  void (*quantized_rows)(const QuantizedRows& call);
 };
 
 /// One instruction set's kernels.

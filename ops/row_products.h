@@ -1,0 +1,23 @@
+#pragma once
+
+// float32 products with stored matrices, on our own kernels: whatever the number of rows, a row of
+// the result has the same bits. The library packs a matrix anew for every product, which costs more
+// than the product itself where there are few rows. Shared inside the module, not for others.
+
+#include <ATen/core/Tensor.h>
+
+#include <span>
+
+#include "ops/few_rows.h"
+#include "ops/linear.h"
+
+namespace finstill::ops {
+
+/// Whether they take rows of A [rows, k] and a matrix stored like this [outputs, k].
+bool takes_row_products(const at::Tensor& a, const LinearMap& map);
+
+/// C = A W^T (+ beside), float32, all products in one go over all their outputs.
+void multiply_rows(const at::Tensor& a, std::span<const FewRowsProduct> products,
+                   const at::Tensor& beside = {});
+
+}  // namespace finstill::ops
