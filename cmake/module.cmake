@@ -76,7 +76,8 @@ function(finstill_instruction_sets)
   set(tile_flags -O3 -fno-exceptions -Wno-uninitialized -Wno-maybe-uninitialized)
   # Without these GCC leaves most loops of the AVX2 and the plain version unvectorised: a choice between two floats might
   # raise an exception flag, a square root might set errno. Nobody looks at either; values stay the same.
-  set(loop_flags -fno-trapping-math -fno-math-errno)
+  # Peeling a loop until its addresses are aligned would make a sum's order, and so its bits, depend on the address.
+  set(loop_flags -fno-trapping-math -fno-math-errno --param vect-max-peeling-for-alignment=0)
   foreach(source ${ARGN})
     if(source MATCHES "_(baseline|avx2|avx512|avx512bf16|amx)\\.cpp$")
       set_property(SOURCE ${source} PROPERTY SKIP_PRECOMPILE_HEADERS ON)

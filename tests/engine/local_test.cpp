@@ -99,7 +99,7 @@ TEST(LocalGenerator, InEveryFormatABatchGivesWhatEachRequestGivesAlone) {
       const std::vector<Result> together = answers({});
       std::vector<LocalOptions> variants = {{.max_batch = 1}};
       // The library's attention rounds a prompt in parts differently; our own does not.
-      if (ops::rows_computed_together(dtype) == 1) variants.push_back({.rows_per_step = 5});
+      if (dtype == at::kBFloat16 && ops::rows_computed_together(dtype) == 1) variants.push_back({.rows_per_step = 5});
       for (const LocalOptions& options : variants) {
         const std::vector<Result> others = answers(options);
         for (std::size_t i = 0; i < together.size(); ++i) expect_same(together[i], others[i]);

@@ -94,6 +94,17 @@ TEST_F(EvaluateStage, WritesScoresAndSamplesOfModelsAndBaselines) {
   EXPECT_EQ(base::read_json(folder_ / "scores/timing.json")["models"].size(), 4u);
 }
 
+TEST_F(EvaluateStage, SingleTasksHaveTheirOwnLongestAnswer) {
+  const std::string asked = "{" + models() + ", tasks: [sentiment, reconciliation], test: 6, ";
+  run(asked + "max_new_tokens: 4, max_new_tokens_of: {sentiment: 1}}", "scores");
+  for (const base::Json& sample : base::read_jsonl(folder_ / "scores/samples.jsonl")) {
+    if (sample["model"] != "one") continue;
+    EXPECT_EQ(sample["generated_tokens"], sample["task"] == "sentiment" ? 1 : 4);
+  }
+  EXPECT_THROW(run(asked + "max_new_tokens_of: {sentiment: 0}}", "zero"), base::Error);
+  EXPECT_THROW(run(asked + "max_new_tokens_of: {sentimant: 1}}", "misspelt"), base::Error);
+}
+
 TEST_F(EvaluateStage, IsTheSameAgainAndForAnotherBatch) {
   const std::string yaml =
       "{" + models() + ", tasks: [sentiment], test: 9, train: 30, max_new_tokens: 5}";

@@ -43,6 +43,24 @@ TEST(Layers, RowsOfLinearInBfloat16DoNotDependOnTheirNeighbours) {
   }
 }
 
+TEST(Layers, RowsOfLinearInFloat32DoNotDependOnTheirNeighbours) {
+  // Widths with and without a rest behind whole vectors, outputs with and without one behind
+  // strips.
+  for (const auto& [width, outputs] : {std::pair{96, 48}, {101, 50}, {3, 7}}) {
+    const at::Tensor x = numbers({70, width}, 1).to(at::kFloat),
+                     weight = numbers({outputs, width}, 2).to(at::kFloat),
+                     beside = numbers({70, outputs}, 3).to(at::kFloat);
+    const at::Tensor all = linear_plus(beside, x, weight);
+    for (const std::int64_t rows : {1, 2, 3, 31, 40}) {
+      const auto part = [&](const at::Tensor& tensor) {
+        return ops::clone(tensor.narrow(0, 30, rows));
+      };
+      EXPECT_TRUE(bit_equal(linear_plus(part(beside), part(x), weight), part(all)))
+          << rows << " rows of " << width;
+    }
+  }
+}
+
 TEST(Layers, RmsNormEqualsReference) {
   for (const auto& [rows, width] : kShapes) {
     expect_same_as_reference({numbers({rows, width}, 4, 3), numbers({width}, 5)},

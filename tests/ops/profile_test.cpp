@@ -24,7 +24,7 @@ TEST(Profile, NamesMatrixProductsByShapeAndCountsTheirOperations) {
   linear(x, weight);
   linear(x, weight);
   const auto operations = profile.stop();
-  const OperationTime* product = named(operations, "aten::mm [3,4]x[4,5]");
+  const OperationTime* product = named(operations, "finstill::matmul_each [3,4]x[4,5]");
   ASSERT_NE(product, nullptr);
   EXPECT_EQ(product->calls, 2);
   EXPECT_EQ(product->flops, 2 * 2.0 * 3 * 4 * 5);
