@@ -34,13 +34,10 @@ CacheView last_positions(const CacheStorage& cache, const CachedSequence& sequen
   return {part(cache.keys_NSKD), part(cache.values_NSKD)};
 }
 
-at::Tensor cached_rows(const at::Tensor& q_THD, const CacheStorage& cache,
-                       const CachedSequence& sequence, double scale, std::int64_t window) {
+/// The library's flash kernel for the last rows of one sequence.
+at::Tensor flash_rows(const at::Tensor& q_THD, const at::Tensor& keys_SKD,
+                      const at::Tensor& values_SKD, double scale, std::int64_t window) {
   const std::int64_t tokens = q_THD.size(0);
-  const auto [keys_SKD, values_SKD] =
-      last_positions(cache, sequence, window > 0 ? window - 1 + tokens : 0);
-  if (!takes_cpu_kernels(q_THD))
-    return reference::causal_attention(q_THD, keys_SKD, values_SKD, scale, window);
   const std::int64_t positions = keys_SKD.size(0), kv_heads = keys_SKD.size(1),
                      group = q_THD.size(1) / kv_heads;
   const bool is_square = tokens == positions && !needs_window(positions, window);
@@ -50,6 +47,19 @@ at::Tensor cached_rows(const at::Tensor& q_THD, const CacheStorage& cache,
       grouped_queries(q_THD, kv_heads), grouped_keys(keys_SKD, group),
       grouped_keys(values_SKD, group), 0.0, is_square, mask, scale);
   return ungrouped(out_KGTD);
+}
+
+at::Tensor cached_rows(const at::Tensor& q_THD, const CacheStorage& cache,
+                       const CachedSequence& sequence, double scale, std::int64_t window) {
+  const std::int64_t tokens = q_THD.size(0);
+  const auto [keys_SKD, values_SKD] =
+      last_positions(cache, sequence, window > 0 ? window - 1 + tokens : 0);
+  if (!takes_cpu_kernels(q_THD))
+    return reference::causal_attention(q_THD, keys_SKD, values_SKD, scale, window);
+  if (lacks_bfloat16(q_THD))
+    return flash_rows(q_THD.to(at::kFloat), keys_SKD.to(at::kFloat), values_SKD.to(at::kFloat),
+                      scale, window);
+  return flash_rows(q_THD, keys_SKD, values_SKD, scale, window);
 }
 
 /// Decoding: one new token, row `row` of q.

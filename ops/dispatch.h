@@ -19,6 +19,13 @@ inline at::ScalarType compute_dtype(const at::Tensor& tensor) {
   return tensor.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
 }
 
+/// Whether the library would take this bfloat16 tensor through products that are hundreds of times
+/// slower than float32's: on a processor without AVX-512. It is widened then, and the result
+/// rounded once.
+inline bool lacks_bfloat16(const at::Tensor& tensor) {
+  return takes_cpu_kernels(tensor) && tensor.scalar_type() == at::kBFloat16 && !processor().avx512;
+}
+
 inline const cpu::RowKernels& row_kernels(const at::Tensor& tensor) {
   const cpu::KernelTable& table = cpu::kernel_table();
   return tensor.scalar_type() == at::kBFloat16 ? table.bfloat16 : table.float32;

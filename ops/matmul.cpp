@@ -128,6 +128,10 @@ bool takes_tile_matmul(at::ScalarType dtype) {
 at::Tensor matmul(const at::Tensor& a, const at::Tensor& b, at::ScalarType result,
                   const at::Tensor& beside) {
   const c10::AutoGradMode no_gradients(false);
+  if (lacks_bfloat16(a)) {
+    const at::Tensor sum = matmul(a.to(at::kFloat), b.to(at::kFloat), at::kFloat);
+    return (beside.defined() ? sum + beside : sum).to(result);
+  }
   const bool is_empty = a.numel() == 0 || b.numel() == 0;
   // B as a stored matrix [columns, k], if it is one.
   const LinearMap stored{b.t(), {}, {}};
@@ -205,6 +209,7 @@ at::Tensor matmul_quantized(const at::Tensor& a, const QuantizedMatrix& matrix,
 
 void add_matmul(at::Tensor& sum, const at::Tensor& a, const at::Tensor& b) {
   const c10::AutoGradMode no_gradients(false);
+  if (lacks_bfloat16(a)) return add_matmul(sum, a.to(at::kFloat), b.to(at::kFloat));
   if (!takes_tiles(a, b) || a.numel() == 0 || b.numel() == 0) {
     if (sum.defined() && a.scalar_type() == at::kFloat) {
       sum.addmm_(a, b);

@@ -171,6 +171,10 @@ at::Tensor packed_attention(const at::Tensor& q_THD, const at::Tensor& k_TKD,
     return reference::packed_attention(q_THD, k_TKD, v_TKD, cu_seqlens, scale,
                                        options.sliding_window);
   }
+  if (lacks_bfloat16(q_THD))
+    return packed_attention(q_THD.to(at::kFloat), k_TKD.to(at::kFloat), v_TKD.to(at::kFloat),
+                            cu_seqlens, options)
+        .to(at::kBFloat16);
   std::vector<std::int64_t> documents(cu_seqlens.begin(), cu_seqlens.end());
   if (takes_tile_attention(q_THD))
     return TilePackedAttention::apply(q_THD, k_TKD, v_TKD, std::move(documents), scale,
