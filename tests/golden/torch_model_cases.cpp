@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <memory>
 
@@ -33,10 +34,14 @@ constexpr Precision precisions[] = {
 };
 
 // AdamW steps, all precisions alike: a gradient near zero decides by its sign alone, and what was
-// in the last digits grows about tenfold a step at the end. Largest deviations measured: loss 8e-5,
-// gradient norm 1.7e-3 (relative), norms of the parameters 6e-7 (relative); margin about four.
-constexpr double step_loss_tolerance = 3e-4, step_norm_tolerance = 7e-3,
-                 parameter_norm_tolerance = 2.5e-6;
+// in the last digits grows about tenfold a step at the end. Largest deviations measured on
+// processors with AVX2, AVX-512 and AMX: loss 8e-5, norms of the parameters 6e-7 (relative), and
+// gradient norms (relative) 2.2e-6 up to step 4, 2.8e-6, 3.9e-5, 7.3e-4, 1.0e-2, 2.4e-3 from step 5
+// on; those of step 8 are 1e-2 in plain float32 with the library's kernels for older processors,
+// 7.5e-3 in ours for AVX2, and 1.4e-3 even in float64.
+constexpr double step_loss_tolerance = 3e-4, parameter_norm_tolerance = 2.5e-6;
+constexpr std::array step_norm_tolerances = {1e-5, 1e-5,   1e-5,   1e-5, 1e-5,
+                                             1e-5, 1.2e-4, 2.2e-3, 3e-2, 1e-2};
 
 void check_steps(const Json& json, const std::string& what, TrainingRun& run, Tally& tally) {
   run.begin({0.9, 0.95, 1e-8, 0.1});
@@ -46,7 +51,8 @@ void check_steps(const Json& json, const std::string& what, TrainingRun& run, Ta
     tally.check(fmt::format("{}loss after {} steps", what, done), loss,
                 step.at("loss_before").get<double>(), step_loss_tolerance, 0);
     tally.check(fmt::format("{}gradient norm after {} steps", what, done), run.global_norm(),
-                step.at("grad_norm_before_clip").get<double>(), 0, step_norm_tolerance);
+                step.at("grad_norm_before_clip").get<double>(), 0,
+                step_norm_tolerances.at(static_cast<std::size_t>(done)));
     run.step(1e-3, 1.0);
     ++done;
   }
