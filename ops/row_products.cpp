@@ -10,7 +10,7 @@
 namespace finstill::ops {
 namespace {
 
-constexpr std::int64_t kStripe = 12;  // outputs
+constexpr std::int64_t kOutputStripe = 12;  // outputs
 
 cpu::RowProduct product_of(const at::Tensor& a, const FewRowsProduct& product,
                            const at::Tensor& beside) {
@@ -46,13 +46,14 @@ void multiply_rows(const at::Tensor& a, std::span<const FewRowsProduct> products
   std::vector<std::int64_t> first_stripe = {0};
   for (const FewRowsProduct& product : products) {
     whole.push_back(product_of(a, product, beside));
-    first_stripe.push_back(first_stripe.back() + (whole.back().output_end + kStripe - 1) / kStripe);
+    first_stripe.push_back(first_stripe.back() +
+                           (whole.back().output_end + kOutputStripe - 1) / kOutputStripe);
   }
   at::parallel_for(0, first_stripe.back(), 2, [&](std::int64_t begin, std::int64_t end) {
     for (std::size_t i = 0; i < whole.size(); ++i) {
       cpu::RowProduct piece = whole[i];
-      piece.output_begin = std::max<std::int64_t>(0, begin - first_stripe[i]) * kStripe;
-      piece.output_end = std::min(piece.output_end, (end - first_stripe[i]) * kStripe);
+      piece.output_begin = std::max<std::int64_t>(0, begin - first_stripe[i]) * kOutputStripe;
+      piece.output_end = std::min(piece.output_end, (end - first_stripe[i]) * kOutputStripe);
       if (piece.output_begin < piece.output_end) cpu::kernel_table().element.multiply_rows(piece);
     }
   });
