@@ -38,7 +38,7 @@ constexpr Precision precisions[] = {
 // processors old and new: loss 4e-4, norms of the parameters 2.8e-6 (relative), and
 // gradient norms (relative) 4e-7, 1e-6, 5e-6, 2e-5, 8e-6, 3e-5, 4e-5, 7e-4, 1e-2 and 2e-3 for steps
 // 0 to 9. Those of step 8 are 1e-2 in plain float32 with the library's kernels for older
-// processors, 7.5e-3 in ours for AVX2, and 1.4e-3 even in float64. Margin three to four.
+// processors, 7.5e-3 in ours for AVX2, and 1.4e-3 even in float64. Margin at least three.
 constexpr double step_loss_tolerance = 1e-3, parameter_norm_tolerance = 8e-6;
 constexpr std::array step_norm_tolerances = {1e-5, 1e-5, 2e-5, 8e-5, 8e-5,
                                              1e-4, 2e-4, 3e-3, 3e-2, 1e-2};
