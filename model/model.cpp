@@ -65,8 +65,7 @@ std::array<at::Tensor, 3> Model::query_key_value(std::int64_t index, const UnitV
       result[i] = project(index, weights, roles[i], n_TD, adapters);
   }
   for (at::Tensor& heads : result)
-    heads = heads =
-        heads.view({heads.size(0), heads.size(1) / config_.head_size, config_.head_size});
+    heads = heads.view({heads.size(0), heads.size(1) / config_.head_size, config_.head_size});
   return result;
 }
 

@@ -19,11 +19,13 @@ inline at::ScalarType compute_dtype(const at::Tensor& tensor) {
   return tensor.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
 }
 
-/// Whether the library would take this bfloat16 tensor through products that are hundreds of times
-/// slower than float32's: on a processor without AVX-512. It is widened then, and the result
-/// rounded once.
+/// Whether the library would take this dtype through scalar products on one thread: bfloat16 on a
+/// processor without AVX-512 (bench/LOG.md). It is widened then, and the result rounded once.
+inline bool lacks_bfloat16(at::ScalarType dtype) {
+  return kernel_set() == KernelSet::automatic && dtype == at::kBFloat16 && !processor().avx512;
+}
 inline bool lacks_bfloat16(const at::Tensor& tensor) {
-  return takes_cpu_kernels(tensor) && tensor.scalar_type() == at::kBFloat16 && !processor().avx512;
+  return tensor.is_cpu() && lacks_bfloat16(tensor.scalar_type());
 }
 
 inline const cpu::RowKernels& row_kernels(const at::Tensor& tensor) {

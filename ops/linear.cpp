@@ -81,9 +81,8 @@ at::Tensor linear_plus(const at::Tensor& beside_TO, const at::Tensor& x_TI, cons
 }
 
 std::int64_t rows_computed_together(at::ScalarType dtype) {
-  const bool in_float = dtype == at::kFloat || (dtype == at::kBFloat16 && !processor().avx512);
-  const bool own = kernel_set() == KernelSet::automatic && in_float;
-  return own || takes_tile_matmul(dtype) ? 1 : 8;
+  const bool in_float = kernel_set() == KernelSet::automatic && dtype == at::kFloat;
+  return in_float || lacks_bfloat16(dtype) || takes_tile_matmul(dtype) ? 1 : 8;
 }
 
 }  // namespace finstill::ops

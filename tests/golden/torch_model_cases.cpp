@@ -35,13 +35,13 @@ constexpr Precision precisions[] = {
 
 // AdamW steps, all precisions alike: a gradient near zero decides by its sign alone, and what was
 // in the last digits grows about tenfold a step at the end. Largest deviations measured on
-// processors old and new: loss 4e-4, norms of the parameters 2.8e-6 (relative), and
+// processors old and new: loss 8e-5, norms of the parameters 6e-7 (relative), and
 // gradient norms (relative) 4e-7, 1e-6, 5e-6, 2e-5, 8e-6, 3e-5, 4e-5, 7e-4, 1e-2 and 2e-3 for steps
 // 0 to 9. Those of step 8 are 1e-2 in plain float32 with the library's kernels for older
-// processors, 7.5e-3 in ours for AVX2, and 1.4e-3 even in float64. Margin at least three.
-constexpr double step_loss_tolerance = 1e-3, parameter_norm_tolerance = 8e-6;
-constexpr std::array step_norm_tolerances = {1e-5, 1e-5, 2e-5, 8e-5, 8e-5,
-                                             1e-4, 2e-4, 3e-3, 3e-2, 1e-2};
+// processors, 7.5e-3 in ours for AVX2, and 1.4e-3 even in float64.
+constexpr double step_loss_tolerance = 3e-4, parameter_norm_tolerance = 2.5e-6;
+constexpr std::array step_norm_tolerances = {1e-5, 1e-5, 2e-5, 8e-5,   8e-5,
+                                             1e-4, 2e-4, 3e-3, 1.5e-2, 7e-3};
 
 void check_steps(const Json& json, const std::string& what, TrainingRun& run, Tally& tally) {
   run.begin({0.9, 0.95, 1e-8, 0.1});
