@@ -5,7 +5,7 @@
                         [--shared ../shared] [--rounds 2]
 
 SmolLM2-135M-Instruct, greedy, 128 new tokens for each of 1 or 16 questions about financial news, prompts included in the
-time. The peers are the scripts in SHARED/peers. llama.cpp reads its own Q4_1 file, the others bfloat16 or what is said.
+time. The peers are the scripts in SHARED/peers. llama.cpp reads its own Q4_1 file, the others the dtype or what is said.
 Prints one Markdown table; a row's figure is the median of its rounds.
 """
 import json
@@ -14,7 +14,7 @@ import statistics
 import sys
 import tempfile
 
-from peers import finstill_result, parse, peer_result, run
+from peers import PEERS_DTYPE, finstill_result, parse, peer_result, run
 
 
 def write_prompts(shared, file):
@@ -25,7 +25,7 @@ def write_prompts(shared, file):
 
 
 def finstill_case(options, folder, batch, weights):
-    result = finstill_result(options.finstill, "decode", folder / "base", "--batch", batch, "--weights", weights,
+    result = finstill_result(options.finstill, "decode", folder / "base", "--batch", batch, "--weights", weights, "--dtype", options.dtype,
                              "--prompts", folder / "prompts.jsonl")
     decode = result["seconds"] - result["prompt_seconds"]
     return {"rate": result["new_tokens"] / result["seconds"], "gib": result["memory_peak_bytes"] / 2**30,
@@ -33,7 +33,7 @@ def finstill_case(options, folder, batch, weights):
 
 
 def transformers_case(options, folder, batch):
-    result = peer_result(options.python, options.shared, folder, "bench_generate.py", "bf16", batch)
+    result = peer_result(options.python, options.shared, folder, "bench_generate.py", PEERS_DTYPE[options.dtype], batch)
     return {"rate": result["new_tok_s"], "gib": result["peak_rss_gib"]}
 
 
@@ -44,10 +44,10 @@ def llama_case(options, folder):
 
 def cases(options, folder):
     ours = lambda batch, weights: lambda: finstill_case(options, folder, batch, weights)
-    table = [("1", "finstill, bfloat16", ours(1, "dense")),
-             ("1", "transformers, bfloat16", lambda: transformers_case(options, folder, 1)),
-             ("16", "finstill, bfloat16", ours(16, "dense")),
-             ("16", "transformers, bfloat16", lambda: transformers_case(options, folder, 16)),
+    table = [("1", "finstill, dense", ours(1, "dense")),
+             ("1", "transformers", lambda: transformers_case(options, folder, 1)),
+             ("16", "finstill, dense", ours(16, "dense")),
+             ("16", "transformers", lambda: transformers_case(options, folder, 16)),
              ("1, small weights", "finstill, int8", ours(1, "int8")),
              ("1, small weights", "finstill, int4", ours(1, "int4"))]
     if options.llama:
@@ -68,7 +68,7 @@ def main():
             for at, (batch, who, measure) in enumerate(table):
                 found[at].append(measure())
                 print(f"round {round_ + 1}: batch {batch}, {who}: {found[at][-1]}", file=sys.stderr, flush=True)
-    print("| batch | who | new tokens/s | finstill is | peak GiB | weights read at |\n|---|---|---|---|---|---|")
+    print(f"{options.dtype}\n\n| batch | who | new tokens/s | finstill is | peak GiB | weights read at |\n|---|---|---|---|---|---|")
     ours = {}
     for (batch, who, _), results in zip(table, found):
         rate = statistics.median(result["rate"] for result in results)

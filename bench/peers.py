@@ -7,6 +7,22 @@ import subprocess
 import sys
 
 THREADS = 2
+PEERS_DTYPE = {"bfloat16": "bf16", "float32": "fp32"}  # as the peers' scripts call them
+
+# bench_kd.py loads its teacher in bfloat16 whatever it is told; this runs it with all models in float32
+IN_FLOAT32 = """
+import runpy, sys, torch, transformers
+load = transformers.AutoModelForCausalLM.from_pretrained
+transformers.AutoModelForCausalLM.from_pretrained = lambda name, **options: load(name, **{**options, "dtype": torch.float32})
+sys.argv = sys.argv[1:]
+sys.path.insert(0, sys.argv[0].rpartition("/")[0])
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def fast_dtype():
+    """bfloat16 where the processor multiplies it in hardware; elsewhere torch takes minutes for a step of it."""
+    return "bfloat16" if "avx512_bf16" in pathlib.Path("/proc/cpuinfo").read_text().split() else "float32"
 
 
 def parse(description, data, add_options):
@@ -17,6 +33,8 @@ def parse(description, data, add_options):
     parser.add_argument("--shared", type=pathlib.Path, default=pathlib.Path(os.environ.get("FINSTILL_SHARED", "../shared")))
     parser.add_argument("--gguf", default=".deps/models/smollm2-135m-instruct.gguf")
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--dtype", choices=list(PEERS_DTYPE), default=fast_dtype(),
+                        help="of everybody's matrix products; without it what this processor is fast with")
     add_options(parser)
     options = parser.parse_args()
     options.shared = options.shared.resolve()
@@ -40,9 +58,9 @@ def finstill_result(binary, *arguments):
     return json.loads(run([binary, "bench", *arguments, "--threads", THREADS, "--json"]))
 
 
-def peer_result(python, shared, folder, script, *arguments):
+def peer_result(python, shared, folder, script, *arguments, all_float32=False):
     """The result line of a script in SHARED/peers, run on the model in `folder`/base."""
-    out = run([python, shared / "peers" / script, *arguments],
+    out = run([python, *(["-c", IN_FLOAT32] if all_float32 else []), shared / "peers" / script, *arguments],
               {"SMOLLM2_HF": str(folder / "base"), "FIN_DATA": str(shared / "data"), "BENCH_OUT": str(folder / "peers.jsonl")})
     line = [line for line in out.splitlines() if line.startswith("RESULT ")][-1]
     return json.loads(line[len("RESULT "):])

@@ -3,8 +3,8 @@
 
     bench/training.py --python VENV/bin/python [--finstill build/finstill] [--shared ../shared] [--rounds 2] [--compile]
 
-Cases: full SFT and LoRA of SmolLM2-135M (4 rows of 512 packed tokens of FinQA pages, every token in the loss, bfloat16
-with float32 masters), full SFT of the same pages as conversations whose answers alone are scored, and a distillation step (135M teacher, 10-block student, whole vocabulary). The peers are the
+Cases: full SFT and LoRA of SmolLM2-135M (4 rows of 512 packed tokens of FinQA pages, every token in the loss, float32
+masters), full SFT of the same pages as conversations whose answers alone are scored, and a distillation step (135M teacher, 10-block student, whole vocabulary). The peers are the
 scripts in SHARED/peers, run by the Python of an environment that has torch, transformers, trl and peft. Prints one
 Markdown table; a row's figure is the median of its rounds.
 """
@@ -14,7 +14,7 @@ import statistics
 import sys
 import tempfile
 
-from peers import finstill_result, parse, peer_result, run
+from peers import PEERS_DTYPE, finstill_result, parse, peer_result, run
 
 ROWS, LENGTH, STEPS = 4, 512, 4
 COMMON = ["packing=concatenate", f"max_length={LENGTH}", f"batch_tokens={ROWS * LENGTH}", "shuffle=false",
@@ -32,17 +32,18 @@ def write_pages(shared, file):
             out.write(json.dumps({"text": page_text(json.loads(line))}) + "\n")
 
 
-def finstill_case(binary, folder, settings):
+def finstill_case(options, folder, settings):
     config = folder / "step.yaml"
     config.write_text("{}\n")
     sets = [word for setting in COMMON + settings for word in ("--set", setting)]
-    result = finstill_result(binary, "step", config, "--steps", STEPS, *sets)
+    result = finstill_result(options.finstill, "step", config, "--steps", STEPS, "--dtype", options.dtype, *sets)
     return {"tokens_per_second": result["tokens"] / result["seconds"], "gib": result["memory_peak_bytes"] / 2**30,
             "losses": result["losses"][:3], "first": result["first_step_seconds"]}
 
 
-def peer_case(python, shared, folder, script, arguments):
-    result = peer_result(python, shared, folder, script, *arguments)
+def peer_case(options, folder, script, arguments):
+    result = peer_result(options.python, options.shared, folder, script, *arguments,
+                         all_float32=options.dtype == "float32")
     return {"tokens_per_second": result["tok_s"], "gib": result["peak_rss_gib"], "losses": result.get("losses", [])[:3],
             "first": result.get("first_step_s")}
 
@@ -58,7 +59,6 @@ def write_chats(shared, file):
 
 
 def cases(options, folder):
-    binary, python, shared = options.finstill, options.python, options.shared
     pages = f"data={folder / 'pages.jsonl'}"
     base = f"model={folder / 'base'}"
     full = ["objective=pretrain", base, pages]
@@ -66,21 +66,23 @@ def cases(options, folder):
     lora = full + ["lora={rank: 16, alpha: 32}"]
     distill = ["objective={kind: distill, direction: forward, alpha: 1}", f"model={folder / 'student'}",
                f"teacher={folder / 'base'}", pages]
-    peer = lambda script, *arguments: lambda: peer_case(python, shared, folder, script, arguments)
+    ours = lambda settings: lambda: finstill_case(options, folder, settings)
+    peer = lambda script, *arguments: lambda: peer_case(options, folder, script, arguments)
+    dtype = PEERS_DTYPE[options.dtype]
+    loop = "bf16master" if dtype == "bf16" else dtype
     table = [
-        ("full SFT", "finstill", lambda: finstill_case(binary, folder, full)),
-        ("full SFT", "loop in PyTorch, bf16 with float32 masters", peer("bench_torch_loop.py", "bf16master", "--steps", STEPS + 1)),
-        ("full SFT", "TRL, bf16", peer("bench_sft_trl.py", "full", "bf16", STEPS + 1)),
-        ("full SFT, answers alone in the loss", "finstill",
-         lambda: finstill_case(binary, folder, half)),
-        ("LoRA", "finstill", lambda: finstill_case(binary, folder, lora)),
-        ("LoRA", "TRL, bf16", peer("bench_sft_trl.py", "lora", "bf16", STEPS + 1)),
-        ("distillation", "finstill", lambda: finstill_case(binary, folder, distill)),
-        ("distillation", "TRL's GKD loss, bf16", peer("bench_kd.py", "bf16", STEPS + 1)),
+        ("full SFT", "finstill", ours(full)),
+        ("full SFT", "loop in PyTorch", peer("bench_torch_loop.py", loop, "--steps", STEPS + 1)),
+        ("full SFT", "TRL", peer("bench_sft_trl.py", "full", dtype, STEPS + 1)),
+        ("full SFT, answers alone in the loss", "finstill", ours(half)),
+        ("LoRA", "finstill", ours(lora)),
+        ("LoRA", "TRL", peer("bench_sft_trl.py", "lora", dtype, STEPS + 1)),
+        ("distillation", "finstill", ours(distill)),
+        ("distillation", "TRL's GKD loss", peer("bench_kd.py", dtype, STEPS + 1)),
     ]
     if options.compile:
         table.insert(2, ("full SFT", "the same under torch.compile",
-                         peer("bench_torch_loop.py", "bf16master", "--compile", "--steps", "7")))
+                         peer("bench_torch_loop.py", loop, "--compile", "--steps", "7")))
     return table
 
 
@@ -99,7 +101,7 @@ def main():
             for at, (case, who, measure) in enumerate(table):
                 found[at].append(measure())
                 print(f"round {round_ + 1}: {case}, {who}: {found[at][-1]}", file=sys.stderr, flush=True)
-    print("| step | who | tokens/s | finstill is | peak GiB | first step after s | losses of steps 1-3 |\n|---|---|---|---|---|---|---|")
+    print(f"{options.dtype}\n\n| step | who | tokens/s | finstill is | peak GiB | first step after s | losses of steps 1-3 |\n|---|---|---|---|---|---|---|")
     ours = {}
     for (case, who, _), results in zip(table, found):
         rate = statistics.median(result["tokens_per_second"] for result in results)

@@ -1,8 +1,5 @@
 #include "ops/few_rows.h"
 
-#include <ATen/Parallel.h>
-
-#include <algorithm>
 #include <vector>
 
 #include "ops/cpu/tile_kernels.h"
@@ -13,7 +10,7 @@ namespace {
 
 constexpr std::int64_t kStripe = 32;  // outputs
 
-cpu::FewRowsPiece piece_of(const at::Tensor& a, const FewRowsProduct& product,
+cpu::FewRowsPiece piece_of(const at::Tensor& a, const MapProduct& product,
                            const at::Tensor& beside) {
   const at::Tensor& weight = product.map.weight_OI;
   cpu::FewRowsPiece piece;
@@ -59,26 +56,19 @@ bool takes_few_rows(const LinearMap& map) {
   return map.weight_OI.scalar_type() == at::kBFloat16 && map.weight_OI.stride(1) == 1;
 }
 
-void multiply_few_rows(const at::Tensor& a, std::span<const FewRowsProduct> products,
+void multiply_few_rows(const at::Tensor& a, std::span<const MapProduct> products,
                        const at::Tensor& beside) {
   const std::uint16_t* const packed = packed_rows(a);
   std::vector<cpu::FewRowsPiece> whole;
-  std::vector<std::int64_t> first_stripe = {0};
-  for (const FewRowsProduct& product : products) {
+  for (const MapProduct& product : products) {
     whole.push_back(piece_of(a, product, beside));
     whole.back().x = packed;
-    first_stripe.push_back(first_stripe.back() + (whole.back().output_end + kStripe - 1) / kStripe);
   }
   const auto workspace =
       static_cast<std::size_t>(cpu::few_rows_workspace(a.size(1))) * sizeof(std::uint16_t);
-  at::parallel_for(0, first_stripe.back(), 2, [&](std::int64_t begin, std::int64_t end) {
-    for (std::size_t i = 0; i < whole.size(); ++i) {
-      cpu::FewRowsPiece piece = whole[i];
-      piece.output_begin = std::max<std::int64_t>(0, begin - first_stripe[i]) * kStripe;
-      piece.output_end = std::min(piece.output_end, (end - first_stripe[i]) * kStripe);
-      piece.workspace = static_cast<std::uint16_t*>(thread_workspace(workspace));
-      if (piece.output_begin < piece.output_end) cpu::tile_kernels()->multiply_few_rows(piece);
-    }
+  over_stripes(whole, kStripe, [&](cpu::FewRowsPiece& piece) {
+    piece.workspace = static_cast<std::uint16_t*>(thread_workspace(workspace));
+    cpu::tile_kernels()->multiply_few_rows(piece);
   });
 }
 

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <span>
 
-#include "ops/linear.h"
+#include "ops/map_products.h"
 
 namespace finstill::ops {
 
@@ -21,14 +21,8 @@ bool is_few_rows(const at::Tensor& a);
 /// Whether they take a matrix stored like this: dense rows of bfloat16, or int4.
 bool takes_few_rows(const LinearMap& map);
 
-/// C = A W^T, W being the map's matrix.
-struct FewRowsProduct {
-  at::Tensor c;  ///< in the dtype of A, written
-  const LinearMap& map;
-};
-
 /// All products of A in one go over all their outputs; `beside`, where defined, is added to each.
-void multiply_few_rows(const at::Tensor& a, std::span<const FewRowsProduct> products,
+void multiply_few_rows(const at::Tensor& a, std::span<const MapProduct> products,
                        const at::Tensor& beside = {});
 
 }  // namespace finstill::ops

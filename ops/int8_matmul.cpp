@@ -1,20 +1,20 @@
 #include "ops/int8_matmul.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 
-#include <algorithm>
 #include <vector>
 
 #include "ops/cpu/tile_kernels.h"
+#include "ops/dispatch.h"
+#include "ops/matmul.h"
 #include "ops/workspace.h"
 
 namespace finstill::ops {
 namespace {
 
-constexpr std::int64_t kInt8Stripe = 32;  // outputs
+constexpr std::int64_t kTileStripe = 32, kVectorStripe = 12;  // outputs
 
-cpu::Int8Piece int8_piece_of(const FewRowsProduct& product, const at::Tensor& beside) {
+cpu::Int8Piece piece_of(const MapProduct& product, const at::Tensor& beside) {
   cpu::Int8Piece piece;
   piece.w = product.map.weight_OI.const_data_ptr<std::int8_t>();
   piece.w_scales = product.map.scales.const_data_ptr<float>();
@@ -29,15 +29,9 @@ cpu::Int8Piece int8_piece_of(const FewRowsProduct& product, const at::Tensor& be
   return piece;
 }
 
-}  // namespace
-
-bool takes_int8_matmul(const LinearMap& map) {
-  return map.scales.defined() && map.weight_OI.scalar_type() == at::kChar &&
-         cpu::tile_kernels()->multiply_int8 != nullptr;
-}
-
-void multiply_int8(const at::Tensor& a, std::span<const FewRowsProduct> products,
-                   const at::Tensor& beside) {
+/// bfloat16 rows, on the matrix unit.
+void multiply_tiles(const at::Tensor& a, std::span<const MapProduct> products,
+                    const at::Tensor& beside) {
   const std::int64_t rows = a.size(0), k = a.size(1);
   const at::Tensor packed = at::empty({cpu::int8_packed(rows, k)}, at::kChar);
   std::vector<float> scales(static_cast<std::size_t>(rows));
@@ -45,25 +39,67 @@ void multiply_int8(const at::Tensor& a, std::span<const FewRowsProduct> products
                                       a.stride(0), rows, k, packed.data_ptr<std::int8_t>(),
                                       scales.data());
   std::vector<cpu::Int8Piece> whole;
-  std::vector<std::int64_t> first_stripe = {0};
-  for (const FewRowsProduct& product : products) {
-    cpu::Int8Piece& piece = whole.emplace_back(int8_piece_of(product, beside));
+  for (const MapProduct& product : products) {
+    cpu::Int8Piece& piece = whole.emplace_back(piece_of(product, beside));
     piece.x = packed.const_data_ptr<std::int8_t>();
     piece.x_scales = scales.data();
     piece.rows = rows;
-    first_stripe.push_back(first_stripe.back() +
-                           (piece.output_end + kInt8Stripe - 1) / kInt8Stripe);
   }
   const auto workspace = static_cast<std::size_t>(cpu::int8_workspace(k));
-  at::parallel_for(0, first_stripe.back(), 2, [&](std::int64_t begin, std::int64_t end) {
-    for (std::size_t i = 0; i < whole.size(); ++i) {
-      cpu::Int8Piece piece = whole[i];
-      piece.output_begin = std::max<std::int64_t>(0, begin - first_stripe[i]) * kInt8Stripe;
-      piece.output_end = std::min(piece.output_end, (end - first_stripe[i]) * kInt8Stripe);
-      piece.workspace = thread_workspace(workspace);
-      if (piece.output_begin < piece.output_end) cpu::tile_kernels()->multiply_int8(piece);
-    }
+  over_stripes(whole, kTileStripe, [&](cpu::Int8Piece& piece) {
+    piece.workspace = thread_workspace(workspace);
+    cpu::tile_kernels()->multiply_int8(piece);
   });
+}
+
+cpu::Int8Product product_of(const MapProduct& product, const at::Tensor& beside) {
+  cpu::Int8Product p;
+  p.w = product.map.weight_OI.const_data_ptr<std::int8_t>();
+  p.w_scales = product.map.scales.const_data_ptr<float>();
+  p.y = product.c.data_ptr<float>();
+  p.y_stride = product.c.stride(0);
+  if (beside.defined()) {
+    p.beside = beside.const_data_ptr<float>();
+    p.beside_stride = beside.stride(0);
+  }
+  p.k = product.map.weight_OI.size(1);
+  p.output_end = product.map.weight_OI.size(0);
+  return p;
+}
+
+/// float32 rows, on the vector units.
+void multiply_vectors(const at::Tensor& a, std::span<const MapProduct> products,
+                      const at::Tensor& beside) {
+  const std::int64_t rows = a.size(0), k = a.size(1), stride = cpu::int16_stride(k);
+  const cpu::ElementKernels& kernels = cpu::kernel_table().element;
+  std::vector<std::int16_t> rounded(static_cast<std::size_t>(rows * stride));
+  std::vector<float> scales(static_cast<std::size_t>(rows));
+  for (std::int64_t row = 0; row < rows; ++row)
+    scales[static_cast<std::size_t>(row)] = kernels.round_row(
+        a.const_data_ptr<float>() + row * a.stride(0), k, rounded.data() + row * stride);
+  std::vector<cpu::Int8Product> whole;
+  for (const MapProduct& product : products) {
+    cpu::Int8Product& p = whole.emplace_back(product_of(product, beside));
+    p.x = rounded.data();
+    p.x_scales = scales.data();
+    p.rows = rows;
+  }
+  over_stripes(whole, kVectorStripe, kernels.multiply_int8);
+}
+
+}  // namespace
+
+bool takes_int8_matmul(const at::Tensor& a, const LinearMap& map) {
+  if (!map.scales.defined() || map.weight_OI.scalar_type() != at::kChar || !takes_cpu_kernels(a) ||
+      a.stride(1) != 1)
+    return false;
+  return a.scalar_type() == at::kFloat ||
+         (takes_tile_matmul(a.scalar_type()) && cpu::tile_kernels()->multiply_int8 != nullptr);
+}
+
+void multiply_int8(const at::Tensor& a, std::span<const MapProduct> products,
+                   const at::Tensor& beside) {
+  (a.scalar_type() == at::kFloat ? multiply_vectors : multiply_tiles)(a, products, beside);
 }
 
 }  // namespace finstill::ops

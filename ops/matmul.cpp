@@ -150,7 +150,7 @@ at::Tensor matmul(const at::Tensor& a, const at::Tensor& b, at::ScalarType resul
   RECORD_FUNCTION("finstill::matmul", std::vector<c10::IValue>({a, b}));
   at::Tensor c = at::empty({a.size(0), b.size(1)}, a.options().dtype(result));
   if (is_few) {
-    const FewRowsProduct product{c, stored};
+    const MapProduct product{c, stored};
     multiply_few_rows(a, {&product, 1}, beside);
   } else {
     multiply_into(c, a, b, false, beside);
@@ -164,7 +164,9 @@ std::vector<at::Tensor> matmul_each(const at::Tensor& a, std::span<const LinearM
                           return takes_row_products(a, map);
                         });
   const bool on_tiles = takes_tile_matmul(a.scalar_type()) && a.numel() > 0 && a.stride(1) == 1;
-  const bool all_int8 = on_tiles && std::ranges::all_of(maps, takes_int8_matmul);
+  const bool all_int8 = a.numel() > 0 && std::ranges::all_of(maps, [&](const LinearMap& map) {
+                          return takes_int8_matmul(a, map);
+                        });
   const bool all_few = on_tiles && is_few_rows(a) && std::ranges::all_of(maps, takes_few_rows);
   std::vector<at::Tensor> results;
   results.reserve(maps.size());
@@ -177,7 +179,7 @@ std::vector<at::Tensor> matmul_each(const at::Tensor& a, std::span<const LinearM
     return results;
   }
   RECORD_FUNCTION("finstill::matmul_each", recorded(a, maps));
-  std::vector<FewRowsProduct> products;
+  std::vector<MapProduct> products;
   for (const LinearMap& map : maps) {
     results.push_back(at::empty({a.size(0), map.weight_OI.size(0)}, a.options()));
     products.push_back({results.back(), map});
@@ -196,8 +198,8 @@ at::Tensor matmul_quantized(const at::Tensor& a, const QuantizedMatrix& matrix,
                             const at::Tensor& beside) {
   at::Tensor c = at::empty({a.size(0), matrix.outputs()}, a.options());
   const LinearMap map{matrix.values, {}, matrix.scales};
-  const FewRowsProduct product{c, map};
-  if (takes_int8_matmul(map)) {
+  const MapProduct product{c, map};
+  if (takes_int8_matmul(a, map)) {
     multiply_int8(a, {&product, 1}, beside);
   } else if (is_few_rows(a)) {
     multiply_few_rows(a, {&product, 1}, beside);

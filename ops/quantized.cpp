@@ -1,6 +1,5 @@
 #include "ops/quantized.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
@@ -58,28 +57,6 @@ at::Tensor roomy(at::IntArrayRef shape, at::ScalarType dtype) {
   return at::zeros({count + 64}, dtype).narrow(0, 0, count).view(shape);
 }
 
-/// Rows of x against rows of small integers, on the vector units: portable, and for float32.
-at::Tensor on_row_kernels(const at::Tensor& x_, const QuantizedMatrix& matrix) {
-  const at::Tensor x = x_.to(at::kFloat).contiguous();
-  const std::int64_t rows = x.size(0), inputs = x.size(1), outputs = matrix.outputs();
-  at::Tensor y = at::empty({rows, outputs}, x.options());
-  at::parallel_for(0, outputs, cpu::kQuantizedRows, [&](std::int64_t begin, std::int64_t end) {
-    std::vector<float> scratch(static_cast<std::size_t>(cpu::kQuantizedRows * inputs));
-    cpu::kernel_table().element.quantized_rows({.x = x.const_data_ptr<float>(),
-                                                .values = matrix.values.const_data_ptr(),
-                                                .scales = matrix.scales.const_data_ptr<float>(),
-                                                .is_int4 = is_int4(matrix),
-                                                .rows = rows,
-                                                .inputs = inputs,
-                                                .output_begin = begin,
-                                                .output_end = end,
-                                                .outputs = outputs,
-                                                .y = y.data_ptr<float>(),
-                                                .scratch = scratch.data()});
-  });
-  return y.to(x_.scalar_type());
-}
-
 }  // namespace
 
 WeightFormat parse_weight_format(std::string_view name) {
@@ -132,10 +109,16 @@ at::Tensor quantized_linear(const at::Tensor& x_TI, const QuantizedMatrix& matri
                   std::vector<c10::IValue>({matrix.values, matrix.scales}));
   if (takes_tile_matmul(x_TI.scalar_type()) && x_TI.numel() > 0)
     return matmul_quantized(x_TI.contiguous(), matrix, beside_TO);
+  if (takes_cpu_kernels(x_TI) && x_TI.numel() > 0) {
+    const LinearMap map{matrix.values, {}, matrix.scales};
+    const at::Tensor beside =
+        beside_TO.defined() ? beside_TO.to(at::kFloat).contiguous() : beside_TO;
+    return matmul_each(x_TI.to(at::kFloat).contiguous(), {&map, 1}, beside)
+        .front()
+        .to(x_TI.scalar_type());
+  }
   const at::Tensor y_TO =
-      takes_cpu_kernels(x_TI)
-          ? on_row_kernels(x_TI, matrix)
-          : reference::linear(x_TI, dequantize(matrix, x_TI.scalar_type()), at::Tensor());
+      reference::linear(x_TI, dequantize(matrix, x_TI.scalar_type()), at::Tensor());
   return beside_TO.defined() ? y_TO + beside_TO : y_TO;
 }
 

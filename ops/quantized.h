@@ -1,16 +1,17 @@
 #pragma once
 
 // Matrices of small integers: a model's weights at a half or a quarter of bfloat16's memory, for
-// generation and scoring. Activations stay as they are. Not trained.
+// generation and scoring. Not trained.
 //
-//   int8   q [out, in] int8, one scale a row:                    W[o][i] = scale[o] * q[o][i],  |q|
-//   <= 127 int4   two values a byte, one scale for 32 values of a row:  W[o][i] =
-//   bfloat16(scale[o][i / 32] * q[o][i]),
-//          -8 <= q <= 7; byte j of a group holds value j + 8 in its lower half, value j + 16 + 8 in
-//          its upper
+//   int8   q [out, in] int8, one scale a row:
+//          W[o][i] = scale[o] * q[o][i], |q| <= 127
+//   int4   two values a byte, one scale for 32 values of a row:
+//          W[o][i] = bfloat16(scale[o][i / 32] * q[o][i]), -8 <= q <= 7; byte j of a group holds
+//          value j + 8 in its lower half, value j + 16 + 8 in its upper
 //
 // The scale of a row or group is its largest magnitude / 127 (int4: the value of largest magnitude
-// / -8), and q the nearest integer.
+// / -8), and q the nearest integer. Beside int4 activations stay as they are; beside int8 the fast
+// kernels count them in steps of 1/32512 of their row's largest magnitude, so that sums are exact.
 
 #include <ATen/core/Tensor.h>
 

@@ -1,15 +1,13 @@
 #pragma once
 
-// float32 products with stored matrices, on our own kernels: whatever the number of rows, a row of
-// the result has the same bits. The library packs a matrix anew for every product, which costs more
-// than the product itself where there are few rows. Shared inside the module, not for others.
-
-#include <ATen/core/Tensor.h>
+// float32 products with stored matrices, of float32 or int4, on our own kernels:
+// whatever the number of rows, a row of the result has the same bits. The library packs a matrix
+// anew for every product, which costs more than the product itself where there are few rows. Shared
+// inside the module, not for others.
 
 #include <span>
 
-#include "ops/few_rows.h"
-#include "ops/linear.h"
+#include "ops/map_products.h"
 
 namespace finstill::ops {
 
@@ -17,7 +15,7 @@ namespace finstill::ops {
 bool takes_row_products(const at::Tensor& a, const LinearMap& map);
 
 /// C = A W^T (+ beside), float32, all products in one go over all their outputs.
-void multiply_rows(const at::Tensor& a, std::span<const FewRowsProduct> products,
+void multiply_rows(const at::Tensor& a, std::span<const MapProduct> products,
                    const at::Tensor& beside = {});
 
 }  // namespace finstill::ops

@@ -48,19 +48,6 @@ struct AttendRow {
   float scale = 1;
 };
 
-/// Rows of activations against rows of small integers (quantized.h).
-inline constexpr std::int64_t kQuantizedRows = 12;  ///< widened at once
-struct QuantizedRows {
-  const float* x = nullptr;  ///< [rows, inputs]
-  const void* values = nullptr;
-  const float* scales = nullptr;
-  bool is_int4 = false;  ///< else int8
-  std::int64_t rows = 0, inputs = 0;
-  std::int64_t output_begin = 0, output_end = 0, outputs = 0;
-  float* y = nullptr;        ///< [rows, outputs]
-  float* scratch = nullptr;  ///< kQuantizedRows * inputs
-};
-
 /// Kernels for one dtype of activations (float or bfloat16), passed as untyped pointers. Inside all
 /// is float32.
 struct RowKernels {
@@ -106,14 +93,41 @@ struct AdamwRow {
   float gradient_scale = 1;
 };
 
+/// Rows of int4 values that are widened at once.
+inline constexpr std::int64_t kWidenedRows = 12;
+
 /// Rows of x against rows output_begin to output_end of w.
 struct RowProduct {
-  const float *x = nullptr, *w = nullptr;
-  const float* beside = nullptr;  ///< [rows, outputs], added; may be null
-  float* y = nullptr;             ///< [rows, outputs]
+  const float* x = nullptr;
+  const void* w = nullptr;             ///< float32, or with scales int4 (quantized.h)
+  const float* int4_scales = nullptr;  ///< one for 32 values of a row
+  const float* beside = nullptr;       ///< [rows, outputs], added; may be null
+  float* y = nullptr;                  ///< [rows, outputs]
+  /// From row to row; of w in values.
   std::int64_t x_stride = 0, w_stride = 0, beside_stride = 0, y_stride = 0;
   std::int64_t rows = 0, k = 0, output_begin = 0, output_end = 0;
+  float* workspace = nullptr;  ///< of int4: kWidenedRows * k
 };
+
+/// Y = X W^T for W of int8 values with a scale for each output (quantized.h). X counts in steps of
+/// 1/32512 of its row's largest magnitude, as on the matrix unit (matmul.h), so that sums are
+/// exact.
+struct Int8Product {
+  const std::int16_t* x = nullptr;  ///< what round_row made of each row, int16_stride(k) apart
+  const float* x_scales = nullptr;  ///< [rows], of it too
+  const std::int8_t* w = nullptr;   ///< [outputs, k], readable 64 bytes past its end
+  const float* w_scales = nullptr;
+  const float* beside = nullptr;  ///< [rows, outputs], added; may be null
+  float* y = nullptr;             ///< [rows, outputs]
+  std::int64_t beside_stride = 0, y_stride = 0;
+  std::int64_t rows = 0, k = 0, output_begin = 0, output_end = 0;
+};
+inline constexpr float kInt16Steps = 32512;  ///< 127 * 256: as two int8 both stay in range
+
+/// Rows of X end in zeros, so that vectors may read on.
+constexpr std::int64_t int16_stride(std::int64_t k) {
+  return (k + 31) / 32 * 32;
+}
 
 struct ElementKernels {
   /// `working` (bfloat16) may be null.
@@ -122,7 +136,9 @@ struct ElementKernels {
   /// The sum of squares, in float64.
   double (*sum_of_squares)(const float* values, std::int64_t count);
   void (*multiply_rows)(const RowProduct& product);
-  void (*quantized_rows)(const QuantizedRows& call);
+  /// One row of X for Int8Product; returns its scale.
+  float (*round_row)(const float* x, std::int64_t count, std::int16_t* rounded);
+  void (*multiply_int8)(const Int8Product& product);
 };
 
 /// One instruction set's kernels.

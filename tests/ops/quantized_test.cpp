@@ -50,11 +50,14 @@ TEST(Quantized, LinearEqualsTheProductWithItsValues) {
     for (const WeightFormat format : kFormats) {
       const QuantizedMatrix matrix = quantize(weight, format);
       const at::Tensor want = x.matmul(dequantize(matrix, at::kDouble).t());
+      // int8 products (a matrix without whole groups has them too) take x in 16 bits.
+      const double in_float = matrix.values.scalar_type() == at::kChar ? 5e-5 : 1e-5;
       for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
-        expect_near(quantized_linear(cast(x, dtype), matrix), want,
-                    dtype == at::kFloat ? 1e-5 : 1e-2, weight_format_name(format));
+        const double tolerance = dtype == at::kFloat ? in_float : 1e-2;
+        expect_near(quantized_linear(cast(x, dtype), matrix), want, tolerance,
+                    weight_format_name(format));
         expect_near(quantized_linear(cast(x, dtype), matrix, cast(beside, dtype)), want + beside,
-                    dtype == at::kFloat ? 1e-5 : 1e-2, weight_format_name(format));
+                    tolerance, weight_format_name(format));
       }
       const KernelScope reference(KernelSet::reference);
       expect_near(quantized_linear(cast(x, at::kFloat), matrix), want, 1e-5, "reference");
@@ -62,16 +65,34 @@ TEST(Quantized, LinearEqualsTheProductWithItsValues) {
   }
 }
 
+TEST(Quantized, SumsOfTheLargestValuesStayExact) {
+  // Every product is 32512 * 127 steps: a sum of 5,000 of them, or of 40,000, would not fit 32
+  // bits.
+  for (const std::int64_t inputs : {5'000, 40'000}) {
+    const at::Tensor x = zeros({2, inputs}, at::kFloat), weight = zeros({3, inputs}, at::kFloat);
+    fill(x, 2);
+    fill(weight, -3);
+    const at::Tensor y = quantized_linear(x, quantize(weight, WeightFormat::int8));
+    expect_near(y, cast(y, at::kDouble) * 0 - 6.0 * static_cast<double>(inputs), 1e-6, "int8");
+  }
+}
+
 TEST(Quantized, RowsDoNotDependOnTheirNeighbours) {
-  const at::Tensor weight = numbers({50, 96}, 2);
-  for (const WeightFormat format : kFormats) {
-    const QuantizedMatrix matrix = quantize(weight, format);
-    for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
-      const at::Tensor x = cast(numbers({70, 96}, 1), dtype);
-      const at::Tensor all = quantized_linear(x, matrix);
-      for (const std::int64_t rows : {1, 7, 20, 40}) {
-        const at::Tensor some = quantized_linear(ops::clone(x.narrow(0, 20, rows)), matrix);
-        EXPECT_TRUE(bit_equal(some, ops::clone(all.narrow(0, 20, rows)))) << rows;
+  for (const std::int64_t inputs : {96, 5'000}) {
+    const at::Tensor weight = numbers({50, inputs}, 2);
+    for (const WeightFormat format : kFormats) {
+      const QuantizedMatrix matrix = quantize(weight, format);
+      for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+        const at::Tensor x = cast(numbers({70, inputs}, 1), dtype),
+                         beside = cast(numbers({70, 50}, 3), dtype);
+        const at::Tensor all = quantized_linear(x, matrix, beside);
+        for (const std::int64_t rows : {1, 3, 7, 20, 40}) {
+          const auto part = [&](const at::Tensor& whole) {
+            return ops::clone(whole.narrow(0, 20, rows));
+          };
+          const at::Tensor some = quantized_linear(part(x), matrix, part(beside));
+          EXPECT_TRUE(bit_equal(some, part(all))) << rows << " rows of " << inputs;
+        }
       }
     }
   }
