@@ -25,8 +25,8 @@ def write_prompts(shared, file):
 
 
 def finstill_case(options, folder, batch, weights):
-    result = finstill_result(options.finstill, "decode", folder / "base", "--batch", batch, "--weights", weights, "--dtype", options.dtype,
-                             "--prompts", folder / "prompts.jsonl")
+    result = finstill_result(options.finstill, "decode", folder / "base", "--batch", batch, "--weights", weights,
+                             "--dtype", options.dtype, "--prompts", folder / "prompts.jsonl")
     decode = result["seconds"] - result["prompt_seconds"]
     return {"rate": result["new_tokens"] / result["seconds"], "gib": result["memory_peak_bytes"] / 2**30,
             "read": result["steps"] * result["weight_bytes"] / decode / 1e9, "machine": result["read_gb_per_second"]}

@@ -2,11 +2,13 @@
 """Training steps of finstill and of the reference loops, alternately in one job: same rows, batch, dtype and threads.
 
     bench/training.py --python VENV/bin/python [--finstill build/finstill] [--shared ../shared] [--rounds 2] [--compile]
+                      [--steps LoRA distillation]
 
 Cases: full SFT and LoRA of SmolLM2-135M (4 rows of 512 packed tokens of FinQA pages, every token in the loss, float32
-masters), full SFT of the same pages as conversations whose answers alone are scored, and a distillation step (135M teacher, 10-block student, whole vocabulary). The peers are the
-scripts in SHARED/peers, run by the Python of an environment that has torch, transformers, trl and peft. Prints one
-Markdown table; a row's figure is the median of its rounds.
+masters), full SFT of the same pages as conversations whose answers alone are scored, and a distillation step (135M
+teacher, 10-block student, whole vocabulary). The peers are the scripts in SHARED/peers, run by the Python of an
+environment that has torch, transformers, trl and peft. Prints one Markdown table; a row's figure is the median of its
+rounds.
 """
 import json
 import pathlib
@@ -87,15 +89,18 @@ def cases(options, folder):
 
 
 def main():
-    options = parse(__doc__, "data/finqa/train.jsonl", lambda parser: parser.add_argument(
-        "--compile", action="store_true", help="also the loop under torch.compile (minutes to compile)"))
+    def add_options(parser):
+        parser.add_argument("--compile", action="store_true", help="also the loop under torch.compile (minutes to compile)")
+        parser.add_argument("--steps", nargs="*", default=[], help="only these steps of the table: \"full SFT\" LoRA ...")
+
+    options = parse(__doc__, "data/finqa/train.jsonl", add_options)
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         write_pages(options.shared, folder / "pages.jsonl")
         write_chats(options.shared, folder / "chats.jsonl")
         run([options.finstill, "import", options.gguf, folder / "base", "--quiet"])
         run([options.finstill, "prune", folder / "base", folder / "student", "--layers", "10", "--method", "even", "--quiet"])
-        table = cases(options, folder)
+        table = [row for row in cases(options, folder) if not options.steps or row[0] in options.steps]
         found = [[] for _ in table]
         for round_ in range(options.rounds):
             for at, (case, who, measure) in enumerate(table):

@@ -22,7 +22,6 @@
 #include "engine/generator.h"
 #include "model/adapters.h"
 #include "model/model.h"
-#include "model/quantized_weights.h"
 #include "model/reference.h"
 #include "model/weights.h"
 #include "text/chat.h"
@@ -70,8 +69,7 @@ class LocalModel {
   LocalModel& operator=(const LocalModel&) = delete;
 
   const model::OpenedModel& opened() const { return opened_; }
-  /// What it runs on: the opened weights, or what runtime.weights made of them (opened().weights is
-  /// null then).
+  /// What it runs on, in the format that runtime.weights names.
   model::Weights& weights() const;
   /// Bytes of the matrices and vectors that every token reads.
   std::int64_t weight_bytes() const;
@@ -82,7 +80,6 @@ class LocalModel {
 
  private:
   model::OpenedModel opened_;
-  std::unique_ptr<model::QuantizedWeights> quantized_;  // null: dense
   std::unique_ptr<text::Tokenizer> tokenizer_;
   text::ChatTemplate chat_template_;
 };

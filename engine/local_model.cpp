@@ -7,23 +7,18 @@ LocalModel::LocalModel(const std::filesystem::path& reference, const std::filesy
                        const base::Runtime& runtime)
     : opened_(model::open_model(reference, {.dtype = ops::choose_dtype(runtime.dtype).dtype,
                                             .device = runtime.device,
+                                            .format = ops::parse_weight_format(runtime.weights),
                                             .adapter = adapter})),
       tokenizer_(text::load_tokenizer(opened_.folders.tokenizer)),
-      chat_template_(text::chat_template_of(*tokenizer_)) {
-  const ops::WeightFormat format = ops::parse_weight_format(runtime.weights);
-  if (format == ops::WeightFormat::dense) return;
-  quantized_ = std::make_unique<model::QuantizedWeights>(opened_.config(),
-                                                         std::move(*opened_.weights), format);
-  opened_.weights.reset();
-}
+      chat_template_(text::chat_template_of(*tokenizer_)) {}
 
 model::Weights& LocalModel::weights() const {
-  if (quantized_ != nullptr) return *quantized_;
+  if (opened_.quantized != nullptr) return *opened_.quantized;
   return *opened_.weights;
 }
 
 std::int64_t LocalModel::weight_bytes() const {
-  return quantized_ != nullptr ? quantized_->bytes() : opened_.weights->bytes();
+  return opened_.quantized != nullptr ? opened_.quantized->bytes() : opened_.weights->bytes();
 }
 
 std::unique_ptr<Generator> LocalModel::generator(const LocalOptions& options) const {

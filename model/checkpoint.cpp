@@ -13,6 +13,8 @@
 #include "model/stored_tensor.h"
 #include "ops/tensor.h"
 
+#include <ATen/ops/empty.h>
+
 namespace finstill::model {
 namespace {
 
@@ -77,24 +79,34 @@ constexpr const char* tokenizer_files[] = {
 
 }  // namespace
 
+void read_weights(const std::filesystem::path& folder, const ModelConfig& config,
+                  at::ScalarType dtype, const std::string& device, const TakeWeight& take) {
+  const base::SafetensorsFolder stored(folder);
+  const std::vector<Parameter> wanted = parameters(config);
+  check_names(stored, config, wanted);
+  for (const Parameter& parameter : wanted)
+    check_stored(*stored.find(parameter.name)->entry, parameter.shape, folder.string());
+  const auto options = at::TensorOptions().dtype(dtype).device(device);
+  for (const Parameter& parameter : wanted) {
+    const base::SafetensorsFolder::Tensor* source = stored.find(parameter.name);
+    at::Tensor tensor = at::empty(parameter.shape, options);
+    if (device == "cpu" && source->entry->dtype == safetensors_dtype(dtype)) {
+      ops::copy_bytes_into(tensor, source->bytes());
+    } else {
+      ops::copy_into(tensor,
+                     stored_tensor(*source->entry, source->bytes()).reshape(tensor.sizes()));
+    }
+    source->file->forget(*source->entry);
+    take(parameter, std::move(tensor));
+  }
+}
+
 DenseWeights load_weights(const std::filesystem::path& folder, const ModelConfig& config,
                           at::ScalarType dtype, const std::string& device) {
-  const base::SafetensorsFolder stored(folder);
-  check_names(stored, config, parameters(config));
-  for (const Parameter& parameter : parameters(config)) {
-    check_stored(*stored.find(parameter.name)->entry, parameter.shape, folder.string());
-  }
-  DenseWeights weights(config, dtype, device);
-  for (std::size_t i = 0; i < weights.parameters().size(); ++i) {
-    const base::SafetensorsFolder::Tensor* tensor = stored.find(weights.parameters()[i].name);
-    if (device == "cpu" && tensor->entry->dtype == safetensors_dtype(dtype)) {
-      ops::copy_bytes_into(weights.tensor(i), tensor->bytes());
-    } else {
-      weights.refresh(i, stored_tensor(*tensor->entry, tensor->bytes()));
-    }
-    tensor->file->forget(*tensor->entry);
-  }
-  return weights;
+  std::vector<at::Tensor> tensors;
+  read_weights(folder, config, dtype, device,
+               [&](const Parameter&, at::Tensor tensor) { tensors.push_back(std::move(tensor)); });
+  return {config, std::move(tensors)};
 }
 
 void save_model(const std::filesystem::path& folder, const ModelConfig& config,

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -20,9 +21,17 @@
 
 namespace finstill::model {
 
-/// Reads all weights of a model folder, converted to `dtype`. F32, F16, BF16 and F64 files are
-/// read. Throws Error(data) that names missing, unexpected, wrongly shaped or wrongly typed tensors
-/// and damaged headers; Error(io) when files cannot be read.
+/// Gets a parameter as soon as it is read.
+using TakeWeight = std::function<void(const Parameter& parameter, at::Tensor tensor)>;
+
+/// Reads all weights of a model folder one by one in the order of parameters(), converted to
+/// `dtype`. F32, F16, BF16 and F64 files are read. Throws Error(data) that names missing,
+/// unexpected, wrongly shaped or wrongly typed tensors and damaged headers, before anything is
+/// taken; Error(io) when files cannot be read.
+void read_weights(const std::filesystem::path& folder, const ModelConfig& config,
+                  at::ScalarType dtype, const std::string& device, const TakeWeight& take);
+
+/// All of them at once.
 DenseWeights load_weights(const std::filesystem::path& folder, const ModelConfig& config,
                           at::ScalarType dtype, const std::string& device = "cpu");
 

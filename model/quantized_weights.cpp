@@ -2,26 +2,21 @@
 
 namespace finstill::model {
 
-QuantizedWeights::QuantizedWeights(const ModelConfig& config, DenseWeights dense,
-                                   ops::WeightFormat format) {
-  const auto round = [&](UnitView& view, Role role, const at::Tensor& weight) {
-    const ops::QuantizedMatrix matrix = ops::quantize(weight, format);
-    view.add(role, matrix);
-    bytes_ += static_cast<std::int64_t>(matrix.values.nbytes() + matrix.scales.nbytes());
-  };
-  for (std::size_t i = 0; i < dense.parameters().size(); ++i) {
-    const Parameter& parameter = dense.parameters()[i];
-    const at::Tensor tensor = dense.take(i);
-    UnitView& view = units_.try_emplace(parameter.unit, parameter.unit).first->second;
-    const bool is_matrix = !parameter.bias && !parameter.is_norm();
-    if (is_matrix && parameter.role != Role::embedding) {
-      round(view, parameter.role, tensor);
-      continue;
-    }
-    view.add(parameter, tensor);
-    if (parameter.role == Role::embedding && config.tied_head)
-      round(units_.try_emplace(Unit::head(), Unit::head()).first->second, Role::head, tensor);
-    if (parameter.role != Role::embedding) bytes_ += static_cast<std::int64_t>(tensor.nbytes());
+void QuantizedWeights::add_rounded(Unit unit, Role role, const at::Tensor& weight) {
+  const ops::QuantizedMatrix matrix = ops::quantize(weight, format_);
+  view(unit).add(role, matrix);
+  bytes_ += static_cast<std::int64_t>(matrix.values.nbytes() + matrix.scales.nbytes());
+}
+
+void QuantizedWeights::add(const Parameter& parameter, const at::Tensor& tensor) {
+  if (parameter.role == Role::embedding) {
+    view(parameter.unit).add(parameter, tensor);
+    if (tied_head_) add_rounded(Unit::head(), Role::head, tensor);
+  } else if (parameter.bias || parameter.is_norm()) {
+    view(parameter.unit).add(parameter, tensor);
+    bytes_ += static_cast<std::int64_t>(tensor.nbytes());
+  } else {
+    add_rounded(parameter.unit, parameter.role, tensor);
   }
 }
 

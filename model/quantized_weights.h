@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <map>
-#include <vector>
 
 #include "model/weights.h"
 
@@ -12,8 +11,13 @@ namespace finstill::model {
 /// head as small integers (ops/quantized.h), the embedding's lookup, norms and biases as they were.
 class QuantizedWeights : public Weights {
  public:
-  /// Takes the dense weights over and lets go of each matrix as it is rounded. `format` not dense.
-  QuantizedWeights(const ModelConfig& config, DenseWeights dense, ops::WeightFormat format);
+  /// Empty; `format` not dense.
+  QuantizedWeights(const ModelConfig& config, ops::WeightFormat format)
+      : tied_head_(config.tied_head), format_(format) {}
+
+  /// Adds a parameter, rounded if it is a matrix that every token reads. All of them have to be
+  /// added, in the order of parameters(), before the first acquire().
+  void add(const Parameter& parameter, const at::Tensor& tensor);
 
   UnitView acquire(Unit unit) override { return units_.at(unit); }
   void release(Unit) override {}
@@ -22,6 +26,11 @@ class QuantizedWeights : public Weights {
   std::int64_t bytes() const { return bytes_; }
 
  private:
+  UnitView& view(Unit unit) { return units_.try_emplace(unit, unit).first->second; }
+  void add_rounded(Unit unit, Role role, const at::Tensor& weight);
+
+  bool tied_head_;
+  ops::WeightFormat format_;
   std::map<Unit, UnitView> units_;
   std::int64_t bytes_ = 0;
 };

@@ -82,14 +82,25 @@ OpenedModel open_model(const fs::path& reference, const OpenOptions& options) {
     if (has_tokenizer(folders.adapter)) folders.tokenizer = folders.adapter;
   }
   const ModelConfig config = read_model_config(folders.model);
-  auto weights = std::make_shared<DenseWeights>(
-      load_weights(folders.model, config, options.dtype, options.device));
+  std::shared_ptr<DenseWeights> weights;
+  std::shared_ptr<QuantizedWeights> quantized;
+  if (options.format == ops::WeightFormat::dense) {
+    weights = std::make_shared<DenseWeights>(
+        load_weights(folders.model, config, options.dtype, options.device));
+  } else {
+    quantized = std::make_shared<QuantizedWeights>(config, options.format);
+    read_weights(folders.model, config, options.dtype, options.device,
+                 [&](const Parameter& parameter, const at::Tensor& tensor) {
+                   quantized->add(parameter, tensor);
+                 });
+  }
   std::shared_ptr<LoraAdapters> adapters;
   if (!folders.adapter.empty()) {
     adapters = std::make_shared<LoraAdapters>(
         load_lora(folders.adapter, config, options.dtype, options.device));
   }
-  return {std::move(folders), Model(config), std::move(weights), std::move(adapters)};
+  return {std::move(folders), Model(config), std::move(weights), std::move(quantized),
+          std::move(adapters)};
 }
 
 }  // namespace finstill::model

@@ -19,6 +19,7 @@
 
 #include "model/lora.h"
 #include "model/model.h"
+#include "model/quantized_weights.h"
 #include "model/weights.h"
 
 namespace finstill::model {
@@ -39,8 +40,9 @@ ModelFolders resolve_model(const std::filesystem::path& reference);
 struct OpenedModel {
   ModelFolders folders;
   Model model;
-  std::shared_ptr<DenseWeights> weights;
-  std::shared_ptr<LoraAdapters> adapters;  ///< null when there are none
+  std::shared_ptr<DenseWeights> weights;        ///< null where `quantized` is not
+  std::shared_ptr<QuantizedWeights> quantized;  ///< null unless the options ask for small integers
+  std::shared_ptr<LoraAdapters> adapters;       ///< null when there are none
 
   const ModelConfig& config() const { return model.config(); }
 };
@@ -48,6 +50,9 @@ struct OpenedModel {
 struct OpenOptions {
   at::ScalarType dtype = at::ScalarType::Float;
   std::string device = "cpu";
+  /// Small integers are made tensor by tensor as they are read, so that the dense weights never lie
+  /// in memory together.
+  ops::WeightFormat format = ops::WeightFormat::dense;
   std::filesystem::path
       adapter;  ///< applied on top of a model folder; an error on top of an adapter
 };

@@ -184,9 +184,6 @@ class DenseWeights : public Weights {
   const at::Tensor& tensor(std::string_view name) const;
   const at::Tensor& tensor(std::size_t index) const { return tensors_[index]; }
 
-  /// Hands parameter `index` over and lets go of it; the weights are of no use afterwards.
-  at::Tensor take(std::size_t index) { return std::move(tensors_[index]); }
-
   /// Copies (and converts) `source` into parameter `index`; shapes must have equal counts, so a
   /// flat master fits.
   void refresh(std::size_t index, const at::Tensor& source);

@@ -1,8 +1,8 @@
 #pragma once
 
 // What the kernels of products with stored matrices share (few_rows.h, row_products.h,
-// int8_matmul.h): one call takes all products of the same rows, so that threads meet once for them.
-// Shared inside the module, not for others.
+// integer_matmul.h): one call takes all products of the same rows, so that threads meet once for
+// them. Shared inside the module, not for others.
 
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>

@@ -13,7 +13,7 @@
 #include "ops/cpu/tile_kernels.h"
 #include "ops/dispatch.h"
 #include "ops/few_rows.h"
-#include "ops/int8_matmul.h"
+#include "ops/integer_matmul.h"
 #include "ops/row_products.h"
 #include "ops/workspace.h"
 
@@ -164,13 +164,13 @@ std::vector<at::Tensor> matmul_each(const at::Tensor& a, std::span<const LinearM
                           return takes_row_products(a, map);
                         });
   const bool on_tiles = takes_tile_matmul(a.scalar_type()) && a.numel() > 0 && a.stride(1) == 1;
-  const bool all_int8 = a.numel() > 0 && std::ranges::all_of(maps, [&](const LinearMap& map) {
-                          return takes_int8_matmul(a, map);
-                        });
+  const bool all_integers = a.numel() > 0 && std::ranges::all_of(maps, [&](const LinearMap& map) {
+                              return takes_integer_matmul(a, map);
+                            });
   const bool all_few = on_tiles && is_few_rows(a) && std::ranges::all_of(maps, takes_few_rows);
   std::vector<at::Tensor> results;
   results.reserve(maps.size());
-  if (!all_rows && !all_int8 && !all_few) {
+  if (!all_rows && !all_integers && !all_few) {
     for (const LinearMap& map : maps) {
       results.push_back(map.scales.defined()
                             ? quantized_linear(a, {map.weight_OI, map.scales}, beside)
@@ -186,8 +186,8 @@ std::vector<at::Tensor> matmul_each(const at::Tensor& a, std::span<const LinearM
   }
   if (all_rows) {
     multiply_rows(a, products, beside);
-  } else if (all_int8) {
-    multiply_int8(a, products, beside);
+  } else if (all_integers) {
+    multiply_integers(a, products, beside);
   } else {
     multiply_few_rows(a, products, beside);
   }
@@ -199,8 +199,8 @@ at::Tensor matmul_quantized(const at::Tensor& a, const QuantizedMatrix& matrix,
   at::Tensor c = at::empty({a.size(0), matrix.outputs()}, a.options());
   const LinearMap map{matrix.values, {}, matrix.scales};
   const MapProduct product{c, map};
-  if (takes_int8_matmul(a, map)) {
-    multiply_int8(a, {&product, 1}, beside);
+  if (takes_integer_matmul(a, map)) {
+    multiply_integers(a, {&product, 1}, beside);
   } else if (is_few_rows(a)) {
     multiply_few_rows(a, {&product, 1}, beside);
   } else {

@@ -98,7 +98,7 @@ at::Tensor dequantize(const QuantizedMatrix& matrix, at::ScalarType dtype) {
   const at::Tensor bytes_OGI = matrix.values.unflatten(1, {-1, kGroup / 2});
   const at::Tensor q_OGI =
       at::cat({bytes_OGI.bitwise_and(15), bytes_OGI.bitwise_right_shift(4)}, 2).to(at::kFloat) - 8;
-  return (q_OGI * matrix.scales.unsqueeze(2)).flatten(1).to(at::kBFloat16).to(dtype);
+  return (q_OGI * matrix.scales.unsqueeze(2)).flatten(1).to(dtype);
 }
 
 at::Tensor quantized_linear(const at::Tensor& x_TI, const QuantizedMatrix& matrix,

@@ -6,12 +6,13 @@
 //   int8   q [out, in] int8, one scale a row:
 //          W[o][i] = scale[o] * q[o][i], |q| <= 127
 //   int4   two values a byte, one scale for 32 values of a row:
-//          W[o][i] = bfloat16(scale[o][i / 32] * q[o][i]), -8 <= q <= 7; byte j of a group holds
-//          value j + 8 in its lower half, value j + 16 + 8 in its upper
+//          W[o][i] = scale[o][i / 32] * q[o][i], -8 <= q <= 7; byte j of a group holds value j + 8
+//          in its lower half, value j + 16 + 8 in its upper
 //
 // The scale of a row or group is its largest magnitude / 127 (int4: the value of largest magnitude
-// / -8), and q the nearest integer. Beside int4 activations stay as they are; beside int8 the fast
-// kernels count them in steps of 1/32512 of their row's largest magnitude, so that sums are exact.
+// / -8), and q the nearest integer. The vector kernels, and the matrix unit for int8, count
+// activations in steps of 1/32512 of their row's largest magnitude, so that sums of one scale are
+// exact; for int4 the matrix unit rounds W to bfloat16 instead.
 
 #include <ATen/core/Tensor.h>
 

@@ -3,7 +3,6 @@
 #include <vector>
 
 #include "ops/dispatch.h"
-#include "ops/workspace.h"
 
 namespace finstill::ops {
 namespace {
@@ -16,12 +15,8 @@ cpu::RowProduct product_of(const at::Tensor& a, const MapProduct& product,
   cpu::RowProduct p;
   p.x = a.const_data_ptr<float>();
   p.x_stride = a.stride(0);
-  p.w = weight.const_data_ptr();
+  p.w = weight.const_data_ptr<float>();
   p.w_stride = weight.stride(0);
-  if (product.map.scales.defined()) {
-    p.int4_scales = product.map.scales.const_data_ptr<float>();
-    p.w_stride = a.size(1);
-  }
   p.y = product.c.data_ptr<float>();
   p.y_stride = product.c.stride(0);
   if (beside.defined()) {
@@ -37,20 +32,16 @@ cpu::RowProduct product_of(const at::Tensor& a, const MapProduct& product,
 }  // namespace
 
 bool takes_row_products(const at::Tensor& a, const LinearMap& map) {
-  if (!takes_cpu_kernels(a) || a.scalar_type() != at::kFloat || a.stride(1) != 1) return false;
-  if (map.scales.defined()) return map.weight_OI.scalar_type() == at::kByte;
-  return map.weight_OI.scalar_type() == at::kFloat && map.weight_OI.stride(1) == 1;
+  return takes_cpu_kernels(a) && a.scalar_type() == at::kFloat && a.stride(1) == 1 &&
+         !map.scales.defined() && map.weight_OI.scalar_type() == at::kFloat &&
+         map.weight_OI.stride(1) == 1;
 }
 
 void multiply_rows(const at::Tensor& a, std::span<const MapProduct> products,
                    const at::Tensor& beside) {
   std::vector<cpu::RowProduct> whole;
   for (const MapProduct& product : products) whole.push_back(product_of(a, product, beside));
-  const auto workspace = static_cast<std::size_t>(cpu::kWidenedRows * a.size(1)) * sizeof(float);
-  over_stripes(whole, kOutputStripe, [&](cpu::RowProduct& piece) {
-    piece.workspace = static_cast<float*>(thread_workspace(workspace));
-    cpu::kernel_table().element.multiply_rows(piece);
-  });
+  over_stripes(whole, kOutputStripe, cpu::kernel_table().element.multiply_rows);
 }
 
 }  // namespace finstill::ops

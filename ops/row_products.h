@@ -1,6 +1,6 @@
 #pragma once
 
-// float32 products with stored matrices, of float32 or int4, on our own kernels:
+// float32 products with stored matrices, on our own kernels:
 // whatever the number of rows, a row of the result has the same bits. The library packs a matrix
 // anew for every product, which costs more than the product itself where there are few rows. Shared
 // inside the module, not for others.

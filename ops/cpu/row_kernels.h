@@ -93,32 +93,26 @@ struct AdamwRow {
   float gradient_scale = 1;
 };
 
-/// Rows of int4 values that are widened at once.
-inline constexpr std::int64_t kWidenedRows = 12;
-
 /// Rows of x against rows output_begin to output_end of w.
 struct RowProduct {
-  const float* x = nullptr;
-  const void* w = nullptr;             ///< float32, or with scales int4 (quantized.h)
-  const float* int4_scales = nullptr;  ///< one for 32 values of a row
-  const float* beside = nullptr;       ///< [rows, outputs], added; may be null
-  float* y = nullptr;                  ///< [rows, outputs]
-  /// From row to row; of w in values.
-  std::int64_t x_stride = 0, w_stride = 0, beside_stride = 0, y_stride = 0;
-  std::int64_t rows = 0, k = 0, output_begin = 0, output_end = 0;
-  float* workspace = nullptr;  ///< of int4: kWidenedRows * k
-};
-
-/// Y = X W^T for W of int8 values with a scale for each output (quantized.h). X counts in steps of
-/// 1/32512 of its row's largest magnitude, as on the matrix unit (matmul.h), so that sums are
-/// exact.
-struct Int8Product {
-  const std::int16_t* x = nullptr;  ///< what round_row made of each row, int16_stride(k) apart
-  const float* x_scales = nullptr;  ///< [rows], of it too
-  const std::int8_t* w = nullptr;   ///< [outputs, k], readable 64 bytes past its end
-  const float* w_scales = nullptr;
+  const float *x = nullptr, *w = nullptr;
   const float* beside = nullptr;  ///< [rows, outputs], added; may be null
   float* y = nullptr;             ///< [rows, outputs]
+  std::int64_t x_stride = 0, w_stride = 0, beside_stride = 0, y_stride = 0;
+  std::int64_t rows = 0, k = 0, output_begin = 0, output_end = 0;
+};
+
+/// Y = X W^T for W of small integers (quantized.h). X counts in steps of 1/32512 of its row's
+/// largest magnitude, as on the matrix unit (matmul.h), so that the sums that share a scale are
+/// exact.
+struct IntegerProduct {
+  const std::int16_t* x = nullptr;  ///< what round_row made of each row, int16_stride(k) apart
+  const float* x_scales = nullptr;  ///< [rows], of it too
+  const void* w = nullptr;          ///< [outputs, k], readable 64 bytes past its end
+  const float* w_scales = nullptr;  ///< int8: one for each output; int4: one for 32 values of a row
+  bool is_int4 = false;             ///< else int8
+  const float* beside = nullptr;    ///< [rows, outputs], added; may be null
+  float* y = nullptr;               ///< [rows, outputs]
   std::int64_t beside_stride = 0, y_stride = 0;
   std::int64_t rows = 0, k = 0, output_begin = 0, output_end = 0;
 };
@@ -136,9 +130,9 @@ struct ElementKernels {
   /// The sum of squares, in float64.
   double (*sum_of_squares)(const float* values, std::int64_t count);
   void (*multiply_rows)(const RowProduct& product);
-  /// One row of X for Int8Product; returns its scale.
+  /// One row of X for IntegerProduct; returns its scale.
   float (*round_row)(const float* x, std::int64_t count, std::int16_t* rounded);
-  void (*multiply_int8)(const Int8Product& product);
+  void (*multiply_integers)(const IntegerProduct& product);
 };
 
 /// One instruction set's kernels.

@@ -12,11 +12,11 @@
 namespace finstill::ops {
 
 /// Whether products of rows like these with this map run here.
-bool takes_int8_matmul(const at::Tensor& a, const LinearMap& map);
+bool takes_integer_matmul(const at::Tensor& a, const LinearMap& map);
 
 /// C = A W^T for any number of rows, all products in one go; `beside`, where defined, is added to
 /// each.
-void multiply_int8(const at::Tensor& a, std::span<const MapProduct> products,
-                   const at::Tensor& beside = {});
+void multiply_integers(const at::Tensor& a, std::span<const MapProduct> products,
+                       const at::Tensor& beside = {});
 
 }  // namespace finstill::ops

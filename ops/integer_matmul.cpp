@@ -1,4 +1,4 @@
-#include "ops/int8_matmul.h"
+#include "ops/integer_matmul.h"
 
 #include <ATen/ops/empty.h>
 
@@ -52,9 +52,10 @@ void multiply_tiles(const at::Tensor& a, std::span<const MapProduct> products,
   });
 }
 
-cpu::Int8Product product_of(const MapProduct& product, const at::Tensor& beside) {
-  cpu::Int8Product p;
-  p.w = product.map.weight_OI.const_data_ptr<std::int8_t>();
+cpu::IntegerProduct product_of(const MapProduct& product, const at::Tensor& beside) {
+  cpu::IntegerProduct p;
+  p.w = product.map.weight_OI.const_data_ptr();
+  p.is_int4 = product.map.weight_OI.scalar_type() == at::kByte;
   p.w_scales = product.map.scales.const_data_ptr<float>();
   p.y = product.c.data_ptr<float>();
   p.y_stride = product.c.stride(0);
@@ -62,7 +63,6 @@ cpu::Int8Product product_of(const MapProduct& product, const at::Tensor& beside)
     p.beside = beside.const_data_ptr<float>();
     p.beside_stride = beside.stride(0);
   }
-  p.k = product.map.weight_OI.size(1);
   p.output_end = product.map.weight_OI.size(0);
   return p;
 }
@@ -77,28 +77,28 @@ void multiply_vectors(const at::Tensor& a, std::span<const MapProduct> products,
   for (std::int64_t row = 0; row < rows; ++row)
     scales[static_cast<std::size_t>(row)] = kernels.round_row(
         a.const_data_ptr<float>() + row * a.stride(0), k, rounded.data() + row * stride);
-  std::vector<cpu::Int8Product> whole;
+  std::vector<cpu::IntegerProduct> whole;
   for (const MapProduct& product : products) {
-    cpu::Int8Product& p = whole.emplace_back(product_of(product, beside));
+    cpu::IntegerProduct& p = whole.emplace_back(product_of(product, beside));
     p.x = rounded.data();
     p.x_scales = scales.data();
     p.rows = rows;
+    p.k = k;
   }
-  over_stripes(whole, kVectorStripe, kernels.multiply_int8);
+  over_stripes(whole, kVectorStripe, kernels.multiply_integers);
 }
 
 }  // namespace
 
-bool takes_int8_matmul(const at::Tensor& a, const LinearMap& map) {
-  if (!map.scales.defined() || map.weight_OI.scalar_type() != at::kChar || !takes_cpu_kernels(a) ||
-      a.stride(1) != 1)
-    return false;
-  return a.scalar_type() == at::kFloat ||
-         (takes_tile_matmul(a.scalar_type()) && cpu::tile_kernels()->multiply_int8 != nullptr);
+bool takes_integer_matmul(const at::Tensor& a, const LinearMap& map) {
+  if (!map.scales.defined() || !takes_cpu_kernels(a) || a.stride(1) != 1) return false;
+  if (a.scalar_type() == at::kFloat) return true;
+  return map.weight_OI.scalar_type() == at::kChar && takes_tile_matmul(a.scalar_type()) &&
+         cpu::tile_kernels()->multiply_int8 != nullptr;
 }
 
-void multiply_int8(const at::Tensor& a, std::span<const MapProduct> products,
-                   const at::Tensor& beside) {
+void multiply_integers(const at::Tensor& a, std::span<const MapProduct> products,
+                       const at::Tensor& beside) {
   (a.scalar_type() == at::kFloat ? multiply_vectors : multiply_tiles)(a, products, beside);
 }
 
