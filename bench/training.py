@@ -67,7 +67,7 @@ def cases(options, folder):
     half = ["objective=sft", base, f"data={folder / 'chats.jsonl'}"]
     lora = full + ["lora={rank: 16, alpha: 32}"]
     distill = ["objective={kind: distill, direction: forward, alpha: 1}", f"model={folder / 'student'}",
-               f"teacher={folder / 'base'}", pages]
+               f"teacher={folder / 'base'}", pages, "clip=0", "adamw={weight_decay: 0.01}"]  # as bench_kd.py does
     ours = lambda settings: lambda: finstill_case(options, folder, settings)
     peer = lambda script, *arguments: lambda: peer_case(options, folder, script, arguments)
     dtype = PEERS_DTYPE[options.dtype]
