@@ -14,6 +14,7 @@ cpu::FewRowsPiece piece_of(const at::Tensor& a, const MapProduct& product,
                            const at::Tensor& beside) {
   const at::Tensor& weight = product.map.weight_OI;
   cpu::FewRowsPiece piece;
+  attach(piece, product, beside);
   if (!product.map.scales.defined()) {
     piece.w = static_cast<const std::uint16_t*>(weight.const_data_ptr());
     piece.w_stride = weight.stride(0);
@@ -23,13 +24,6 @@ cpu::FewRowsPiece piece_of(const at::Tensor& a, const MapProduct& product,
   }
   piece.rows = a.size(0);
   piece.k = a.size(1);
-  piece.output_end = weight.size(0);
-  piece.y = static_cast<std::uint16_t*>(product.c.data_ptr());
-  piece.y_stride = product.c.stride(0);
-  if (beside.defined()) {
-    piece.beside = static_cast<const std::uint16_t*>(beside.const_data_ptr());
-    piece.beside_stride = beside.stride(0);
-  }
   return piece;
 }
 

@@ -16,16 +16,10 @@ constexpr std::int64_t kTileStripe = 32, kVectorStripe = 12;  // outputs
 
 cpu::Int8Piece piece_of(const MapProduct& product, const at::Tensor& beside) {
   cpu::Int8Piece piece;
+  attach(piece, product, beside);
   piece.w = product.map.weight_OI.const_data_ptr<std::int8_t>();
   piece.w_scales = product.map.scales.const_data_ptr<float>();
   piece.k = product.map.weight_OI.size(1);
-  piece.output_end = product.map.weight_OI.size(0);
-  piece.y = static_cast<std::uint16_t*>(product.c.data_ptr());
-  piece.y_stride = product.c.stride(0);
-  if (beside.defined()) {
-    piece.beside = static_cast<const std::uint16_t*>(beside.const_data_ptr());
-    piece.beside_stride = beside.stride(0);
-  }
   return piece;
 }
 
@@ -54,16 +48,10 @@ void multiply_tiles(const at::Tensor& a, std::span<const MapProduct> products,
 
 cpu::IntegerProduct product_of(const MapProduct& product, const at::Tensor& beside) {
   cpu::IntegerProduct p;
+  attach(p, product, beside);
   p.w = product.map.weight_OI.const_data_ptr();
   p.is_int4 = product.map.weight_OI.scalar_type() == at::kByte;
   p.w_scales = product.map.scales.const_data_ptr<float>();
-  p.y = product.c.data_ptr<float>();
-  p.y_stride = product.c.stride(0);
-  if (beside.defined()) {
-    p.beside = beside.const_data_ptr<float>();
-    p.beside_stride = beside.stride(0);
-  }
-  p.output_end = product.map.weight_OI.size(0);
   return p;
 }
 

@@ -22,6 +22,17 @@ struct MapProduct {
   const LinearMap& map;
 };
 
+/// What all pieces have in common: where they write, over which outputs, and what they add.
+template <typename Piece>
+void attach(Piece& piece, const MapProduct& product, const at::Tensor& beside) {
+  piece.y = static_cast<decltype(piece.y)>(product.c.data_ptr());
+  piece.y_stride = product.c.stride(0);
+  piece.output_end = product.map.weight_OI.size(0);
+  if (!beside.defined()) return;
+  piece.beside = static_cast<decltype(piece.beside)>(beside.const_data_ptr());
+  piece.beside_stride = beside.stride(0);
+}
+
 /// multiply(piece) for all outputs of all products, in stripes of `stripe` outputs that the threads
 /// share out. A Piece has output_begin and output_end; those in `whole` begin at 0.
 template <typename Piece, typename Multiply>

@@ -13,19 +13,13 @@ cpu::RowProduct product_of(const at::Tensor& a, const MapProduct& product,
                            const at::Tensor& beside) {
   const at::Tensor& weight = product.map.weight_OI;
   cpu::RowProduct p;
+  attach(p, product, beside);
   p.x = a.const_data_ptr<float>();
   p.x_stride = a.stride(0);
   p.w = weight.const_data_ptr<float>();
   p.w_stride = weight.stride(0);
-  p.y = product.c.data_ptr<float>();
-  p.y_stride = product.c.stride(0);
-  if (beside.defined()) {
-    p.beside = beside.const_data_ptr<float>();
-    p.beside_stride = beside.stride(0);
-  }
   p.rows = a.size(0);
   p.k = a.size(1);
-  p.output_end = weight.size(0);
   return p;
 }
 

@@ -13,6 +13,7 @@
 #include "model/quantized_weights.h"
 #include "ops/kernels.h"
 #include "ops/linear.h"
+#include "ops/tensor.h"
 #include "tests/engine/tiny.h"
 
 namespace finstill::engine {
@@ -86,8 +87,12 @@ TEST(LocalGenerator, InEveryFormatABatchGivesWhatEachRequestGivesAlone) {
       SCOPED_TRACE(ops::weight_format_name(format) + " " + ops::dtype_name(dtype));
       Tiny tiny(259, dtype);
       std::unique_ptr<model::QuantizedWeights> quantized;
-      if (format != ops::WeightFormat::dense)
-        quantized = std::make_unique<model::QuantizedWeights>(tiny.model.config(), tiny.weights.to(dtype), format);
+      if (format != ops::WeightFormat::dense) {
+        quantized = std::make_unique<model::QuantizedWeights>(tiny.model.config(), format);
+        const std::vector<model::Parameter>& parameters = tiny.weights.parameters();
+        for (std::size_t i = 0; i < parameters.size(); ++i)
+          quantized->add(parameters[i], ops::cast(tiny.weights.tensor(i), dtype));
+      }
       model::Weights& weights = quantized ? static_cast<model::Weights&>(*quantized) : tiny.weights;
       const LocalParts parts{.model = tiny.model,
                              .weights = weights,
