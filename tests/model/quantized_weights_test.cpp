@@ -19,9 +19,9 @@ ModelConfig example(const std::string& family, bool tied_head) {
   return config;
 }
 
-class EveryFamily : public testing::TestWithParam<std::string> {};
+class EveryQuantizedFamily : public testing::TestWithParam<std::string> {};
 
-TEST_P(EveryFamily, has_its_matrices_rounded_and_the_rest_as_it_was) {
+TEST_P(EveryQuantizedFamily, has_its_matrices_rounded_and_the_rest_as_it_was) {
   for (const bool tied_head : {true, false}) {
     const ModelConfig config = example(GetParam(), tied_head);
     const DenseWeights dense = random_weights(config, 5);
@@ -56,7 +56,8 @@ TEST_P(EveryFamily, has_its_matrices_rounded_and_the_rest_as_it_was) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, EveryFamily, testing::ValuesIn(base::Registry<Family>::names()),
+INSTANTIATE_TEST_SUITE_P(Families, EveryQuantizedFamily,
+                         testing::ValuesIn(base::Registry<Family>::names()),
                          [](const auto& info) { return info.param; });
 
 }  // namespace

@@ -47,8 +47,9 @@ TEST(Chat, SpansCoverTheTextWithoutGapsAndSayWhoWroteIt) {
       EXPECT_EQ(span.origin, ChatSpan::Origin::from_message);
       EXPECT_EQ(span.message, 3);
     }
-    if (text.find("<|im_start|>") != std::string::npos)
+    if (text.find("<|im_start|>") != std::string::npos) {
       EXPECT_EQ(span.origin, ChatSpan::Origin::from_template);
+    }
   }
   EXPECT_EQ(end, chat.text.size());
 }
