@@ -8,7 +8,8 @@ namespace finstill::base {
 /// "0.1.0"
 std::string version();
 
-/// The commit this binary was built from, "" outside a checkout; with "-changed" for a tree with uncommitted changes.
+/// The commit this binary was built from, "" outside a checkout; with "-changed" for a tree with
+/// uncommitted changes.
 std::string source_revision();
 
 /// Makes a library's version part of the identity of every stage that computes. Called from a

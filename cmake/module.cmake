@@ -72,14 +72,15 @@ endfunction()
 # Files named *_avx2.cpp, *_avx512.cpp, *_amx.cpp get their instruction set, and nothing else does. They and *_baseline.cpp
 # see no header of a library, precompiled or not.
 function(finstill_instruction_sets)
-  # GCC 12's own headers of intrinsics warn about their undefined vectors (its bug 105593).
-  set(header_flags -Wno-uninitialized -Wno-maybe-uninitialized)
+  # GCC 12's own headers of intrinsics warn about their undefined vectors (its bug 105593). Exceptions would let the
+  # sanitizers' build refer to a symbol that all objects share.
+  set(intrinsics_flags -fno-exceptions -Wno-uninitialized -Wno-maybe-uninitialized)
   # -O3 unrolls the packing.
-  set(tile_flags -O3 -fno-exceptions ${header_flags})
+  set(tile_flags -O3 ${intrinsics_flags})
   # Without these GCC leaves most loops of the AVX2 and the plain version unvectorised: a choice between two floats might
   # raise an exception flag, a square root might set errno. Nobody looks at either; values stay the same.
   # Peeling a loop until its addresses are aligned would make a sum's order, and so its bits, depend on the address.
-  set(loop_flags -fno-trapping-math -fno-math-errno --param vect-max-peeling-for-alignment=0)
+  set(loop_flags ${intrinsics_flags} -fno-trapping-math -fno-math-errno --param vect-max-peeling-for-alignment=0)
   foreach(source ${ARGN})
     if(source MATCHES "_(baseline|avx2|avx512|avx512bf16|amx)\\.cpp$")
       set_property(SOURCE ${source} PROPERTY SKIP_PRECOMPILE_HEADERS ON)
@@ -87,7 +88,7 @@ function(finstill_instruction_sets)
     if(source MATCHES "_avx2\\.cpp$")
       set(flags -mavx2 -mfma -mf16c ${loop_flags})
     elseif(source MATCHES "_avx512\\.cpp$")
-      set(flags -mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma ${loop_flags} ${header_flags})
+      set(flags -mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma ${loop_flags})
     elseif(source MATCHES "_avx512bf16\\.cpp$")
       set(flags -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512bf16 -mfma ${tile_flags})
     elseif(source MATCHES "_amx\\.cpp$")

@@ -212,8 +212,10 @@ TEST(BestFit, RowsStayWithinTheBudgetAndWasteLittle) {
     EXPECT_LE(tokens, 64);
     used += tokens;
   }
-  // No packing needs fewer rows than the tokens fill, or than there are documents of more than half a row.
-  const auto large = std::count_if(lengths.begin(), lengths.end(), [](std::int64_t n) { return n > 32; });
+  // No packing needs fewer rows than the tokens fill, or than there are documents of more than half
+  // a row.
+  const auto large =
+      std::count_if(lengths.begin(), lengths.end(), [](std::int64_t n) { return n > 32; });
   const std::int64_t least = std::max<std::int64_t>((used + 63) / 64, large);
   EXPECT_LE(static_cast<std::int64_t>(rows.size()), least + least / 10);
 }

@@ -26,8 +26,9 @@ using tests::Tiny;
 std::vector<Request> mixed_requests(const Tiny& tiny, double temperature) {
   const std::string common = "The net asset value of the fund at the end of the day was ";
   std::vector<Request> requests;
-  for (const std::string& prompt : {std::string("a"), common + "1.0352", common + "0.9871 CNY", std::string("估值表"),
-                                    std::string("interest is accrued daily")}) {
+  for (const std::string& prompt :
+       {std::string("a"), common + "1.0352", common + "0.9871 CNY", std::string("估值表"),
+        std::string("interest is accrued daily")}) {
     requests.push_back(request(tiny.ids(prompt), 24, temperature, 100 + requests.size()));
     requests.back().log_probs = 2;
   }
@@ -75,7 +76,8 @@ TEST(LocalGenerator, ABatchGivesWhatEachRequestGivesAlone) {
   for (const double temperature : {0.0, 1.0}) {
     const std::vector<Result> single = alone(tiny, mixed_requests(tiny, temperature));
     const auto generator = tiny.generator();
-    const std::vector<Result> together = generate_all(*generator, mixed_requests(tiny, temperature));
+    const std::vector<Result> together =
+        generate_all(*generator, mixed_requests(tiny, temperature));
     for (std::size_t i = 0; i < single.size(); ++i) expect_same(together[i], single[i]);
   }
 }
@@ -104,7 +106,8 @@ TEST(LocalGenerator, InEveryFormatABatchGivesWhatEachRequestGivesAlone) {
       const std::vector<Result> together = answers({});
       std::vector<LocalOptions> variants = {{.max_batch = 1}};
       // The library's attention rounds a prompt in parts differently; our own does not.
-      if (dtype == at::kBFloat16 && ops::rows_computed_together(dtype) == 1) variants.push_back({.rows_per_step = 5});
+      if (dtype == at::kBFloat16 && ops::rows_computed_together(dtype) == 1)
+        variants.push_back({.rows_per_step = 5});
       for (const LocalOptions& options : variants) {
         const std::vector<Result> others = answers(options);
         for (std::size_t i = 0; i < together.size(); ++i) expect_same(together[i], others[i]);
@@ -116,7 +119,8 @@ TEST(LocalGenerator, InEveryFormatABatchGivesWhatEachRequestGivesAlone) {
 TEST(LocalGenerator, OptionsChangeSpeedAndNothingElse) {
   Tiny tiny;
   const auto reference_generator = tiny.generator();
-  const std::vector<Result> reference = generate_all(*reference_generator, mixed_requests(tiny, 0.8));
+  const std::vector<Result> reference =
+      generate_all(*reference_generator, mixed_requests(tiny, 0.8));
   const std::vector<LocalOptions> variants = {{.max_batch = 1},
                                               {.max_batch = 2},
                                               {.rows_per_step = 5},
@@ -145,13 +149,16 @@ TEST(LocalGenerator, LogProbsAreTheModelsOwn) {
   const Result result = generate_all(*generator, {wanted}).front();
   std::vector<std::int32_t> sequence = wanted.ids;
   sequence.insert(sequence.end(), result.ids.begin(), result.ids.end());
-  const std::vector<double> given = generator->prompt_log_probs(std::vector<std::vector<std::int32_t>>{sequence}).front();
+  const std::vector<double> given =
+      generator->prompt_log_probs(std::vector<std::vector<std::int32_t>>{sequence}).front();
   const auto rows = tiny.logits(sequence);
   ASSERT_EQ(given.size(), sequence.size());
   EXPECT_EQ(given[0], 0.0);
   for (std::size_t i = 1; i < sequence.size(); ++i) {
     const std::vector<float>& row = rows[i - 1];
-    EXPECT_NEAR(given[i], static_cast<double>(row[static_cast<std::size_t>(sequence[i])]) - log_sum_exp(row), 2e-5);
+    EXPECT_NEAR(given[i],
+                static_cast<double>(row[static_cast<std::size_t>(sequence[i])]) - log_sum_exp(row),
+                2e-5);
   }
   ASSERT_EQ(result.log_probs.size(), result.ids.size());
   for (std::size_t i = 0; i < result.ids.size(); ++i) {
@@ -165,12 +172,14 @@ TEST(LocalGenerator, LogProbsAreTheModelsOwn) {
 TEST(LocalGenerator, ScoresOfAPackAreThoseOfEachTextAlone) {
   Tiny tiny;
   const auto generator = tiny.generator({.rows_per_step = 20});
-  const std::vector<std::vector<std::int32_t>> texts = {tiny.ids("first text"), tiny.ids("x"), tiny.ids("second"),
-                                                        tiny.ids("a third and longer text that fills a pack")};
+  const std::vector<std::vector<std::int32_t>> texts = {
+      tiny.ids("first text"), tiny.ids("x"), tiny.ids("second"),
+      tiny.ids("a third and longer text that fills a pack")};
   const auto together = generator->prompt_log_probs(texts);
   ASSERT_EQ(together.size(), texts.size());
   for (std::size_t i = 0; i < texts.size(); ++i) {
-    const auto single = generator->prompt_log_probs(std::vector<std::vector<std::int32_t>>{texts[i]}).front();
+    const auto single =
+        generator->prompt_log_probs(std::vector<std::vector<std::int32_t>>{texts[i]}).front();
     ASSERT_EQ(together[i].size(), texts[i].size());
     for (std::size_t t = 0; t < single.size(); ++t) EXPECT_NEAR(together[i][t], single[t], 2e-5);
   }
@@ -181,7 +190,8 @@ TEST(LocalGenerator, EqualSeedsDrawAlikeAndOthersApart) {
   const auto generator = tiny.generator();
   const auto prompt = tiny.ids("seed");
   const std::vector<Result> results = generate_all(
-      *generator, {request(prompt, 20, 1.0, 1), request(prompt, 20, 1.0, 1), request(prompt, 20, 1.0, 2)});
+      *generator,
+      {request(prompt, 20, 1.0, 1), request(prompt, 20, 1.0, 1), request(prompt, 20, 1.0, 2)});
   EXPECT_EQ(results[0].ids, results[1].ids);
   EXPECT_NE(results[0].ids, results[2].ids);
 }
@@ -224,7 +234,8 @@ TEST(LocalGenerator, EndTokensEndUnlessIgnored) {
   EXPECT_EQ(result.finish_reason, FinishReason::stop);
   const auto end = std::ranges::find(endless.ids, endless.ids[2]);
   EXPECT_EQ(result.ids, std::vector<std::int32_t>(endless.ids.begin(), end + 1));
-  EXPECT_EQ(result.text, probe.tokenizer->decode(std::vector<std::int32_t>(endless.ids.begin(), end)));
+  EXPECT_EQ(result.text,
+            probe.tokenizer->decode(std::vector<std::int32_t>(endless.ids.begin(), end)));
 }
 
 TEST(LocalGenerator, StopStringsAreFoundAcrossTokens) {
@@ -285,7 +296,8 @@ TEST(LocalGenerator, RefusesWhatItCannotAnswer) {
   Request both = request(tiny.ids("a"), 4);
   both.messages = {{.role = "user", .content = "a"}};
   EXPECT_THROW(generator->submit(both), base::Error);
-  EXPECT_THROW(generator->prompt_log_probs(std::vector<std::vector<std::int32_t>>{{1, 300}}), base::Error);
+  EXPECT_THROW(generator->prompt_log_probs(std::vector<std::vector<std::int32_t>>{{1, 300}}),
+               base::Error);
   EXPECT_TRUE(generator->idle());
 }
 
@@ -297,7 +309,8 @@ TEST(LocalGenerator, MessagesGoThroughTheTemplateAndOpenTheAnswer) {
   wanted.messages = messages;
   const Result by_messages = generate_all(*generator, {wanted}).front();
   const std::vector<std::int32_t> prompt = generator->encode(messages);
-  EXPECT_EQ(prompt, tiny.ids(tiny.chat_template.render(messages, {.add_generation_prompt = true}).text));
+  EXPECT_EQ(prompt,
+            tiny.ids(tiny.chat_template.render(messages, {.add_generation_prompt = true}).text));
   EXPECT_EQ(generate_all(*generator, {request(prompt, 8)}).front().ids, by_messages.ids);
 }
 
@@ -305,7 +318,8 @@ TEST(LocalGenerator, NeverDrawsARowThatOnlyPadsTheModel) {
   Tiny tiny(320);
   const auto generator = tiny.generator();
   std::vector<Request> requests;
-  for (std::uint64_t seed = 0; seed < 8; ++seed) requests.push_back(request(tiny.ids("pad"), 50, 3.0, seed));
+  for (std::uint64_t seed = 0; seed < 8; ++seed)
+    requests.push_back(request(tiny.ids("pad"), 50, 3.0, seed));
   for (const Result& result : generate_all(*generator, requests)) {
     for (const std::int32_t id : result.ids) EXPECT_LT(id, tiny.tokenizer->vocabulary_size());
   }
@@ -317,7 +331,8 @@ TEST(LocalGenerator, ForgetsItsCacheWhenIdleSoThatWeightsMayChange) {
   const auto generator = tiny.generator();
   generate_all(*generator, {request(tiny.ids(prompt), 8)});
   const model::DenseWeights other = model::random_weights(tiny.model.config(), 12);
-  for (std::size_t i = 0; i < other.parameters().size(); ++i) tiny.weights.refresh(i, other.tensor(i));
+  for (std::size_t i = 0; i < other.parameters().size(); ++i)
+    tiny.weights.refresh(i, other.tensor(i));
   const Result reused = generate_all(*generator, {request(tiny.ids(prompt), 8)}).front();
   const auto fresh_generator = tiny.generator();
   EXPECT_EQ(reused.ids, generate_all(*fresh_generator, {request(tiny.ids(prompt), 8)}).front().ids);

@@ -48,7 +48,8 @@ class DemoModelSlow : public testing::Test {
     if (!std::filesystem::exists(source())) return;
     folder_ = std::make_unique<tests::TemporaryFolder>();
     model::import_gguf(source(), *folder_ / "model");
-    model_ = std::make_unique<LocalModel>(*folder_ / "model", "", base::Runtime{.dtype = "float32"});
+    model_ =
+        std::make_unique<LocalModel>(*folder_ / "model", "", base::Runtime{.dtype = "float32"});
   }
   static void TearDownTestSuite() {
     model_.reset();
@@ -93,13 +94,15 @@ TEST_F(DemoModelSlow, MeanNllIsTheFloat64References) {
   const base::Json golden = base::read_json(file);
   const base::Json& prompts = golden["prompts"];
   std::vector<std::vector<std::int32_t>> sequences;
-  for (const base::Json& prompt : prompts) sequences.push_back(prompt["ids"].get<std::vector<std::int32_t>>());
+  for (const base::Json& prompt : prompts)
+    sequences.push_back(prompt["ids"].get<std::vector<std::int32_t>>());
   const auto generator = model_->generator();
   const auto log_probs = generator->prompt_log_probs(sequences);
   for (std::size_t i = 0; i < sequences.size(); ++i) {
     double sum = 0;
     for (const double log_prob : log_probs[i]) sum -= log_prob;
-    EXPECT_NEAR(sum / static_cast<double>(sequences[i].size() - 1), prompts[i]["nll_mean_f64"].get<double>(), 2e-5)
+    EXPECT_NEAR(sum / static_cast<double>(sequences[i].size() - 1),
+                prompts[i]["nll_mean_f64"].get<double>(), 2e-5)
         << "prompt " << i;
   }
 }

@@ -44,13 +44,15 @@ TEST(Processors, TopPOfAlmostNothingKeepsTheLikeliest) {
 TEST(Processors, TopPOfALargeVocabularyEqualsFullSorting) {
   for (const double p : {0.1, 0.5, 0.9, 0.99, 0.9999}) {
     std::vector<double> logits;
-    for (std::uint64_t id = 0; id < 3000; ++id) logits.push_back(6 * base::uniform(1, "logits", id));
+    for (std::uint64_t id = 0; id < 3000; ++id)
+      logits.push_back(6 * base::uniform(1, "logits", id));
     double total = 0;
     for (const double logit : logits) total += std::exp(logit);
     std::vector<double> sorted = logits;
     std::sort(sorted.begin(), sorted.end(), std::greater<>());
     std::size_t kept = 0;
-    for (double before = 0; kept < sorted.size() && before < p * total; ++kept) before += std::exp(sorted[kept]);
+    for (double before = 0; kept < sorted.size() && before < p * total; ++kept)
+      before += std::exp(sorted[kept]);
     const std::vector<double> result = processed(logits, {.top_p = p});
     for (std::size_t id = 0; id < logits.size(); ++id) {
       EXPECT_EQ(result[id], logits[id] >= sorted[kept - 1] ? logits[id] : gone) << p << " " << id;
@@ -64,7 +66,8 @@ TEST(Processors, MinPComparesWithTheLikeliest) {
 }
 
 TEST(Processors, RepetitionCountsEachTokenOnce) {
-  EXPECT_EQ(processed({2, -2, 4}, {.repetition_penalty = 2}, {0, 1, 0, 1}), (std::vector<double>{1, -4, 4}));
+  EXPECT_EQ(processed({2, -2, 4}, {.repetition_penalty = 2}, {0, 1, 0, 1}),
+            (std::vector<double>{1, -4, 4}));
 }
 
 TEST(Processors, GreedyAppliesRepetitionAlone) {
@@ -120,7 +123,8 @@ TEST(Sample, DependsOnSeedAndPosition) {
 }
 
 TEST(Sample, RefusesLogitsThatAreNotFinite) {
-  for (const float fault : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+  for (const float fault :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     std::vector<float> logits = {0, fault, 1};
     EXPECT_THROW(sample(logits, {}, {}, 0), base::Error);
   }
@@ -128,11 +132,19 @@ TEST(Sample, RefusesLogitsThatAreNotFinite) {
 
 TEST(Check, RefusesValuesOutOfRange) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
-  const std::vector<Sampling> wrong = {
-      {.temperature = -1}, {.temperature = nan}, {.temperature = 1e-9}, {.top_k = -1},
-      {.top_p = 0},        {.top_p = 1.5},       {.top_p = nan},        {.min_p = -0.1},
-      {.min_p = nan},      {.repetition_penalty = 0}, {.repetition_penalty = nan}};
-  for (std::size_t i = 0; i < wrong.size(); ++i) EXPECT_THROW(check(wrong[i], "test"), base::Error) << i;
+  const std::vector<Sampling> wrong = {{.temperature = -1},
+                                       {.temperature = nan},
+                                       {.temperature = 1e-9},
+                                       {.top_k = -1},
+                                       {.top_p = 0},
+                                       {.top_p = 1.5},
+                                       {.top_p = nan},
+                                       {.min_p = -0.1},
+                                       {.min_p = nan},
+                                       {.repetition_penalty = 0},
+                                       {.repetition_penalty = nan}};
+  for (std::size_t i = 0; i < wrong.size(); ++i)
+    EXPECT_THROW(check(wrong[i], "test"), base::Error) << i;
   EXPECT_NO_THROW(check({.temperature = 0, .top_k = 5, .top_p = 0.5, .min_p = 1}, "test"));
 }
 

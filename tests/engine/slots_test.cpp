@@ -15,7 +15,8 @@ std::vector<std::int32_t> numbers(std::int32_t from, std::int32_t count) {
   return ids;
 }
 
-std::vector<std::int32_t> joined(std::vector<std::int32_t> left, const std::vector<std::int32_t>& right) {
+std::vector<std::int32_t> joined(std::vector<std::int32_t> left,
+                                 const std::vector<std::int32_t>& right) {
   left.insert(left.end(), right.begin(), right.end());
   return left;
 }

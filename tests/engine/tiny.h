@@ -44,7 +44,10 @@ struct Tiny {
   }
 
   engine::LocalParts parts() {
-    return {.model = model, .weights = weights, .tokenizer = *tokenizer, .chat_template = chat_template};
+    return {.model = model,
+            .weights = weights,
+            .tokenizer = *tokenizer,
+            .chat_template = chat_template};
   }
   std::unique_ptr<engine::Generator> generator(const engine::LocalOptions& options = {}) {
     return engine::local_generator(parts(), options);
@@ -56,7 +59,8 @@ struct Tiny {
     ops::InferenceGuard guard;
     const auto tokens = static_cast<std::int64_t>(sequence.size());
     model::Packed attention({0, tokens});
-    const at::Tensor hidden = model::hidden_states(model, weights, ops::int64_tensor(sequence), ops::arange(tokens), attention);
+    const at::Tensor hidden = model::hidden_states(model, weights, ops::int64_tensor(sequence),
+                                                   ops::arange(tokens), attention);
     const std::vector<float> flat = ops::to_floats(model::logits(model, weights, hidden));
     const std::size_t width = flat.size() / sequence.size();
     std::vector<std::vector<float>> rows;
@@ -72,8 +76,8 @@ struct Tiny {
   text::ChatTemplate chat_template;
 };
 
-inline engine::Request request(std::vector<std::int32_t> ids, std::int64_t max_new_tokens, double temperature = 0,
-                               std::uint64_t seed = 0) {
+inline engine::Request request(std::vector<std::int32_t> ids, std::int64_t max_new_tokens,
+                               double temperature = 0, std::uint64_t seed = 0) {
   engine::Request request;
   request.ids = std::move(ids);
   request.max_new_tokens = max_new_tokens;

@@ -35,8 +35,10 @@ Outputs process(const Case& c) {
   std::vector<double> processed, kept, probabilities;
   for (std::size_t r = 0; r < rows; ++r) {
     const auto at = [&](std::size_t width) { return static_cast<std::ptrdiff_t>(r * width); };
-    std::vector<Real> row(logits.begin() + at(vocabulary), logits.begin() + at(vocabulary) + std::ptrdiff_t(vocabulary));
-    const std::vector<std::int32_t> ids(context.begin() + at(seen), context.begin() + at(seen) + std::ptrdiff_t(seen));
+    std::vector<Real> row(logits.begin() + at(vocabulary),
+                          logits.begin() + at(vocabulary) + std::ptrdiff_t(vocabulary));
+    const std::vector<std::int32_t> ids(context.begin() + at(seen),
+                                        context.begin() + at(seen) + std::ptrdiff_t(seen));
     engine::process_logits<Real>(row, ids, sampling);
     double total = 0;
     for (const Real logit : row) total += std::exp(static_cast<double>(logit));

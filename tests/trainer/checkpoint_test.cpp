@@ -93,8 +93,7 @@ TEST(Checkpoints, AreFoundByTheirWholeNameOnly) {
     std::filesystem::create_directories(folder / name);
     tests::write_text(folder / name / "manifest.json", "{}");
   }
-  EXPECT_EQ(checkpoints.steps(),
-            (std::vector<std::int64_t>{0, 80, 999999, 1000000, 12345678}));
+  EXPECT_EQ(checkpoints.steps(), (std::vector<std::int64_t>{0, 80, 999999, 1000000, 12345678}));
 }
 
 TEST(Checkpoints, OfOtherSettingsNameTheFirstDifference) {
@@ -147,8 +146,8 @@ std::vector<std::int64_t> steps_after_death_at(const std::string& site,
     // The failpoint's variable is read when a process starts: run ourselves again.
     ::setenv("FINSTILL_FAILPOINT", site.c_str(), 1);
     ::setenv("FINSTILL_CHECKPOINT_FOLDER", folder.c_str(), 1);
-    ::execl("/proc/self/exe", "trainer_test",
-            "--gtest_filter=CheckpointWriter.WritesStepTwo", static_cast<char*>(nullptr));
+    ::execl("/proc/self/exe", "trainer_test", "--gtest_filter=CheckpointWriter.WritesStepTwo",
+            static_cast<char*>(nullptr));
     _exit(127);
   }
   int status = 0;
