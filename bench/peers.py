@@ -44,9 +44,9 @@ def parse(description, data, add_options):
     return options
 
 
-def run(command, environment=None):
-    """What the command prints."""
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True,
+def run(command, environment=None, folder=None):
+    """What the command prints. `folder`: where it runs, for those that leave files where they stand."""
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, cwd=folder,
                           env={**os.environ, "OMP_NUM_THREADS": str(THREADS), **(environment or {})})
     if done.returncode != 0:
         sys.exit(f"{command[0]} ended with {done.returncode}: {done.stderr[-2000:]}")
@@ -60,7 +60,7 @@ def finstill_result(binary, *arguments):
 
 def peer_result(python, shared, folder, script, *arguments, all_float32=False):
     """The result line of a script in SHARED/peers, run on the model in `folder`/base."""
-    out = run([python, *(["-c", IN_FLOAT32] if all_float32 else []), shared / "peers" / script, *arguments],
-              {"SMOLLM2_HF": str(folder / "base"), "FIN_DATA": str(shared / "data"), "BENCH_OUT": str(folder / "peers.jsonl")})
+    out = run([os.path.abspath(python), *(["-c", IN_FLOAT32] if all_float32 else []), shared / "peers" / script, *arguments],
+              {"SMOLLM2_HF": str(folder / "base"), "FIN_DATA": str(shared / "data"), "BENCH_OUT": str(folder / "peers.jsonl")}, folder)
     line = [line for line in out.splitlines() if line.startswith("RESULT ")][-1]
     return json.loads(line[len("RESULT "):])

@@ -100,7 +100,12 @@ def main():
         write_chats(options.shared, folder / "chats.jsonl")
         run([options.finstill, "import", options.gguf, folder / "base", "--quiet"])
         run([options.finstill, "prune", folder / "base", folder / "student", "--layers", "10", "--method", "even", "--quiet"])
-        table = [row for row in cases(options, folder) if not options.steps or row[0] in options.steps]
+        table = cases(options, folder)
+        known = list(dict.fromkeys(row[0] for row in table))
+        for step in options.steps:
+            if step not in known:
+                sys.exit(f"training.py: no step \"{step}\"; there are: {'; '.join(known)}")
+        table = [row for row in table if not options.steps or row[0] in options.steps]
         found = [[] for _ in table]
         for round_ in range(options.rounds):
             for at, (case, who, measure) in enumerate(table):
