@@ -76,18 +76,33 @@ void multiply_vectors(const at::Tensor& a, std::span<const MapProduct> products,
   over_stripes(whole, kVectorStripe, kernels.multiply_integers);
 }
 
+/// bfloat16 rows, on the vector units: the products are rounded once.
+void multiply_widened(const at::Tensor& a, std::span<const MapProduct> products,
+                      const at::Tensor& beside) {
+  std::vector<MapProduct> wide;
+  for (const MapProduct& product : products)
+    wide.push_back({at::empty(product.c.sizes(), at::kFloat), product.map});
+  multiply_vectors(a.to(at::kFloat), wide, beside.defined() ? beside.to(at::kFloat) : beside);
+  for (std::size_t i = 0; i < products.size(); ++i) products[i].c.copy_(wide[i].c);
+}
+
+bool on_matrix_unit(const at::Tensor& a) {
+  return takes_tile_matmul(a.scalar_type()) && cpu::tile_kernels()->multiply_int8 != nullptr;
+}
+
 }  // namespace
 
 bool takes_integer_matmul(const at::Tensor& a, const LinearMap& map) {
   if (!map.scales.defined() || !takes_cpu_kernels(a) || a.stride(1) != 1) return false;
-  if (a.scalar_type() == at::kFloat) return true;
-  return map.weight_OI.scalar_type() == at::kChar && takes_tile_matmul(a.scalar_type()) &&
-         cpu::tile_kernels()->multiply_int8 != nullptr;
+  return !on_matrix_unit(a) || map.weight_OI.scalar_type() == at::kChar;
 }
 
 void multiply_integers(const at::Tensor& a, std::span<const MapProduct> products,
                        const at::Tensor& beside) {
-  (a.scalar_type() == at::kFloat ? multiply_vectors : multiply_tiles)(a, products, beside);
+  const auto multiply = a.scalar_type() == at::kFloat ? multiply_vectors
+                        : on_matrix_unit(a)           ? multiply_tiles
+                                                      : multiply_widened;
+  multiply(a, products, beside);
 }
 
 }  // namespace finstill::ops

@@ -1,7 +1,7 @@
 #pragma once
 
-// Products with int8 weights: bfloat16 rows on the matrix unit, float32 rows on the vector units,
-// in exact sums on both. Shared inside the module, not for others.
+// Products with weights of small integers in exact sums: bfloat16 rows with int8 weights on the
+// matrix unit, all others on the vector units. Shared inside the module, not for others.
 
 #include <ATen/core/Tensor.h>
 

@@ -65,6 +65,7 @@ Processor ask_processor() {
   found.avx512 = found.avx2 && !is_kept_from("avx512") && __builtin_cpu_supports("avx512f") &&
                  __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
                  __builtin_cpu_supports("avx512dq");
+  found.avx512_vnni = found.avx512 && __builtin_cpu_supports("avx512vnni");
   found.avx512_bf16 = found.avx512 && __builtin_cpu_supports("avx512bf16");
   found.amx_bf16 = found.avx512_bf16 && system_lists_flag("amx_bf16") &&
                    system_lists_flag("amx_int8") && may_use_matrix_unit();

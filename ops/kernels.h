@@ -44,7 +44,8 @@ class KernelScope {
 struct Processor {
   std::string name;  ///< as the processor calls itself, e.g. "AMD EPYC 9354P"
   bool avx2 = false;
-  bool avx512 = false;  ///< F, BW, VL and DQ
+  bool avx512 = false;       ///< F, BW, VL and DQ
+  bool avx512_vnni = false;  ///< products of integers, added up in one instruction
   bool avx512_bf16 = false;
   bool amx_bf16 = false;  ///< and int8, which comes with it
 };

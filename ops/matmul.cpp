@@ -8,7 +8,9 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cassert>
+#include <vector>
 
 #include "ops/cpu/tile_kernels.h"
 #include "ops/dispatch.h"
@@ -42,46 +44,52 @@ at::Tensor viewable(const at::Tensor& matrix) {
   return matrix.stride(1) == 1 || matrix.stride(0) == 1 ? matrix : matrix.contiguous();
 }
 
-/// How the result is cut: columns by what fits into the cache, rows so that every thread has its
-/// share.
+/// How the result is cut: columns by what fits into the cache, rows so finely that no thread waits
+/// long for another at the end.
 struct Grid {
   std::int64_t columns, column_pieces, rows, row_pieces;
 };
 
 Grid grid_of(std::int64_t rows, std::int64_t columns, std::int64_t k) {
-  const std::int64_t threads = at::get_num_threads(), stripes = divided_up(rows, 32);
+  const std::int64_t stripes = divided_up(rows, 32);
   const std::int64_t fitting =
       std::max<std::int64_t>(1, kPackedElements / (divided_up(k, 32) * 32) / 32);
   Grid grid;
   grid.column_pieces = divided_up(divided_up(columns, 32), fitting);
   grid.columns = divided_up(divided_up(columns, 32), grid.column_pieces) * 32;
   grid.column_pieces = divided_up(columns, grid.columns);
-  grid.row_pieces = 1;
-  while (grid.column_pieces * grid.row_pieces % threads != 0 &&
-         grid.column_pieces * grid.row_pieces < 4 * threads)
-    ++grid.row_pieces;
-  grid.row_pieces = std::min(grid.row_pieces, stripes);
-  grid.rows = divided_up(stripes, grid.row_pieces) * 32;
+  const std::int64_t at_once = stripes * grid.column_pieces / (8 * at::get_num_threads());
+  grid.rows = std::clamp<std::int64_t>(at_once, 1, stripes) * 32;
   grid.row_pieces = divided_up(rows, grid.rows);
   return grid;
 }
 
+/// The threads take columns that none has begun, then rows that others have left.
 void multiply(const cpu::MatmulPiece& whole) {
   const Grid grid = grid_of(whole.row_end, whole.column_end, whole.k);
   const auto workspace = static_cast<std::size_t>(cpu::matmul_workspace(grid.columns, whole.k)) *
                          sizeof(std::uint16_t);
-  at::parallel_for(
-      0, grid.column_pieces * grid.row_pieces, 1, [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t i = begin; i < end; ++i) {
-          cpu::MatmulPiece piece = whole;
-          piece.column_begin = i / grid.row_pieces * grid.columns;
-          piece.column_end = std::min(whole.column_end, piece.column_begin + grid.columns);
-          piece.row_begin = i % grid.row_pieces * grid.rows;
-          piece.row_end = std::min(whole.row_end, piece.row_begin + grid.rows);
-          piece.workspace = static_cast<std::uint16_t*>(thread_workspace(workspace));
-          cpu::tile_kernels()->multiply(piece);
-        }
-      });
+  std::atomic<std::int64_t> begun = 0;
+  std::vector<std::atomic<std::int64_t>> rows_taken(static_cast<std::size_t>(grid.column_pieces));
+  const auto take_rows = [&](std::int64_t column_piece) {
+    cpu::MatmulPiece piece = whole;
+    piece.column_begin = column_piece * grid.columns;
+    piece.column_end = std::min(whole.column_end, piece.column_begin + grid.columns);
+    piece.workspace = static_cast<std::uint16_t*>(thread_workspace(workspace));
+    std::atomic<std::int64_t>& taken = rows_taken[static_cast<std::size_t>(column_piece)];
+    for (std::int64_t i = 0; (i = taken.fetch_add(1)) < grid.row_pieces;) {
+      piece.row_begin = i * grid.rows;
+      piece.row_end = std::min(whole.row_end, piece.row_begin + grid.rows);
+      cpu::tile_kernels()->multiply(piece);
+      piece.b_is_packed = true;
+    }
+  };
+  const std::int64_t pieces = grid.column_pieces * grid.row_pieces;
+  const std::int64_t threads = std::min<std::int64_t>(at::get_num_threads(), pieces);
+  at::parallel_for(0, threads, 1, [&](std::int64_t, std::int64_t) {
+    for (std::int64_t i = 0; (i = begun.fetch_add(1)) < grid.column_pieces;) take_rows(i);
+    for (std::int64_t i = 0; i < grid.column_pieces; ++i) take_rows(i);
+  });
 }
 
 bool takes_tiles(const at::Tensor& a, const at::Tensor& b) {
@@ -121,8 +129,8 @@ std::vector<c10::IValue> recorded(const at::Tensor& a, std::span<const LinearMap
 }  // namespace
 
 bool takes_tile_matmul(at::ScalarType dtype) {
-  // Without a matrix unit the library's are as good (bench/LOG.md).
-  return kernel_set() == KernelSet::automatic && dtype == at::kBFloat16 && processor().amx_bf16;
+  return kernel_set() == KernelSet::automatic && dtype == at::kBFloat16 &&
+         cpu::tile_kernels() != nullptr;
 }
 
 at::Tensor matmul(const at::Tensor& a, const at::Tensor& b, at::ScalarType result,

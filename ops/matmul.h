@@ -31,8 +31,8 @@ at::Tensor matmul(const at::Tensor& a, const at::Tensor& b, at::ScalarType resul
 std::vector<at::Tensor> matmul_each(const at::Tensor& a, std::span<const LinearMap> maps,
                                     const at::Tensor& beside = {});
 
-/// A times the transpose of a matrix of small integers (+ beside), in the dtype of A, for which
-/// takes_tile_matmul() holds.
+/// A times the transpose of a matrix of small integers (+ beside), in the dtype of A: float32 or
+/// bfloat16 on the processor.
 at::Tensor matmul_quantized(const at::Tensor& a, const QuantizedMatrix& matrix,
                             const at::Tensor& beside);
 

@@ -107,16 +107,9 @@ at::Tensor quantized_linear(const at::Tensor& x_TI, const QuantizedMatrix& matri
   const c10::AutoGradMode no_gradients(false);
   RECORD_FUNCTION("finstill::quantized_linear",
                   std::vector<c10::IValue>({matrix.values, matrix.scales}));
-  if (takes_tile_matmul(x_TI.scalar_type()) && x_TI.numel() > 0)
-    return matmul_quantized(x_TI.contiguous(), matrix, beside_TO);
-  if (takes_cpu_kernels(x_TI) && x_TI.numel() > 0) {
-    const LinearMap map{matrix.values, {}, matrix.scales};
-    const at::Tensor beside =
-        beside_TO.defined() ? beside_TO.to(at::kFloat).contiguous() : beside_TO;
-    return matmul_each(x_TI.to(at::kFloat).contiguous(), {&map, 1}, beside)
-        .front()
-        .to(x_TI.scalar_type());
-  }
+  if (takes_cpu_kernels(x_TI) && x_TI.numel() > 0)
+    return matmul_quantized(x_TI.contiguous(), matrix,
+                            beside_TO.defined() ? beside_TO.contiguous() : beside_TO);
   const at::Tensor y_TO =
       reference::linear(x_TI, dequantize(matrix, x_TI.scalar_type()), at::Tensor());
   return beside_TO.defined() ? y_TO + beside_TO : y_TO;

@@ -8,6 +8,7 @@
 
 #include "ops/cpu/tile_kernels.h"
 #include "ops/dispatch.h"
+#include "ops/share_out.h"
 #include "ops/workspace.h"
 
 namespace finstill::ops {
@@ -50,7 +51,7 @@ cpu::AttentionGroup group_of(const TileAttention& d, std::int64_t head, std::int
 template <typename Kernel>
 void run(std::vector<cpu::AttentionGroup>& groups, Kernel kernel) {
   const auto count = static_cast<std::int64_t>(groups.size());
-  at::parallel_for(0, count, 1, [&](std::int64_t begin, std::int64_t end) {
+  share_out(count, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       cpu::AttentionGroup& group = groups[static_cast<std::size_t>(i)];
       group.workspace = thread_workspace(

@@ -5,9 +5,10 @@
 namespace finstill::ops::cpu {
 
 const KernelTable& kernel_table() {
-  static const KernelTable& table = processor().avx512 ? kernels_avx512
-                                    : processor().avx2 ? kernels_avx2
-                                                       : kernels_baseline;
+  static const KernelTable& table = processor().avx512_vnni ? kernels_avx512vnni
+                                    : processor().avx512    ? kernels_avx512
+                                    : processor().avx2      ? kernels_avx2
+                                                            : kernels_baseline;
   return table;
 }
 

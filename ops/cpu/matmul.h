@@ -29,6 +29,8 @@ struct MatmulPiece {
   std::int64_t row_begin = 0, row_end = 0;        ///< of this piece; row_begin a multiple of 32
   std::int64_t column_begin = 0, column_end = 0;  ///< column_begin a multiple of 32
   std::uint16_t* workspace = nullptr;             ///< matmul_workspace() elements, at 64 bytes
+  /// The workspace still holds these columns of B from another piece of the same product.
+  bool b_is_packed = false;
 };
 
 /// Y [rows, outputs] = X W^T for at most 32 rows of X: a step of decoding, in which every weight is

@@ -140,7 +140,7 @@ struct KernelTable {
   RowKernels float32, bfloat16;
   ElementKernels element;
 };
-extern const KernelTable kernels_baseline, kernels_avx2, kernels_avx512;
+extern const KernelTable kernels_baseline, kernels_avx2, kernels_avx512, kernels_avx512vnni;
 
 /// The best table that this processor runs.
 const KernelTable& kernel_table();

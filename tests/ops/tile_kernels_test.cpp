@@ -71,6 +71,42 @@ TEST(TileKernels, ProductsOfOddSizesEqualFloat64) {
   }
 }
 
+/// x W^T in one piece of the kernels for a few rows.
+at::Tensor multiplied_few(const cpu::TileKernels& kernels, const at::Tensor& x,
+                          const at::Tensor& w) {
+  const std::int64_t rows = x.size(0), k = x.size(1), outputs = w.size(0);
+  const at::Tensor y = full({rows, outputs}, 77, at::kBFloat16);
+  const auto elements = static_cast<std::size_t>(cpu::few_rows_packed(k));
+  std::vector<std::uint16_t> room(elements + 32);
+  auto* const packed = reinterpret_cast<std::uint16_t*>(
+      (reinterpret_cast<std::uintptr_t>(room.data()) + 63) / 64 * 64);
+  kernels.pack_few_rows(halves(x), k, rows, k, packed);
+  cpu::FewRowsPiece piece;
+  piece.w = halves(w);
+  piece.w_stride = piece.k = k;
+  piece.x = packed;
+  piece.rows = rows;
+  piece.output_end = piece.y_stride = outputs;
+  piece.y = halves(y);
+  piece.workspace = static_cast<std::uint16_t*>(
+      thread_workspace(2 * static_cast<std::size_t>(cpu::few_rows_workspace(k))));
+  kernels.multiply_few_rows(piece);
+  return y;
+}
+
+TEST(TileKernels, FewRowsAreBitForBitThoseOfTheWholeProduct) {
+  for (const auto& [outputs, k] : {std::pair{70, 96}, {64, 64}, {5, 65}, {33, 1}}) {
+    for (const std::int64_t rows : {1, 2, 4, 5, 8, 9, 16, 17, 32}) {
+      const at::Tensor x = cast(numbers({rows, k}, 1), at::kBFloat16),
+                       w = cast(numbers({outputs, k}, 2), at::kBFloat16);
+      const Product whole{rows, outputs, k, false, true, false, false};
+      for (const cpu::TileKernels* kernels : tables())
+        EXPECT_TRUE(bit_equal(multiplied_few(*kernels, x, w), multiplied(*kernels, whole, x, w)))
+            << rows << " rows, " << outputs << " outputs, " << k << " summands";
+    }
+  }
+}
+
 struct AttentionCase {
   std::int64_t tokens, positions, heads, head_dim, window;
 };
