@@ -36,13 +36,14 @@ at::Tensor apply_lora(const at::Tensor& y_TO, const at::Tensor& x_TI, const Lora
                       const at::Tensor& weight_OI, const at::Tensor& bias_O) {
   const at::ScalarType dtype = x_TI.scalar_type();
   const at::Tensor low_TR = ops::linear(x_TI, lora.a_RI.to(dtype));
-  const at::Tensor share_TO = ops::linear(low_TR, lora.b_OR.to(dtype)) * lora.scaling;
-  if (!lora.magnitude_O.defined()) return y_TO + share_TO;
+  // Scaled where it is smallest, and added before the product's sums are rounded.
+  const at::Tensor scaled_OR = (lora.b_OR * lora.scaling).to(dtype);
+  if (!lora.magnitude_O.defined()) return linear_plus(y_TO, low_TR, scaled_OR);
   assert(weight_OI.defined());
   const at::Tensor norm_O = lora_row_norms(weight_OI, lora);
   const at::Tensor stretch_O = (lora.magnitude_O.to(norm_O.scalar_type()) / norm_O).to(dtype);
-  if (!bias_O.defined()) return stretch_O * (y_TO + share_TO);
-  return bias_O + stretch_O * (y_TO - bias_O + share_TO);
+  if (!bias_O.defined()) return stretch_O * linear_plus(y_TO, low_TR, scaled_OR);
+  return bias_O + stretch_O * linear_plus(y_TO - bias_O, low_TR, scaled_OR);
 }
 
 at::Tensor merged_weight(const at::Tensor& weight_OI, const Lora& lora) {
