@@ -69,8 +69,8 @@ function(finstill_program name)
   finstill_link(${name} ${arg_FOLDER})
 endfunction()
 
-# Files named *_avx2.cpp, *_avx512.cpp, *_amx.cpp get their instruction set, and nothing else does. They and *_baseline.cpp
-# see no header of a library, precompiled or not.
+# Files named *_avx2.cpp, *_avx512.cpp, *_avx512vnni.cpp, *_avx512bf16.cpp and *_amx.cpp get their instruction set, and
+# nothing else does. They and *_baseline.cpp see no header of a library, precompiled or not.
 function(finstill_instruction_sets)
   # GCC 12's own headers of intrinsics warn about their undefined vectors (its bug 105593). Exceptions would let the
   # sanitizers' build refer to a symbol that all objects share.

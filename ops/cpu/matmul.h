@@ -1,8 +1,9 @@
 #pragma once
 
-// Products of bfloat16 matrices with sums in float32 on the processor's matrix unit. Raw memory,
-// one thread: matmul.cpp shares the pieces out. Each element of the result is one sum over k in an
-// order that depends on k alone, so a row has the same bits whatever rows stand beside it.
+// Products of bfloat16 matrices with sums in float32, on the processor's matrix unit or its
+// vectors. Raw memory, one thread: matmul.cpp shares the pieces out. Each element of the result is
+// one sum over k in an order that depends on k alone, so a row has the same bits whatever rows
+// stand beside it.
 
 #include <cstdint>
 
