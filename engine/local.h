@@ -8,7 +8,7 @@
 // computed once (slots.h). Only a sequence's last row meets the head.
 //
 // A request's random draws depend on its own seed and positions alone, and its attention on its own
-// tokens alone. Our own matrix products (float32, bfloat16 on a matrix unit) give a row
+// tokens alone. Our own matrix products (float32, bfloat16 with AMX or AVX512-BF16) give a row
 // the same bits whatever stands beside it. The library's round differently for different numbers of
 // rows: there passes are filled up to whole groups of 8 rows, with which the rows of the products
 // that we tried (bfloat16, LibTorch 2.11) are equal bit for bit too.

@@ -3,7 +3,7 @@
 // Products of matrices without autograd. Shared inside the module: other modules call linear(), the
 // fused layers and the loss heads.
 //
-// On a processor with a matrix unit bfloat16 runs on our own kernels (cpu/tile_kernels.h), and
+// With AMX or AVX512-BF16 bfloat16 runs on our own kernels (cpu/tile_kernels.h), and
 // float32 products with stored matrices do everywhere (row_products.h): an element is a sum in
 // float32 in an order that depends on the number of summands alone, so a row of the result has the
 // same bits whatever rows stand beside it, on any number of threads. Everything else runs on the
