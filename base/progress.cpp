@@ -21,19 +21,27 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+/// Progress is told, not owed: a reader that went away (`2>&1 | head`) or a full disk under the log
+/// must not end the work, and fmt::print would throw.
+void put(std::FILE* stream, const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stream);
+  std::fflush(stream);
+}
+
 /// What both displays know about the current piece of work.
 class Display : public ProgressSink {
  public:
   explicit Display(std::FILE* stream) : stream_(stream) {}
 
-  void start(const std::string& what, std::int64_t total, const std::string& unit) override {
+  void start(const std::string& what, std::int64_t total, const std::string& unit,
+             std::int64_t done) override {
     const std::lock_guard lock(mutex_);
     if (active_) close();
     what_ = what;
     unit_ = unit;
     note_.clear();
     total_ = total;
-    done_ = 0;
+    first_ = done_ = done;
     started_ = Clock::now();
     shown_ = started_;
     active_ = true;
@@ -69,7 +77,7 @@ class Display : public ProgressSink {
   /// "225/500 steps, 3.2 steps/s, 1 min left, loss 1.24"
   std::string state() const {
     const double elapsed = seconds_since(started_);
-    const double rate = elapsed > 0 ? static_cast<double>(done_) / elapsed : 0;
+    const double rate = elapsed > 0 ? static_cast<double>(done_ - first_) / elapsed : 0;
     std::string text = total_ > 0 ? fmt::format("{}/{} {}", done_, total_, unit_)
                                   : fmt::format("{} {}", done_, unit_);
     if (rate > 0) text += fmt::format(", {} {}/s", show_count(rate), unit_);
@@ -81,8 +89,8 @@ class Display : public ProgressSink {
   }
 
   std::string summary() const {
-    std::string text =
-        fmt::format("{}: {} {} in {}", what_, done_, unit_, show_duration(seconds_since(started_)));
+    std::string text = fmt::format("{}: {} {} in {}", what_, done_ - first_, unit_,
+                                   show_duration(seconds_since(started_)));
     if (!note_.empty()) text += ", " + note_;
     return text;
   }
@@ -91,7 +99,7 @@ class Display : public ProgressSink {
   std::mutex mutex_;
   bool active_ = false;
   std::string what_, unit_, note_;
-  std::int64_t total_ = 0, done_ = 0;
+  std::int64_t total_ = 0, first_ = 0, done_ = 0;
   Clock::time_point started_, shown_;
 };
 
@@ -101,9 +109,8 @@ class Bar : public Display {
 
   void say(const std::string& line) override {
     const std::lock_guard lock(mutex_);
-    fmt::print(stream_, "\r\033[K{}\n", line);
+    put(stream_, fmt::format("\r\033[K{}\n", line));
     if (active_) show();
-    std::fflush(stream_);
   }
 
  protected:
@@ -125,14 +132,10 @@ class Bar : public Display {
       line.resize(columns() - 1);
       line.resize(complete_utf8_length(line));
     }
-    fmt::print(stream_, "\r\033[K{}", line);
-    std::fflush(stream_);
+    put(stream_, fmt::format("\r\033[K{}", line));
   }
 
-  void end() override {
-    fmt::print(stream_, "\r\033[K{}\n", summary());
-    std::fflush(stream_);
-  }
+  void end() override { put(stream_, fmt::format("\r\033[K{}\n", summary())); }
 
  private:
   std::size_t columns() const {
@@ -148,22 +151,17 @@ class PlainLines : public Display {
 
   void say(const std::string& line) override {
     const std::lock_guard lock(mutex_);
-    fmt::print(stream_, "{}\n", line);
-    std::fflush(stream_);
+    put(stream_, line + "\n");
   }
 
  protected:
   double interval() const override { return seconds_; }
 
-  void show() override {
-    fmt::print(stream_, "{}: {}\n", what_, state());
-    std::fflush(stream_);
-  }
+  void show() override { put(stream_, fmt::format("{}: {}\n", what_, state())); }
 
   void end() override {
     if (seconds_since(started_) < seconds_) return;
-    fmt::print(stream_, "{}\n", summary());
-    std::fflush(stream_);
+    put(stream_, summary() + "\n");
   }
 
  private:
@@ -172,7 +170,7 @@ class PlainLines : public Display {
 
 class Quiet : public ProgressSink {
  public:
-  void start(const std::string&, std::int64_t, const std::string&) override {}
+  void start(const std::string&, std::int64_t, const std::string&, std::int64_t) override {}
   void update(std::int64_t, const std::string&) override {}
   void finish() override {}
   void say(const std::string&) override {}

@@ -14,9 +14,10 @@ class ProgressSink {
  public:
   virtual ~ProgressSink() = default;
 
-  /// A piece of work begins: "train", 500, "steps". total 0 = not known. A piece inside another one
-  /// replaces it.
-  virtual void start(const std::string& what, std::int64_t total, const std::string& unit) = 0;
+  /// A piece of work begins: "train", 500, "steps". total 0 = not known; `done` of it were there
+  /// already. A piece inside another one replaces it.
+  virtual void start(const std::string& what, std::int64_t total, const std::string& unit,
+                     std::int64_t done = 0) = 0;
   /// `done` so far, and what else is worth a glance: "loss 1.24".
   virtual void update(std::int64_t done, const std::string& note = "") = 0;
   /// The piece is done.

@@ -181,7 +181,9 @@ void add_step(CLI::App& app, const Chosen& chosen) {
   auto options = std::make_shared<StepOptions>();
   step->add_option("config", options->config, "settings as `finstill train` takes them (YAML)")
       ->required();
-  step->add_option("--set", options->sets, "a setting: batch_tokens=2048")->take_all();
+  step->add_option("--set", options->sets, "a setting: batch_tokens=2048")
+      ->take_all()
+      ->allow_extra_args(false);
   step->add_option("--steps", options->steps,
                    "steps that are timed, once without the profile and once with it")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1000}));

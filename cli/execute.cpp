@@ -19,6 +19,7 @@ namespace fs = std::filesystem;
 using base::Json;
 
 constexpr const char* unfinished_file = "unfinished.json";
+constexpr const char* lock_file = "run.lock";
 
 /// The identity of an interrupted try; nullopt when there is none or it is unreadable (then the try
 /// is worthless).
@@ -56,34 +57,62 @@ bool is_extendable(const Json& before, const Json& after, const base::Stage& sta
          budget_grew(before, after, fields);
 }
 
-/// Nothing in it, or only what a kill left of our first write into it.
+/// Nothing in it, or only the lock and what a kill left of our first write into it.
 bool is_blank(const fs::path& folder) {
   if (!fs::is_directory(folder)) return false;
   return std::all_of(fs::directory_iterator(folder), fs::directory_iterator(),
                      [](const auto& entry) {
                        const std::string name = entry.path().filename().string();
-                       return name.starts_with(".unfinished.json.") && name.ends_with(".tmp");
+                       return name == lock_file ||
+                              (name.starts_with(".unfinished.json.") && name.ends_with(".tmp"));
                      });
+}
+
+/// Other tools have files named manifest.json too: it must be one of ours.
+bool is_ours(const fs::path& folder) {
+  return fs::exists(folder / unfinished_file) || base::read_manifest(folder).has_value();
+}
+
+/// Removes what is there, but for the lock that this process may hold.
+void empty_folder(const fs::path& folder) {
+  if (fs::is_symlink(folder)) return base::remove_all(folder);
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (entry.path().filename() != lock_file) base::remove_all(entry.path());
 }
 
 void prepare_folder(const fs::path& folder, StageState state, const Json& identity) {
   const bool continues = state == StageState::unfinished || state == StageState::extendable;
-  if (fs::exists(folder) && !continues) {
-    const bool is_ours =
-        fs::exists(folder / "manifest.json") || fs::exists(folder / unfinished_file);
-    if (!is_ours && !is_blank(folder)) {
-      base::fail(base::ExitCode::io,
-                 "{}: exists and is no artifact of finstill: choose another place or move it away",
-                 folder.string());
-    }
-    base::remove_all(folder);
-  }
+  if (fs::exists(folder) && !continues) empty_folder(folder);
   base::make_folder(folder);
   base::write_file_atomic(folder / unfinished_file, base::dump_json(identity) + "\n");
   base::remove_all(folder / "manifest.json");
 }
 
+void check_input(const fs::path& input, const fs::path& folder) {
+  if (input.empty()) return;
+  const fs::path below =
+      fs::weakly_canonical(input).lexically_relative(fs::weakly_canonical(folder));
+  if (below.empty() || *below.begin() == "..") return;
+  base::fail(base::ExitCode::usage,
+             "{}: is to be written anew, and {} in it is an input of the stage: choose another "
+             "place",
+             folder.string(), input.string());
+}
+
 }  // namespace
+
+void check_place(const RecipeStage& stage, const fs::path& folder) {
+  if (fs::exists(folder) && !is_ours(folder) && !is_blank(folder)) {
+    base::fail(base::ExitCode::io,
+               "{}: exists and is no artifact of finstill: choose another place or move it away",
+               folder.string());
+  }
+  stage.kind->config->references(
+      stage.config.get(),
+      [&](base::ArtifactRef& reference, const auto&) { check_input(reference.path, folder); });
+  stage.kind->config->files(stage.config.get(),
+                            [&](const std::string&, fs::path& file) { check_input(file, folder); });
+}
 
 StageState inspect_folder(const fs::path& folder, const Json& identity, const base::Stage& stage,
                           std::string* why) {
@@ -103,6 +132,7 @@ StageState inspect_folder(const fs::path& folder, const Json& identity, const ba
 base::Manifest execute_stage(const PlannedStage& planned, const fs::path& folder,
                              std::uint64_t seed, const base::Runtime& runtime,
                              base::ProgressSink& progress) {
+  check_place(*planned.recipe, folder);
   prepare_folder(folder, planned.state, planned.identity);
   base::StageContext context;
   context.directory = folder;

@@ -135,7 +135,8 @@ const bool registered_generate = add_verb(
        auto options = std::make_shared<GenerateOptions>();
        add_generation_options(app, *options);
        app.add_option("--stop", options->stop,
-                      "the answer ends before this text; may be given several times");
+                      "the answer ends before this text; may be given several times")
+           ->allow_extra_args(false);  // else "[/INST]" would be read as a list
        app.add_option_function<std::vector<int>>(
               "--logprobs",
               [options](const std::vector<int>& values) {

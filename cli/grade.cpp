@@ -61,7 +61,9 @@ const bool registered_grade = add_verb(
                       "examples artifact that asked; without it ids are asked anew");
        app.add_option("--split", options->split, "part of the examples")
            ->check(CLI::IsMember({"train", "validation", "test"}));
-       app.add_option("--set", options->sets, "a setting of the task, as in a recipe")->take_all();
+       app.add_option("--set", options->sets, "a setting of the task, as in a recipe")
+           ->take_all()
+           ->allow_extra_args(false);
        return [options] { return grade(*options); };
      }});
 

@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <clocale>
 #include <csignal>
 #include <cstdio>
 #include <exception>
 #include <new>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "base/error.h"
@@ -25,7 +27,8 @@ int report_error(base::ExitCode code, const std::string& message) {
   for (char& c : line) {
     if (c == '\n' || c == '\r') c = ' ';
   }
-  fmt::print(stderr, "finstill: {}\n", line);
+  // Not fmt::print: it throws where nobody reads any more, and nobody would catch that here.
+  std::fputs(fmt::format("finstill: {}\n", line).c_str(), stderr);
   return static_cast<int>(code);
 }
 
@@ -36,12 +39,28 @@ std::string first_line(const std::string& text) {
 
 int describe_and_exit(const std::exception& error) {
   const std::string message = first_line(error.what());
-  if (message.find("not enough memory") != std::string::npos ||
-      message.find("out of memory") != std::string::npos) {
-    return report_error(base::ExitCode::out_of_memory,
-                        message + ": use a smaller batch or max_length, or recompute: true");
+  for (const char* words : {"not enough memory", "out of memory", "allocate memory"}) {
+    if (message.find(words) != std::string::npos)
+      return report_error(base::ExitCode::out_of_memory,
+                          message + ": use a smaller batch or max_length, or recompute: true");
   }
   return report_error(base::ExitCode::internal, "a bug in finstill, please report it: " + message);
+}
+
+/// What the operating system refused where nobody said more: a path below a folder that may not be
+/// searched, a name too long, a closed pipe.
+int describe_system_error(const std::system_error& error) {
+  const int number = error.code().value();
+  if (number == ENOMEM) return report_error(base::ExitCode::out_of_memory, error.what());
+  const bool is_denied = number == EACCES || number == EPERM || number == EROFS;
+  return report_error(is_denied ? base::ExitCode::permission : base::ExitCode::io, error.what());
+}
+
+/// The verb's exit code, unless its output was lost: what is buffered is written here, not after
+/// main(), where nobody would notice.
+int after_output(int code) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+  return report_error(base::ExitCode::io, "cannot write to standard output");
 }
 
 /// CLI11 only says that a subcommand is missing; say which word is wrong and what was probably
@@ -81,7 +100,7 @@ int run_program(int argc, char** argv) {
   try {
     check_verb(argc, argv);
     app.parse(argc, argv);
-    return chosen();
+    return after_output(chosen());
   } catch (const CLI::ParseError& error) {
     return usage_error(app, error);
   } catch (const base::Error& error) {
@@ -89,6 +108,8 @@ int run_program(int argc, char** argv) {
   } catch (const std::bad_alloc&) {
     return report_error(base::ExitCode::out_of_memory,
                         "out of memory: use a smaller batch or max_length, or recompute: true");
+  } catch (const std::system_error& error) {
+    return describe_system_error(error);
   } catch (const std::exception& error) {
     return describe_and_exit(error);
   }

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/file.h"
 
 namespace finstill::cli {
 namespace {
@@ -177,7 +178,8 @@ void substitute_environment(ConfigNode& node) {
 }
 
 Recipe load_recipe(const std::filesystem::path& file, const RecipeOverrides& overrides) {
-  ConfigNode root = base::read_yaml(file);
+  std::string source = base::read_file(file);
+  ConfigNode root = base::parse_yaml(source, file.string());
   if (root.kind != ConfigNode::Kind::map)
     fail(ExitCode::config, "{}: a recipe is a map", file.string());
   require_map(root, "stages", file);
@@ -200,6 +202,7 @@ Recipe load_recipe(const std::filesystem::path& file, const RecipeOverrides& ove
   check_needs(stages);
   recipe.stages = order_stages(std::move(stages));
   std::erase_if(root.members, [](const auto& member) { return member.first == "profiles"; });
+  recipe.source = std::move(source);
   recipe.tree = std::move(root);
   return recipe;
 }

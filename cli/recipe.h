@@ -35,6 +35,7 @@ struct Recipe {
   std::string name;
   std::string about;
   std::uint64_t seed = 0;
+  std::string source;               ///< the file as it was read, for recipe.yaml
   base::ConfigNode tree;            ///< after profile and --set, for resolved.yaml
   std::vector<RecipeStage> stages;  ///< each after all that it needs
 };

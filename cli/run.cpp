@@ -72,7 +72,6 @@ base::Json finished_json(const Runner& runner) {
 /// "auto" becomes the profile that suits the machine, where the recipe has it ("full" is the recipe
 /// as it stands).
 void choose_profile(RunOptions& options, const Machine& machine, base::ProgressSink& progress) {
-  if (options.overrides.profile != "auto") return;
   const std::string suitable = suitable_profile(machine);
   const auto offered = recipe_profiles(options.recipe);
   const bool is_offered = std::find(offered.begin(), offered.end(), suitable) != offered.end();
@@ -87,19 +86,20 @@ int run(RunOptions& options) {
   const auto progress = options.quiet ? base::make_quiet() : base::make_progress();
   apply_runtime(options.runtime);
   std::optional<Machine> machine;
-  if (options.dry_run || options.overrides.profile == "auto")
+  if (options.overrides.profile == "auto") {
     machine = measure_machine(options.runtime);
-  if (machine) choose_profile(options, *machine, *progress);
+    choose_profile(options, *machine, *progress);
+  }
   Recipe recipe = load_recipe(options.recipe, options.overrides);
   const std::filesystem::path directory = std::filesystem::path(options.runs) / recipe.name;
   Runner runner(std::move(recipe), directory, options.runtime);
+  runner.selected(options.selection);  // mistakes first: measuring takes seconds
   if (options.dry_run) {
-    const auto plan = runner.plan(machine);
+    if (!machine) machine = measure_machine(options.runtime);
+    const auto plan = runner.plan(machine, options.selection);
     options.json ? print_json_line(plan_json(plan)) : print_plan(plan);
     return 0;
   }
-  base::make_folder(directory);
-  base::write_file_atomic(directory / "recipe.yaml", base::read_file(options.recipe));
   runner.run(options.selection, machine, *progress);
   if (options.json) print_json_line(finished_json(runner));
   return 0;
@@ -111,7 +111,8 @@ const bool registered_run = add_verb(
        auto options = std::make_shared<RunOptions>();
        app.add_option("recipe", options->recipe, "recipe file (YAML)")->required();
        app.add_option("--set", options->overrides.sets, "change a setting: student.steps=20")
-           ->take_all();
+           ->take_all()
+           ->allow_extra_args(false);
        app.add_option("--profile", options->overrides.profile,
                       "a profile of the recipe, or auto: what suits the machine");
        app.add_option("--only", options->selection.only, "this stage alone");

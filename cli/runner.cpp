@@ -69,7 +69,9 @@ PlannedStage Runner::plan_stage(RecipeStage& stage, const std::set<std::string>&
   return planned;
 }
 
-std::vector<PlannedStage> Runner::plan(const std::optional<Machine>& machine) {
+std::vector<PlannedStage> Runner::plan(const std::optional<Machine>& machine,
+                                       const Selection& selection) {
+  const std::set<std::string> chosen = selected(selection);
   std::vector<PlannedStage> planned;
   std::set<std::string> unfinished;
   std::map<std::string, double> parameters;
@@ -87,7 +89,7 @@ std::vector<PlannedStage> Runner::plan(const std::optional<Machine>& machine) {
     parameters[stage.name] = one.plan.parameters;
     if (machine && one.state != StageState::finished)
       one.seconds = estimate_seconds(one.plan, *machine);
-    planned.push_back(std::move(one));
+    if (chosen.contains(stage.name)) planned.push_back(std::move(one));
   }
   return planned;
 }
@@ -108,10 +110,13 @@ std::set<std::string> Runner::selected(const Selection& selection) const {
     if (selection.only.empty() ? inside : stage.name == selection.only) chosen.insert(stage.name);
     if (stage.name == selection.until) break;
   }
+  if (chosen.empty())
+    fail(ExitCode::usage, "--only, --from and --until leave no stage of this recipe to run");
   return chosen;
 }
 
 void Runner::write_recipe_files() const {
+  base::write_file_atomic(run_directory_ / "recipe.yaml", recipe_.source);
   base::write_file_atomic(run_directory_ / "resolved.yaml", base::write_yaml(recipe_.tree));
 }
 
@@ -128,12 +133,17 @@ void Runner::run(const Selection& selection, const std::optional<Machine>& machi
   const std::set<std::string> chosen = selected(selection);
   const base::RunLock lock(run_directory_);
   write_recipe_files();
-  std::vector<PlannedStage> estimates = plan(machine);
+  std::map<std::string, double> estimates;
   double left = 0;
-  for (const PlannedStage& one : estimates)
-    left += chosen.contains(one.recipe->name) ? one.seconds : 0;
+  for (const PlannedStage& one : plan(machine, selection)) {
+    estimates[one.recipe->name] = one.seconds;
+    left += one.seconds;
+  }
+  // Stages that are passed over may have inputs that are not there yet.
+  const bool is_part = !selection.until.empty() || !selection.only.empty();
   for (std::size_t i = 0; i < recipe_.stages.size(); ++i) {
     RecipeStage& stage = recipe_.stages[i];
+    if (is_part && !chosen.contains(stage.name)) continue;
     PlannedStage planned = plan_stage(stage, {});
     planned.stage->check();
     const bool forced = selection.force && chosen.contains(stage.name);
@@ -141,7 +151,6 @@ void Runner::run(const Selection& selection, const std::optional<Machine>& machi
       progress.say(fmt::format("[{}/{}] {} ({}): already there", i + 1, recipe_.stages.size(),
                                stage.name, stage.kind->name));
     } else if (!chosen.contains(stage.name)) {
-      if (!selection.until.empty() || !selection.only.empty()) continue;
       fail(ExitCode::usage, "stage `{}` comes before `{}` and is not finished: run it first",
            stage.name, selection.from);
     } else {
@@ -152,7 +161,7 @@ void Runner::run(const Selection& selection, const std::optional<Machine>& machi
           left >= 60 ? fmt::format(", about {} to go", base::show_duration(left)) : ""));
       execute_stage(planned, folder(stage.name), recipe_.seed, runtime_, progress);
     }
-    left -= chosen.contains(stage.name) ? estimates[i].seconds : 0;
+    left -= estimates[stage.name];
     publish_report(planned);
   }
 }

@@ -51,11 +51,14 @@ class Runner {
   /// `run_directory` = runs/<name>; nothing is touched before run().
   Runner(Recipe recipe, std::filesystem::path run_directory, base::Runtime runtime);
 
-  /// The state and the estimate of each stage, in order. `machine` = none: without seconds.
-  std::vector<PlannedStage> plan(const std::optional<Machine>& machine);
+  /// The names of the chosen stages. Throws Error(usage) for a selection that names an unknown
+  /// stage or leaves none.
+  std::set<std::string> selected(const Selection& selection) const;
 
-  /// Runs what the selection asks for. `keep_whole` false is for a stage alone: its folder is the
-  /// run directory itself. Throws what a stage throws; what is finished by then stays.
+  /// The state and the estimate of each chosen stage, in order. `machine` = none: without seconds.
+  std::vector<PlannedStage> plan(const std::optional<Machine>& machine, const Selection& selection);
+
+  /// Runs what the selection asks for. Throws what a stage throws; what is finished by then stays.
   void run(const Selection& selection, const std::optional<Machine>& machine,
            base::ProgressSink& progress);
 
@@ -68,17 +71,20 @@ class Runner {
   base::Runtime runtime_;
 
   PlannedStage plan_stage(RecipeStage& stage, const std::set<std::string>& unfinished);
-  std::set<std::string> selected(const Selection& selection) const;
   void write_recipe_files() const;
   void publish_report(const PlannedStage& planned) const;
 };
 
 /// Runs one stage into `folder` as an artifact: prepares the folder (continue, extend or begin
-/// anew), runs, writes the manifest. Shared by recipes and by stages run alone. Throws Error(io)
-/// for a folder that holds something else.
+/// anew), runs, writes the manifest. Shared by recipes and by stages run alone. Throws what
+/// check_place throws.
 base::Manifest execute_stage(const PlannedStage& planned, const std::filesystem::path& folder,
                              std::uint64_t seed, const base::Runtime& runtime,
                              base::ProgressSink& progress);
+
+/// Throws Error(io) for a folder that holds something else than an artifact of ours, and
+/// Error(usage) for one that is or holds an input of the stage: it would be removed to make room.
+void check_place(const RecipeStage& stage, const std::filesystem::path& folder);
 
 /// Compares what lies in `folder` with `identity`.
 StageState inspect_folder(const std::filesystem::path& folder, const base::Json& identity,

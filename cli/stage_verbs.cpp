@@ -7,6 +7,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 
 #include "base/artifact.h"
 #include "base/error.h"
@@ -33,33 +34,32 @@ struct StageOptions {
 struct ShortForm {
   std::vector<std::pair<std::string, std::string>>
       positional;  ///< field, help; the output folder follows
-  std::vector<std::pair<std::string, std::string>> options;  ///< field, help: --field with - for _
+  std::vector<std::pair<std::string, std::string>> options;  ///< field, help: --field
+  std::vector<std::pair<std::string, std::string>> numbers;  ///< likewise
 };
 
 const std::map<std::string, ShortForm>& short_forms() {
   static const std::map<std::string, ShortForm> forms = {
-      {"import", {{{"source", "GGUF file, or Hugging Face or ModelScope folder"}}, {}}},
+      {"import", {{{"source", "GGUF file, or Hugging Face or ModelScope folder"}}, {}, {}}},
       {"init",
        {{{"config", "config.json or folder whose shape to take"}},
-        {{"tokenizer", "tokenizer to copy along"}}}},
-      {"export", {{{"model", "model folder or artifact"}}, {{"format", "hf"}}}},
-      {"merge", {{{"model", "model folder or artifact"}}, {{"adapter", "LoRA adapter folder"}}}},
+        {{"tokenizer", "tokenizer to copy along"}},
+        {}}},
+      {"export", {{{"model", "model folder or artifact"}}, {{"format", "hf"}}, {}}},
+      {"merge",
+       {{{"model", "model folder or artifact"}}, {{"adapter", "LoRA adapter folder"}}, {}}},
       {"prune",
        {{{"model", "model folder or artifact"}},
-        {{"layers", "how many blocks to keep"},
-         {"method", "which blocks go"},
-         {"data", "sample text"}}}},
+        {{"method", "which blocks go"}, {"data", "sample text"}},
+        {{"layers", "how many blocks to keep"}}}},
   };
   return forms;
 }
 
-int run_stage(const std::string& kind, StageOptions& options,
-              const std::vector<std::string>& assignments) {
+int run_stage(const std::string& kind, StageOptions& options, const FieldValues& values) {
   const auto progress = options.quiet ? base::make_quiet() : base::make_progress();
   apply_runtime(options.runtime);
-  std::vector<std::string> all = assignments;
-  all.insert(all.end(), options.sets.begin(), options.sets.end());
-  RecipeStage stage = read_stage(kind, options.config, all);
+  RecipeStage stage = read_stage(kind, options.config, options.sets, values);
   PlannedStage planned{.recipe = &stage, .stage = stage.kind->make(stage.config.get())};
   planned.stage->check();
   planned.identity = base::plan_identity(
@@ -72,6 +72,9 @@ int run_stage(const std::string& kind, StageOptions& options,
     hash = base::read_manifest(options.output)->hash;
     progress->say(fmt::format("{}: already there", options.output));
   } else {
+    check_place(stage, options.output);  // before the lock puts a file there
+    const base::RunLock lock(options.output);
+    planned.state = inspect_folder(options.output, planned.identity, *planned.stage, &planned.why);
     if (options.force) planned.state = StageState::different;
     hash = execute_stage(planned, options.output, static_cast<std::uint64_t>(options.seed),
                          options.runtime, *progress)
@@ -87,43 +90,53 @@ int run_stage(const std::string& kind, StageOptions& options,
 
 std::function<int()> configure_stage(const std::string& kind, CLI::App& app) {
   auto options = std::make_shared<StageOptions>();
-  auto values = std::make_shared<std::map<std::string, std::string>>();
+  auto texts = std::make_shared<std::map<std::string, std::string>>();
+  auto numbers = std::make_shared<std::map<std::string, std::optional<std::int64_t>>>();
   const auto form = short_forms().find(kind);
   if (form != short_forms().end()) {
     for (const auto& [field, help] : form->second.positional)
-      app.add_option(field, (*values)[field], help)->required();
+      app.add_option(field, (*texts)[field], help)->required();
     app.add_option("output", options->output, "folder to make")->required();
     for (const auto& [field, help] : form->second.options)
-      app.add_option("--" + field, (*values)[field], help);
+      app.add_option("--" + field, (*texts)[field], help);
+    for (const auto& [field, help] : form->second.numbers)
+      app.add_option("--" + field, (*numbers)[field], help);
     app.add_option("--config-file", options->config, "further settings (YAML)");
   } else {
     app.add_option("config", options->config,
                    "settings (YAML); finstill help " + kind + " lists them");
     app.add_option("-o,--output", options->output, "folder to make")->required();
   }
-  app.add_option("--set", options->sets, "a setting: steps=20")->take_all();
+  app.add_option("--set", options->sets, "a setting: steps=20")
+      ->take_all()
+      ->allow_extra_args(false);
   app.add_option("--seed", options->seed, "of everything drawn at random")
       ->check(CLI::NonNegativeNumber);
   app.add_flag("--force", options->force, "make it anew although it is there");
   app.add_flag("--json", options->json, "the last line of output is one JSON object");
   app.add_flag("--quiet", options->quiet, "no progress");
   add_runtime_options(app, options->runtime);
-  return [kind, options, values] {
-    std::vector<std::string> assignments;
-    for (const auto& [field, value] : *values) {
-      if (!value.empty()) assignments.push_back(field + "=" + value);
+  return [kind, options, texts, numbers] {
+    FieldValues given;
+    for (const auto& [field, text] : *texts) {
+      if (!text.empty()) given.emplace_back(field, text);
     }
-    return run_stage(kind, *options, assignments);
+    for (const auto& [field, number] : *numbers) {
+      if (number) given.emplace_back(field, *number);
+    }
+    return run_stage(kind, *options, given);
   };
 }
 
 }  // namespace
 
 RecipeStage read_stage(const std::string& kind, const std::filesystem::path& file,
-                       const std::vector<std::string>& sets) {
+                       const std::vector<std::string>& sets, const FieldValues& values) {
   base::ConfigNode root;
   if (!file.empty()) root = base::read_yaml(file);
   if (root.kind == base::ConfigNode::Kind::null) root.kind = base::ConfigNode::Kind::map;
+  for (const auto& [field, value] : values)
+    base::set_config(root, field, base::config_from_json(value, "the command line"));
   for (const std::string& assignment : sets) base::set_config(root, assignment);
   substitute_environment(root);
   RecipeStage stage;

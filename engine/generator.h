@@ -6,7 +6,7 @@
 //
 // Use: submit requests, then call step() until idle(); or generate_all() for a whole list. What a
 // request draws depends on the request alone: never on the others in the batch, on the order of
-// arrival or on threads.
+// arrival or on threads (local.h names the exceptions in the last bits of its logits).
 
 #include <cstdint>
 #include <functional>

@@ -70,6 +70,7 @@ class LocalGenerator final : public Generator {
   std::vector<Event> take_cancelled();
   void admit();
   std::int64_t allowed_sequences(std::int64_t longest) const;
+  std::int64_t tokens_to_reserve() const;
   Pass plan() const;
   at::Tensor compute(const Pass& pass);
   std::vector<Event> advance(const Pass& pass, at::Tensor logits);
@@ -105,6 +106,7 @@ LocalGenerator::LocalGenerator(const LocalParts& parts, const LocalOptions& opti
          "the tokenizer has {} ids, the model's embedding {} rows: they do not belong together",
          parts.tokenizer.vocabulary_size(), config.vocabulary_size);
   stop_ids_ = parts.tokenizer.stop_ids();
+  // In 32 bits all of them: whoever read the config checked it.
   for (const std::int64_t id : config.eos) stop_ids_.push_back(static_cast<std::int32_t>(id));
   std::ranges::sort(stop_ids_);
   stop_ids_.erase(std::unique(stop_ids_.begin(), stop_ids_.end()), stop_ids_.end());
@@ -233,14 +235,20 @@ void LocalGenerator::admit() {
   }
 }
 
+/// A prompt goes whole or in parts of `rows_per_step`; a part that does not fit beside the others
+/// waits. The first one always fits and no running answer waits, since new tokens have room of
+/// their own.
 LocalGenerator::Pass LocalGenerator::plan() const {
   Pass pass;
-  std::int64_t room = std::max<std::int64_t>(options_.rows_per_step, 1);
-  for (std::size_t i = 0; i < running_.size() && room > 0; ++i) {
+  const std::int64_t most = std::max<std::int64_t>(options_.rows_per_step, 1);
+  std::int64_t room_for_prompts = most, room_for_new_tokens = most;
+  for (std::size_t i = 0; i < running_.size(); ++i) {
     const std::vector<std::int32_t>& ids = running_[i].sequence.ids();
     const std::int64_t cached = cache_.length(running_[i].slot + first_slot);
     const std::int64_t missing = static_cast<std::int64_t>(ids.size()) - cached;
-    const std::int64_t rows = std::min(missing, room);
+    const std::int64_t rows = std::min(missing, most);
+    std::int64_t& room = rows == 1 ? room_for_new_tokens : room_for_prompts;
+    if (rows > room) continue;
     room -= rows;
     pass.pieces.push_back({running_[i].slot + first_slot, rows});
     pass.ids.insert(pass.ids.end(), ids.begin() + cached, ids.begin() + cached + rows);
@@ -252,6 +260,18 @@ LocalGenerator::Pass LocalGenerator::plan() const {
   return pass;
 }
 
+/// Room for everything that runs and for what waits, as far as the cache may be that large: it is
+/// moved once and not whenever a longer sequence begins.
+std::int64_t LocalGenerator::tokens_to_reserve() const {
+  const std::int64_t affordable = options_.cache_bytes / (cache_.slots() * bytes_per_token_);
+  std::int64_t longest = row_group_;
+  for (const Running& running : running_) longest = std::max(longest, running.sequence.limit());
+  for (const Sequence& sequence : waiting_) {
+    if (sequence.limit() <= affordable) longest = std::max(longest, sequence.limit());
+  }
+  return longest;
+}
+
 /// Runs the pass and returns the logits [complete sequences and filling, V], float32.
 at::Tensor LocalGenerator::compute(const Pass& pass) {
   std::vector<model::Cached::Piece> pieces = pass.pieces;
@@ -261,10 +281,7 @@ at::Tensor LocalGenerator::compute(const Pass& pass) {
     pieces.push_back({filling_slot, filling});
     ids.insert(ids.end(), static_cast<std::size_t>(filling), 0);
   }
-  // Room for everything that runs, so that the cache is moved once and not at every doubling.
-  std::int64_t longest = row_group_;
-  for (const Running& running : running_) longest = std::max(longest, running.sequence.limit());
-  cache_.reserve(longest);
+  cache_.reserve(tokens_to_reserve());
 
   model::Cached attention(cache_, std::move(pieces), parts_.model.config().sliding_window);
   const at::Tensor hidden =

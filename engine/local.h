@@ -8,10 +8,12 @@
 // computed once (slots.h). Only a sequence's last row meets the head.
 //
 // A request's random draws depend on its own seed and positions alone, and its attention on its own
-// tokens alone. Our own matrix products (float32, bfloat16 with AMX or AVX512-BF16) give a row
-// the same bits whatever stands beside it. The library's round differently for different numbers of
-// rows: there passes are filled up to whole groups of 8 rows, with which the rows of the products
-// that we tried (bfloat16, LibTorch 2.11) are equal bit for bit too.
+// tokens alone. In float32 and in bfloat16 its results are the same bit for bit whatever runs
+// beside it, however its prompt is cut and whether its beginning was computed or copied: products
+// and attention are our own kernels and give a row the same bits in any company. The exceptions are
+// bfloat16 with AVX-512 alone, float64 and --kernels reference, where products are the library's
+// and round differently for different numbers of rows: passes are filled up to whole groups of 8
+// rows there, with which the rows of those that we tried (bfloat16, LibTorch 2.11) are equal too.
 
 #include <cstdint>
 #include <filesystem>
@@ -31,8 +33,9 @@ namespace finstill::engine {
 
 struct LocalOptions {
   std::int64_t max_batch = 32;  ///< sequences that run at once
-  std::int64_t rows_per_step =
-      2048;  ///< at most this many tokens in one forward pass; longer prompts go in parts
+  /// At most this many tokens of prompts in one forward pass, and this many new ones beside them; a
+  /// longer prompt goes in parts of this size.
+  std::int64_t rows_per_step = 2048;
   std::int64_t context_length = 0;  ///< 0 = what the model's config says
   std::int64_t cache_bytes =
       std::int64_t{2} << 30;     ///< fewer sequences run at once when their cache would be larger

@@ -1,8 +1,24 @@
 #include "eval/answer.h"
 
+#include "base/error.h"
+
 #include <cassert>
 
 namespace finstill::eval {
+
+std::vector<text::Message> messages_of(const tasks::Example& example,
+                                       const AnswerOptions& options) {
+  return options.few_shot > 0 ? tasks::with_shots(example, options.shots, options.few_shot)
+                              : example.prompt;
+}
+
+void check_room(const tasks::Example& example, std::size_t tokens, std::int64_t context) {
+  if (static_cast<std::int64_t>(tokens) < context) return;
+  base::fail(base::ExitCode::data,
+             "{}: the prompt has {} tokens and leaves no room in the model's context of {}: leave "
+             "the example out, or show fewer solved ones (few_shot)",
+             example.id, tokens, context);
+}
 
 std::vector<Sample> answer_examples(engine::Generator& generator, const tasks::Task& task,
                                     std::span<const tasks::Example> examples,
@@ -12,9 +28,8 @@ std::vector<Sample> answer_examples(engine::Generator& generator, const tasks::T
   requests.reserve(examples.size());
   for (const tasks::Example& example : examples) {
     engine::Request request;
-    request.messages = options.few_shot > 0
-                           ? tasks::with_shots(example, options.shots, options.few_shot)
-                           : example.prompt;
+    request.messages = messages_of(example, options);
+    check_room(example, generator.encode(request.messages).size(), generator.context_length());
     request.max_new_tokens = options.max_new_tokens;
     request.sampling.temperature = 0;
     requests.push_back(std::move(request));

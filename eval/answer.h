@@ -28,9 +28,15 @@ struct Sample {
   bool cut = false;  ///< the token budget or the model's context ended the answer
 };
 
+/// What a generator is asked: the shots, then the example's own question.
+std::vector<text::Message> messages_of(const tasks::Example& example, const AnswerOptions& options);
+
+/// Throws Error(data) naming the example when its prompt of `tokens` leaves no room in a context.
+void check_room(const tasks::Example& example, std::size_t tokens, std::int64_t context);
+
 /// Greedy answers to all `examples` in one batch, graded, in their order. `examples` and the task
-/// outlive the samples. Deterministic. Throws Error as the generator does (a prompt longer than the
-/// context).
+/// outlive the samples. Deterministic. Throws Error(data) as check_room does before the first
+/// answer, and Error as the generator does.
 std::vector<Sample> answer_examples(engine::Generator& generator, const tasks::Task& task,
                                     std::span<const tasks::Example> examples,
                                     const AnswerOptions& options,

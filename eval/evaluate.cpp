@@ -1,5 +1,8 @@
 #include "eval/evaluate.h"
 
+#include "eval/questions.h"
+#include "eval/scoreboard.h"
+
 #include "engine/local.h"
 
 #include "base/artifact.h"
@@ -13,6 +16,7 @@
 #include <algorithm>
 #include <chrono>
 #include <fstream>
+#include <functional>
 #include <set>
 #include <thread>
 
@@ -36,13 +40,26 @@ std::string role_of(const std::string& name, const EvaluatedModel& model) {
 base::Json model_to_json(const std::string& name, const EvaluatedModel& model,
                          const engine::LocalModel& opened, const std::string& dtype) {
   const auto& adapters = opened.opened().adapters;
-  return {{"name", name},
-          {"role", role_of(name, model)},
-          {"parameters", opened.opened().config().parameter_count() +
-                             (adapters ? adapters->parameter_count() : 0)},
-          {"few_shot", model.few_shot},
-          {"artifact", base::identity_of(model.model.path)},
-          {"dtype", dtype}};
+  base::Json json{{"name", name},
+                  {"role", role_of(name, model)},
+                  {"parameters", opened.opened().config().parameter_count() +
+                                     (adapters ? adapters->parameter_count() : 0)},
+                  {"few_shot", model.few_shot},
+                  {"artifact", base::identity_of(model.model.path)}};
+  if (!model.adapter.empty()) json["adapter"] = base::identity_of(model.adapter.path);
+  json["dtype"] = dtype;
+  return json;
+}
+
+/// Does a part of one model's evaluation. What goes wrong in it begins with the model's name, but
+/// for a stop that was asked for.
+void of_model(const std::string& name, const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const base::Error& error) {
+    if (error.code() == base::ExitCode::preempted) throw;
+    base::fail(error.code(), "model {}: {}", name, error.what());
+  }
 }
 
 base::Json task_to_json(const Questions& questions, std::size_t at) {
@@ -59,12 +76,6 @@ base::Json task_to_json(const Questions& questions, std::size_t at) {
       {"labels", labels}};
 }
 
-std::int64_t longest_answer(const EvaluateConfig& config, const std::string& task) {
-  for (const auto& [name, tokens] : config.max_new_tokens_of)
-    if (name == task) return tokens;
-  return config.max_new_tokens;
-}
-
 /// Answers of one model to every task, added to the boards; timings to `timing`.
 void ask(const std::string& name, const EvaluatedModel& model, const engine::LocalModel& opened,
          const EvaluateConfig& config, const Questions& questions, base::ProgressSink& progress,
@@ -75,15 +86,12 @@ void ask(const std::string& name, const EvaluatedModel& model, const engine::Loc
     progress.start(fmt::format("{} on {}", name, boards[at].task->name()),
                    static_cast<std::int64_t>(items.size()), "items");
     const auto begin = Clock::now();
-    std::vector<Sample> samples =
-        answer_examples(*generator, *boards[at].task, items,
-                        {.few_shot = model.few_shot,
-                         .shots = questions.train[at],
-                         .max_new_tokens = longest_answer(config, boards[at].task->name())},
-                        [&](std::int64_t finished, std::int64_t tokens) {
-                          base::check_stop();
-                          progress.update(finished, fmt::format("{} tokens", tokens));
-                        });
+    std::vector<Sample> samples = answer_examples(
+        *generator, *boards[at].task, items, answer_options(config, model, questions, at),
+        [&](std::int64_t finished, std::int64_t tokens) {
+          base::check_stop();
+          progress.update(finished, fmt::format("{} tokens", tokens));
+        });
     const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
     progress.finish();
     std::int64_t generated = 0;
@@ -95,35 +103,6 @@ void ask(const std::string& name, const EvaluatedModel& model, const engine::Loc
                       {"generated_tokens_per_second", static_cast<double>(generated) / seconds}});
     boards[at].systems.push_back({.name = name, .samples = std::move(samples)});
   }
-}
-
-/// The examples of one task, at most `most` of them (0 = all).
-std::vector<tasks::Example> of_task(const std::vector<tasks::Example>& examples,
-                                    const std::string& task, std::int64_t most) {
-  std::vector<tasks::Example> own;
-  for (const tasks::Example& example : examples) {
-    if (most > 0 && static_cast<std::int64_t>(own.size()) == most) break;
-    if (example.task == task) own.push_back(example);
-  }
-  return own;
-}
-
-/// Drops the tasks of an examples artifact that the config does not name.
-void keep_named(tasks::ExampleSet& set, const EvaluateConfig& config) {
-  tasks::ExampleSet kept;
-  kept.splits = std::move(set.splits);
-  for (const auto& wanted : tasks::make_tasks(config.tasks)) {
-    const auto at = std::find_if(set.tasks.begin(), set.tasks.end(), [&](const auto& task) {
-      return task && task->name() == wanted->name();
-    });
-    if (at == set.tasks.end()) {
-      base::fail(base::ExitCode::config, "{}: the examples have no task '{}'",
-                 config.examples.where, wanted->name());
-    }
-    kept.records.push_back(set.records[static_cast<std::size_t>(at - set.tasks.begin())]);
-    kept.tasks.push_back(std::move(*at));
-  }
-  set = std::move(kept);
 }
 
 /// Processor and number of cores, for people who read timings.
@@ -199,11 +178,13 @@ void EvaluateConfig::fields(base::Fields<EvaluateConfig>& f) {
 }
 
 base::StagePlan Evaluate::plan() const {
-  const auto task_count = static_cast<std::int64_t>(std::max<std::size_t>(config_.tasks.size(), 1));
-  const auto items = task_count * (config_.test == 0 ? 200 : config_.test);
-  // Short answers end by themselves, at about a quarter of the longest that is allowed.
-  return {.generated_tokens =
-              items * static_cast<std::int64_t>(config_.models.size()) * config_.max_new_tokens / 4,
+  std::int64_t items = 0, tokens = 0;
+  for (const PlannedTask& task : planned_tasks(config_)) {
+    items += task.items;
+    // Short answers end by themselves, at about a quarter of the longest that is allowed.
+    tokens += task.items * longest_answer(config_, task.name) / 4;
+  }
+  return {.generated_tokens = tokens * static_cast<std::int64_t>(config_.models.size()),
           .note = fmt::format("{} models, {} items each", config_.models.size(), items)};
 }
 
@@ -233,40 +214,11 @@ void Evaluate::check() const {
   }
 }
 
-Questions gather_questions(const EvaluateConfig& config, std::uint64_t seed) {
-  Questions questions;
-  tasks::ExampleSet& set = questions.set;
-  if (config.examples.empty()) {
-    set.tasks = tasks::make_tasks(config.tasks);
-    for (const auto& tagged : config.tasks) set.records.push_back({{"kind", tagged.kind}});
-    const auto make = [&](tasks::Split split, std::int64_t count) {
-      const std::vector<std::int64_t> counts(set.tasks.size(), count);
-      set.splits[split] = tasks::make_examples(set.tasks, split, seed, counts);
-    };
-    make(tasks::Split::test, config.test == 0 ? 200 : config.test);
-    make(tasks::Split::train, config.train);
-  } else {
-    set = tasks::read_example_set(config.examples.path);
-    if (!config.tasks.empty()) keep_named(set, config);
-  }
-  for (const auto& task : set.tasks) {
-    questions.items.push_back(of_task(set.splits[tasks::Split::test], task->name(), config.test));
-    questions.train.push_back(of_task(set.splits[tasks::Split::train], task->name(), 0));
-    if (questions.items.back().empty())
-      base::fail(base::ExitCode::data, "task {}: no test examples to ask", task->name());
-  }
-  for (const auto& [name, tokens] : config.max_new_tokens_of) {
-    if (std::ranges::find(set.tasks, name, [](const auto& task) { return task->name(); }) ==
-        set.tasks.end()) {
-      base::fail(base::ExitCode::config, "evaluate: max_new_tokens_of: no task '{}' is asked",
-                 name);
-    }
-  }
-  return questions;
-}
-
 void Evaluate::run(base::StageContext& context) const {
   const Questions questions = gather_questions(config_, context.seed);
+  check_shots(config_, questions);
+  for (const auto& [name, model] : config_.models)
+    of_model(name, [&] { check_prompts(config_, model, questions); });
   std::vector<TaskBoard> boards;
   for (std::size_t at = 0; at < questions.set.tasks.size(); ++at) {
     boards.push_back({.task = questions.set.tasks[at].get(), .items = questions.items[at]});
@@ -279,9 +231,11 @@ void Evaluate::run(base::StageContext& context) const {
     scores["tasks"].push_back(task_to_json(questions, at));
   base::Json timing = base::Json::array();
   for (const auto& [name, model] : config_.models) {
-    const engine::LocalModel opened(model.model.path, model.adapter.path, context.runtime);
-    scores["models"].push_back(model_to_json(name, model, opened, context.runtime.dtype));
-    ask(name, model, opened, config_, questions, *context.progress, boards, timing);
+    of_model(name, [&] {
+      const engine::LocalModel opened(model.model.path, model.adapter.path, context.runtime);
+      scores["models"].push_back(model_to_json(name, model, opened, context.runtime.dtype));
+      ask(name, model, opened, config_, questions, *context.progress, boards, timing);
+    });
   }
   if (config_.baselines) {
     for (std::size_t at = 0; at < boards.size(); ++at) {

@@ -9,8 +9,6 @@
 #include <vector>
 
 #include "base/stage.h"
-#include "eval/scoreboard.h"
-#include "tasks/synthesize.h"
 #include "tasks/task.h"
 
 namespace finstill::eval {
@@ -43,7 +41,7 @@ class Evaluate : public base::Stage {
   explicit Evaluate(EvaluateConfig config) : config_(std::move(config)) {}
 
   std::string artifact_kind() const override { return "scores"; }
-  int revision() const override { return 2; }
+  int revision() const override { return 3; }
   bool computes() const override { return true; }
   base::StagePlan plan() const override;
   void check() const override;
@@ -52,16 +50,6 @@ class Evaluate : public base::Stage {
  private:
   EvaluateConfig config_;
 };
-
-/// What is asked: the items of each task, and training examples for shots and baselines.
-struct Questions {
-  tasks::ExampleSet set;
-  std::vector<std::vector<tasks::Example>> items, train;  ///< for each of set.tasks
-};
-
-/// From the examples artifact (all of its tasks, or those that `tasks` names), or made by the tasks
-/// from `seed`. Throws Error.
-Questions gather_questions(const EvaluateConfig& config, std::uint64_t seed);
 
 }  // namespace finstill::eval
 

@@ -2,6 +2,7 @@
 
 #include <cassert>
 #include <cmath>
+#include <limits>
 
 #include <fmt/ranges.h>
 
@@ -35,15 +36,21 @@ std::optional<std::int64_t> optional_token(const base::Json& json, const std::st
   return base::json_integer(json, key, where);
 }
 
+/// Tokens have 32 bits: a larger number would end answers at another token. -1 is written for none.
+std::int64_t end_token(const base::Json& token, std::string_view where) {
+  constexpr std::int64_t largest = std::numeric_limits<std::int32_t>::max();
+  const std::int64_t id = base::json_integer({{"eos_token_id", token}}, "eos_token_id", where);
+  if (id < -1 || id > largest)
+    fail(ExitCode::data, "{}: eos_token_id is {}, must be from -1 to {}", where, id, largest);
+  return id;
+}
+
 std::vector<std::int64_t> end_tokens(const base::Json& json, std::string_view where) {
   if (!json.contains("eos_token_id") || json.at("eos_token_id").is_null()) return {};
-  if (!json.at("eos_token_id").is_array()) return {base::json_integer(json, "eos_token_id", where)};
+  const base::Json& listed = json.at("eos_token_id");
+  if (!listed.is_array()) return {end_token(listed, where)};
   std::vector<std::int64_t> tokens;
-  for (const base::Json& token : json.at("eos_token_id")) {
-    if (!token.is_number_integer())
-      fail(ExitCode::data, "{}: eos_token_id must hold integers, not {}", where, token.dump());
-    tokens.push_back(token.get<std::int64_t>());
-  }
+  for (const base::Json& token : listed) tokens.push_back(end_token(token, where));
   return tokens;
 }
 

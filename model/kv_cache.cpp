@@ -40,7 +40,7 @@ std::int64_t KvCache::bytes() const {
 
 void KvCache::reserve(std::int64_t tokens) {
   if (tokens <= capacity_) return;
-  capacity_ = std::max(tokens, 2 * capacity_);
+  capacity_ = std::max(tokens, capacity_ + capacity_ / 4);
   for (at::Tensor& keys : keys_) keys = enlarged(keys, slots(), capacity_);
   for (at::Tensor& values : values_) values = enlarged(values, slots(), capacity_);
 }

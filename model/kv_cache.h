@@ -16,7 +16,7 @@ namespace finstill::model {
 /// [slots, capacity, key-value heads, head size].
 class KvCache {
  public:
-  /// `capacity` tokens a slot to begin with; it grows by doubling.
+  /// `capacity` tokens a slot to begin with; it grows by a quarter at least.
   KvCache(const ModelConfig& config, std::int64_t slots, std::int64_t capacity,
           at::ScalarType dtype, const std::string& device = "cpu");
 

@@ -32,6 +32,25 @@ bool is_set(const base::Json& json, const char* key) {
   return !((found->is_object() || found->is_array()) && found->empty());
 }
 
+/// Some ways to begin take a part of the base's weights into the adapter, which then belongs to
+/// what is left of them: PEFT's LoraLayer.update_layer. On the base as it was published it is
+/// wrong.
+void refuse_changed_base(const base::Json& json, const std::string& where) {
+  const auto found = json.find("init_lora_weights");
+  if (found == json.end() || found->is_null() || found->is_boolean()) return;
+  std::string name = base::json_string(json, "init_lora_weights", where);
+  std::ranges::transform(name, name.begin(), [](char letter) {
+    return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
+  });
+  if (name == "gaussian" || name == "eva" || name == "orthogonal") return;
+  fail(ExitCode::data,
+       "{}: init_lora_weights \"{}\": the adapter belongs to weights that were changed before "
+       "training (only gaussian, eva and orthogonal are known to leave them alone); convert it in "
+       "PEFT with save_pretrained(..., path_initial_model_for_weight_conversion=...), or merge it "
+       "there",
+       where, name);
+}
+
 /// Settings that change what the adapter computes and that finstill does not compute.
 void refuse_unknown_functions(const base::Json& json, const std::string& where) {
   const std::string type = base::json_string(json, "peft_type", where);
@@ -75,6 +94,7 @@ bool is_adapter_folder(const std::filesystem::path& folder) {
 LoraConfig lora_config_from_json(const base::Json& json, const std::string& where) {
   if (!json.is_object()) fail(ExitCode::data, "{}: must be a JSON object", where);
   refuse_unknown_functions(json, where);
+  refuse_changed_base(json, where);
   LoraConfig config;
   config.rank = base::json_integer(json, "r", where);
   config.alpha = base::json_number(json, "lora_alpha", where);

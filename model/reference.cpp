@@ -21,6 +21,13 @@ bool has_tokenizer(const fs::path& folder) {
          fs::is_regular_file(folder / "tokenizer.model");
 }
 
+/// Where the adapter of a reference lies; empty when the reference is no adapter.
+fs::path adapter_in(const fs::path& reference) {
+  if (is_adapter_folder(reference)) return reference;
+  const fs::path inside = reference / "adapter";
+  return !is_model_folder(reference) && is_adapter_folder(inside) ? inside : fs::path();
+}
+
 /// The folder of the base that an adapter names.
 fs::path base_of(const fs::path& adapter) {
   const std::string named = read_lora_config(adapter).base;
@@ -28,12 +35,12 @@ fs::path base_of(const fs::path& adapter) {
     fail(ExitCode::data, "{}: adapter_config.json names no base model", adapter.string());
   for (const fs::path& candidate : {adapter / fs::path(named), fs::path(named)}) {
     if (!fs::is_directory(candidate)) continue;
-    const ModelFolders found = resolve_model(candidate);
-    if (!found.adapter.empty()) {
+    // Looked at before the base is resolved: adapters may name themselves, or each other.
+    if (!adapter_in(candidate).empty()) {
       fail(ExitCode::data, "{}: its base {} is an adapter itself; merge that one first",
            adapter.string(), candidate.string());
     }
-    return found.model;
+    return resolve_model(candidate).model;
   }
   fail(ExitCode::data,
        "{}: the base model \"{}\" of adapter_config.json is not a folder, neither from there nor "
@@ -53,9 +60,8 @@ ModelFolders of_adapter(const fs::path& adapter) {
 
 ModelFolders resolve_model(const fs::path& reference) {
   if (!fs::exists(reference)) fail(ExitCode::io, "{}: no such model folder", reference.string());
-  if (is_adapter_folder(reference)) return of_adapter(reference);
+  if (const fs::path adapter = adapter_in(reference); !adapter.empty()) return of_adapter(adapter);
   if (is_model_folder(reference)) return {reference, {}, reference};
-  if (is_adapter_folder(reference / "adapter")) return of_adapter(reference / "adapter");
   if (is_model_folder(reference / "model")) return {reference / "model", {}, reference / "model"};
   if (fs::is_regular_file(reference)) {
     fail(ExitCode::data,
@@ -67,20 +73,22 @@ ModelFolders resolve_model(const fs::path& reference) {
        reference.string());
 }
 
-OpenedModel open_model(const fs::path& reference, const OpenOptions& options) {
+ModelFolders resolve_model(const fs::path& reference, const fs::path& adapter) {
   ModelFolders folders = resolve_model(reference);
-  if (!options.adapter.empty()) {
-    if (!folders.adapter.empty()) {
-      fail(ExitCode::config, "{}: has an adapter of its own; merge it before another is put on top",
-           reference.string());
-    }
-    folders.adapter =
-        is_adapter_folder(options.adapter) ? options.adapter : options.adapter / "adapter";
-    if (!is_adapter_folder(folders.adapter)) {
-      fail(ExitCode::data, "{}: no adapter here: no adapter_config.json", options.adapter.string());
-    }
-    if (has_tokenizer(folders.adapter)) folders.tokenizer = folders.adapter;
+  if (adapter.empty()) return folders;
+  if (!folders.adapter.empty()) {
+    fail(ExitCode::config, "{}: has an adapter of its own; merge it before another is put on top",
+         reference.string());
   }
+  folders.adapter = is_adapter_folder(adapter) ? adapter : adapter / "adapter";
+  if (!is_adapter_folder(folders.adapter))
+    fail(ExitCode::data, "{}: no adapter here: no adapter_config.json", adapter.string());
+  if (has_tokenizer(folders.adapter)) folders.tokenizer = folders.adapter;
+  return folders;
+}
+
+OpenedModel open_model(const fs::path& reference, const OpenOptions& options) {
+  ModelFolders folders = resolve_model(reference, options.adapter);
   const ModelConfig config = read_model_config(folders.model);
   std::shared_ptr<DenseWeights> weights;
   std::shared_ptr<QuantizedWeights> quantized;

@@ -35,6 +35,10 @@ struct ModelFolders {
 
 /// Finds them without reading weights. Throws Error(data) that says what was looked for.
 ModelFolders resolve_model(const std::filesystem::path& reference);
+/// The same with `adapter` on top: a PEFT folder, an artifact of `train` with adapter/, or empty.
+/// Throws Error(config) when the reference is an adapter already.
+ModelFolders resolve_model(const std::filesystem::path& reference,
+                           const std::filesystem::path& adapter);
 
 /// A model ready to run.
 struct OpenedModel {

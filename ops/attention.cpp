@@ -1,78 +1,61 @@
 #include "ops/attention.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu.h>
 #include <ATen/ops/empty.h>
 #include <ATen/record_function.h>
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cassert>
-#include <optional>
 #include <vector>
 
 #include "ops/dispatch.h"
 #include "ops/flash.h"
 #include "ops/reference/reference.h"
 #include "ops/tile_attention.h"
+#include "ops/workspace.h"
 
 namespace finstill::ops {
 namespace {
 
-/// One sequence's keys and values, [positions, kv_heads, head_dim] each.
-struct CacheView {
-  at::Tensor keys_SKD, values_SKD;
-};
-
-/// The last `reach` positions of a sequence; all of them for 0 or where there are fewer.
-CacheView last_positions(const CacheStorage& cache, const CachedSequence& sequence,
-                         std::int64_t reach) {
-  const std::int64_t count = reach > 0 ? std::min(reach, sequence.positions) : sequence.positions;
-  const auto part = [&](const at::Tensor& x_NSKD) {
-    return x_NSKD.select(0, sequence.slot).narrow(0, sequence.positions - count, count);
-  };
-  return {part(cache.keys_NSKD), part(cache.values_NSKD)};
+/// A sequence's keys and values as far as its last `tokens` see them, [positions, kv_heads,
+/// head_dim] each.
+at::Tensor seen_part(const at::Tensor& x_NSKD, const CachedSequence& sequence, std::int64_t tokens,
+                     std::int64_t window) {
+  const std::int64_t count =
+      window > 0 ? std::min(window - 1 + tokens, sequence.positions) : sequence.positions;
+  return x_NSKD.select(0, sequence.slot).narrow(0, sequence.positions - count, count);
 }
 
-/// The library's flash kernel for the last rows of one sequence.
-at::Tensor flash_rows(const at::Tensor& q_THD, const at::Tensor& keys_SKD,
-                      const at::Tensor& values_SKD, double scale, std::int64_t window) {
-  const std::int64_t tokens = q_THD.size(0);
-  const std::int64_t positions = keys_SKD.size(0), kv_heads = keys_SKD.size(1),
-                     group = q_THD.size(1) / kv_heads;
-  const bool is_square = tokens == positions && !needs_window(positions, window);
-  std::optional<at::Tensor> mask;
-  if (!is_square) mask = window_mask(tokens, positions, window, q_THD.scalar_type());
-  const auto [out_KGTD, log_sums] = at::_scaled_dot_product_flash_attention_for_cpu(
-      grouped_queries(q_THD, kv_heads), grouped_keys(keys_SKD, group),
-      grouped_keys(values_SKD, group), 0.0, is_square, mask, scale);
-  return ungrouped(out_KGTD);
-}
-
-at::Tensor cached_rows(const at::Tensor& q_THD, const CacheStorage& cache,
-                       const CachedSequence& sequence, double scale, std::int64_t window) {
-  const std::int64_t tokens = q_THD.size(0);
-  const auto [keys_SKD, values_SKD] =
-      last_positions(cache, sequence, window > 0 ? window - 1 + tokens : 0);
-  if (!takes_cpu_kernels(q_THD))
-    return reference::causal_attention(q_THD, keys_SKD, values_SKD, scale, window);
-  if (lacks_bfloat16(q_THD))
-    return flash_rows(q_THD.to(at::kFloat), keys_SKD.to(at::kFloat), values_SKD.to(at::kFloat),
-                      scale, window);
-  return flash_rows(q_THD, keys_SKD, values_SKD, scale, window);
-}
-
-/// Decoding: one new token, row `row` of q.
-struct NewToken {
-  std::int64_t row;
+/// Some of a call's rows, which follow each other in one sequence: `tokens` of them from `row` of q
+/// on, the last at sequence.positions - 1.
+struct Rows {
+  std::int64_t row, tokens;
   CachedSequence sequence;
 };
 
-/// All new tokens at once: their key/value heads are shared out over the threads.
-void attend_new_tokens(const at::Tensor& q_THD, const CacheStorage& cache,
-                       const std::vector<NewToken>& tokens, double scale, std::int64_t window,
-                       at::Tensor& out_THD) {
-  if (tokens.empty()) return;
+/// Pieces with about as many query rows as keep the kernel's registers full.
+std::vector<Rows> pieces_of(std::span<const std::int64_t> cu_seqlens,
+                            std::span<const CachedSequence> sequences, std::int64_t group) {
+  constexpr std::int64_t wanted_rows = 24;
+  const std::int64_t at_once = std::max<std::int64_t>(1, wanted_rows / group);
+  std::vector<Rows> pieces;
+  for (std::size_t n = 0; n < sequences.size(); ++n) {
+    for (std::int64_t row = cu_seqlens[n]; row < cu_seqlens[n + 1]; row += at_once) {
+      const std::int64_t tokens = std::min(at_once, cu_seqlens[n + 1] - row);
+      const std::int64_t after = cu_seqlens[n + 1] - row - tokens;
+      pieces.push_back({row, tokens, {sequences[n].slot, sequences[n].positions - after}});
+    }
+  }
+  return pieces;
+}
+
+/// The row kernels: what one token gets does not depend on how its sequence is cut. The threads
+/// take pieces and key/value heads as they become free, since later pieces see more.
+void attend_rows(const at::Tensor& q_THD, const CacheStorage& cache,
+                 const std::vector<Rows>& pieces, double scale, std::int64_t window,
+                 const at::Tensor& out_THD) {
   const at::Tensor& keys = cache.keys_NSKD;
   const std::int64_t heads = q_THD.size(1), head_dim = q_THD.size(2), kv_heads = keys.size(2),
                      group = heads / kv_heads;
@@ -82,32 +65,38 @@ void attend_new_tokens(const at::Tensor& q_THD, const CacheStorage& cache,
     return static_cast<const char*>(x.const_data_ptr()) + offset * element;
   };
   char* const out = static_cast<char*>(out_THD.data_ptr());
-  const auto work = [&](std::int64_t begin, std::int64_t end) {
-    std::vector<float> scratch;
-    for (std::int64_t item = begin; item < end; ++item) {
-      const auto& [row, sequence] = tokens[static_cast<std::size_t>(item / kv_heads)];
-      const std::int64_t head = item % kv_heads;
-      const std::int64_t positions =
-          window > 0 ? std::min(window, sequence.positions) : sequence.positions;
-      const std::int64_t place = sequence.slot * keys.stride(0) +
-                                 (sequence.positions - positions) * keys.stride(1) +
-                                 head * keys.stride(2);
-      scratch.resize(
-          static_cast<std::size_t>((group + cpu::kAttendRows) * head_dim + group * positions));
-      kernels.attend({.q = at(q_THD, row * q_THD.stride(0) + head * group * q_THD.stride(1)),
-                      .keys = at(keys, place),
-                      .values = at(cache.values_NSKD, place),
-                      .out = out + (row * heads + head * group) * head_dim * element,
-                      .scratch = scratch.data(),
-                      .group = group,
-                      .q_stride = q_THD.stride(1),
-                      .positions = positions,
-                      .stride = keys.stride(1),
-                      .head_dim = head_dim,
-                      .scale = static_cast<float>(scale)});
-    }
+  const auto attend = [&](const Rows& piece, std::int64_t head) {
+    const CachedSequence& sequence = piece.sequence;
+    const std::int64_t positions =
+        window > 0 ? std::min(window - 1 + piece.tokens, sequence.positions) : sequence.positions;
+    const std::int64_t place = sequence.slot * keys.stride(0) +
+                               (sequence.positions - positions) * keys.stride(1) +
+                               head * keys.stride(2);
+    const std::int64_t scratch = cpu::attend_scratch(piece.tokens * group, positions, head_dim);
+    kernels.attend({.q = at(q_THD, piece.row * q_THD.stride(0) + head * group * q_THD.stride(1)),
+                    .keys = at(keys, place),
+                    .values = at(cache.values_NSKD, place),
+                    .out = out + (piece.row * heads + head * group) * head_dim * element,
+                    .scratch = static_cast<float*>(
+                        thread_workspace(static_cast<std::size_t>(scratch) * sizeof(float))),
+                    .tokens = piece.tokens,
+                    .group = group,
+                    .q_token_stride = q_THD.stride(0),
+                    .q_stride = q_THD.stride(1),
+                    .out_stride = heads * head_dim,
+                    .positions = positions,
+                    .stride = keys.stride(1),
+                    .head_dim = head_dim,
+                    .window = window,
+                    .scale = static_cast<float>(scale)});
   };
-  at::parallel_for(0, static_cast<std::int64_t>(tokens.size()) * kv_heads, kv_heads, work);
+  const std::int64_t count = static_cast<std::int64_t>(pieces.size()) * kv_heads;
+  std::atomic<std::int64_t> next = 0;
+  at::parallel_for(0, std::min<std::int64_t>(at::get_num_threads(), count), 1,
+                   [&](std::int64_t, std::int64_t) {
+                     for (std::int64_t i = 0; (i = next.fetch_add(1)) < count;)
+                       attend(pieces[static_cast<std::size_t>(i / kv_heads)], i % kv_heads);
+                   });
 }
 
 }  // namespace
@@ -128,20 +117,23 @@ at::Tensor cached_attention(const at::Tensor& q_THD, std::span<const std::int64_
                           options.sliding_window);
     return out_THD;
   }
-  std::vector<NewToken> new_tokens;
+  if (takes_cpu_kernels(q_THD)) {
+    attend_rows(q_THD, cache,
+                pieces_of(cu_seqlens, sequences, q_THD.size(1) / cache.keys_NSKD.size(2)), scale,
+                options.sliding_window, out_THD);
+    return out_THD;
+  }
   for (std::size_t n = 0; n < sequences.size(); ++n) {
     const std::int64_t begin = cu_seqlens[n], tokens = cu_seqlens[n + 1] - begin;
     if (tokens == 0) continue;
     assert(sequences[n].positions >= tokens);
-    if (tokens == 1 && takes_cpu_kernels(q_THD)) {
-      new_tokens.push_back({begin, sequences[n]});
-      continue;
-    }
+    const auto seen = [&](const at::Tensor& x_NSKD) {
+      return seen_part(x_NSKD, sequences[n], tokens, options.sliding_window);
+    };
     out_THD.narrow(0, begin, tokens)
-        .copy_(cached_rows(q_THD.narrow(0, begin, tokens), cache, sequences[n], scale,
-                           options.sliding_window));
+        .copy_(reference::causal_attention(q_THD.narrow(0, begin, tokens), seen(cache.keys_NSKD),
+                                           seen(cache.values_NSKD), scale, options.sliding_window));
   }
-  attend_new_tokens(q_THD, cache, new_tokens, scale, options.sliding_window, out_THD);
   return out_THD;
 }
 

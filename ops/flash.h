@@ -26,10 +26,6 @@ inline at::Tensor grouped_keys(const at::Tensor& k_TKD, std::int64_t group) {
       {k_TKD.size(1), group, k_TKD.size(0), k_TKD.size(2)});
 }
 
-inline at::Tensor ungrouped(const at::Tensor& x_KGTD) {
-  return x_KGTD.permute({2, 0, 1, 3}).flatten(1, 2);
-}
-
 /// 0 where a query sees a key, minus infinity elsewhere. The queries are the last of the positions.
 inline at::Tensor window_mask(std::int64_t tokens, std::int64_t positions, std::int64_t window,
                               at::ScalarType dtype) {

@@ -31,6 +31,7 @@ struct LogProbCall : torch::CustomClassHolder {
   double softcap = 0;
   std::int64_t valid = 0, chunk_rows = 0;
   float inverse_temperature = 1;
+  at::Tensor scales;  // of a head of small integers, which has no way back
   HeadNeeds needs;
   std::vector<std::int64_t> ids;
   std::vector<cpu::LogProbRow> rows;
@@ -66,7 +67,8 @@ class LogProbsOfIds : public torch::autograd::Function<LogProbsOfIds> {
                                const std::optional<at::Tensor>& bias_V,
                                const c10::intrusive_ptr<LogProbCall>& call) {
     RECORD_FUNCTION("finstill::log_probs", std::vector<c10::IValue>({hidden_TD}));
-    const Head head{weight_VD.value_or(at::Tensor()), bias_V.value_or(at::Tensor())};
+    Head head{weight_VD.value_or(at::Tensor()), bias_V.value_or(at::Tensor())};
+    head.scales = call->scales;
     const std::int64_t tokens = hidden_TD.size(0);
     call->rows.resize(static_cast<std::size_t>(tokens));
     for_each_chunk(hidden_TD, head, call->chunk_rows,
@@ -138,6 +140,7 @@ LogProbs log_probs(const at::Tensor& hidden_TD, const Head& head, const at::Tens
   call->chunk_rows =
       rows_per_chunk(chunk_rows, vocabulary_of(head, hidden_TD), hidden_TD.element_size());
   call->inverse_temperature = static_cast<float>(1 / temperature);
+  call->scales = head.scales;
   call->needs = needed_gradients(hidden_TD, head);
   call->ids = std::move(ids);
   const variable_list out =

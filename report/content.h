@@ -36,7 +36,7 @@ struct Comparison {
   std::string task, first, second;
   std::int64_t only_first = 0, only_second = 0;
   double p_value = 1;
-  std::vector<std::string> newly_right, newly_wrong;
+  std::vector<std::string> newly_right, newly_wrong;  ///< ids, of many cases the first ones alone
 };
 
 struct Sample {
@@ -50,9 +50,10 @@ struct Timing {
 
 /// A training stage's curve and cost.
 struct Training {
-  std::string name;                     ///< the stage's folder
-  std::vector<Point> loss, validation;  ///< x = tokens read
-  double tokens = 0, trained_tokens = 0, seconds = 0, memory_peak_bytes = 0;
+  std::string name;                       ///< the stage's folder
+  std::vector<Point> loss, validation;    ///< x = tokens read
+  double tokens = 0, trained_tokens = 0;  ///< read by the model; of them, those in the loss
+  double seconds = 0, memory_peak_bytes = 0;
 };
 
 /// A stage that the scores descend from.

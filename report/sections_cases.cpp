@@ -77,23 +77,29 @@ std::vector<const Sample*> telling_cases(const Content& content) {
   return chosen;
 }
 
+/// `count` cases changed; `ids` are the first of them.
 std::string changed_list(const Content& content, const Words& words, const Comparison& comparison,
-                         const std::vector<std::string>& ids, std::string_view heading) {
-  constexpr std::size_t shown = 5;
+                         std::int64_t count, const std::vector<std::string>& ids,
+                         std::string_view heading) {
+  constexpr std::size_t most = 5;
+  std::int64_t shown = 0;
   std::string items;
-  for (std::size_t i = 0; i < std::min(shown, ids.size()); ++i) {
+  for (std::size_t i = 0; i < std::min(most, ids.size()); ++i) {
     const Sample* before = find_sample(content, comparison.task, ids[i], comparison.first);
     const Sample* after = find_sample(content, comparison.task, ids[i], comparison.second);
     if (before == nullptr || after == nullptr) continue;
+    ++shown;
     items += fmt::format(
         "<details><summary><code>{}</code> {}</summary><pre>{}</pre><div class=\"answer\"><b>{}</b>"
         "<span><code>{}</code></span>{}{}</div></details>",
         escape_html(ids[i]), escape_html(after->gold), escape_html(after->prompt), words.expected,
         escape_html(after->gold), answer_line(*before, words), answer_line(*after, words));
   }
-  return fmt::format(
-      "<div><p class=\"small\"><b>{}</b> ({})</p>{}</div>", heading, ids.size(),
-      items.empty() ? fmt::format("<p class=\"soft small\">{}</p>", words.none) : items);
+  if (count == 0) items = fmt::format("<p class=\"soft small\">{}</p>", words.none);
+  const std::string figure = shown > 0 && shown < count
+                                 ? fmt::format(fmt::runtime(words.first_shown), count, shown)
+                                 : fmt::format("{}", count);
+  return fmt::format("<div><p class=\"small\"><b>{}</b> ({})</p>{}</div>", heading, figure, items);
 }
 
 std::string settings_text(const base::Json& settings) {
@@ -115,12 +121,13 @@ std::string changes_section(const Content& content, const Words& words) {
   std::string out;
   for (const Comparison& comparison : content.comparisons) {
     if (comparison.second != model->name) continue;
-    out += fmt::format(
-        "<h3>{}: {}</h3><div class=\"two\">{}{}</div>", escape_html(comparison.task),
-        fmt::format(fmt::runtime(words.against), escape_html(comparison.first),
-                    escape_html(comparison.second)),
-        changed_list(content, words, comparison, comparison.newly_right, words.newly_right),
-        changed_list(content, words, comparison, comparison.newly_wrong, words.newly_wrong));
+    out += fmt::format("<h3>{}: {}</h3><div class=\"two\">{}{}</div>", escape_html(comparison.task),
+                       fmt::format(fmt::runtime(words.against), escape_html(comparison.first),
+                                   escape_html(comparison.second)),
+                       changed_list(content, words, comparison, comparison.only_second,
+                                    comparison.newly_right, words.newly_right),
+                       changed_list(content, words, comparison, comparison.only_first,
+                                    comparison.newly_wrong, words.newly_wrong));
   }
   return out.empty() ? "" : fmt::format("<h2>{}</h2>{}", words.changes, out);
 }

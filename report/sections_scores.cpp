@@ -14,6 +14,14 @@ std::string card(const std::string& figure, const std::string& meaning) {
                      escape_html(figure), escape_html(meaning));
 }
 
+/// "200", or "200 – 995" where the tasks have different numbers of cases.
+std::string items_a_task(const std::vector<Result>& results) {
+  const auto [fewest, most] = std::ranges::minmax_element(results, {}, &Result::items);
+  const std::string from = grouped(static_cast<double>(fewest->items));
+  if (fewest->items == most->items) return from;
+  return fmt::format("{} – {}", from, grouped(static_cast<double>(most->items)));
+}
+
 std::string cards(const Content& content, const Words& words, const ModelInfo& model) {
   std::string out;
   const ModelInfo* teacher = content.model_of_role("teacher");
@@ -32,10 +40,8 @@ std::string cards(const Content& content, const Words& words, const ModelInfo& m
     items += timing.items_per_hour * timing.seconds / 3600;
   }
   if (seconds > 0) out += card(grouped(items / seconds * 3600), std::string(words.card_hour));
-  if (!content.results.empty()) {
-    out += card(grouped(static_cast<double>(content.results.front().items)),
-                std::string(words.card_items));
-  }
+  if (!content.results.empty())
+    out += card(items_a_task(content.results), std::string(words.card_items));
   return "<div class=\"cards\">" + out + "</div>";
 }
 

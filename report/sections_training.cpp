@@ -39,8 +39,9 @@ std::string training_costs(const Content& content, const Words& words) {
     rows += fmt::format(
         "<tr><td>{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td><td "
         "class=\"number\">{}</td>"
-        "<td class=\"number\">{}</td></tr>",
+        "<td class=\"number\">{}</td><td class=\"number\">{}</td></tr>",
         escape_html(training.name), grouped(training.tokens),
+        training.trained_tokens > 0 ? grouped(training.trained_tokens) : "–",
         training.seconds > 0 ? duration(training.seconds) : "–",
         training.seconds > 0 ? grouped(training.tokens / training.seconds) : "–",
         training.memory_peak_bytes > 0
@@ -50,10 +51,10 @@ std::string training_costs(const Content& content, const Words& words) {
   if (rows.empty()) return "";
   return fmt::format(
       "<div class=\"scroll\"><table><tr><th>{}</th><th class=\"number\">{}</th><th "
-      "class=\"number\">{}</th>"
+      "class=\"number\">{}</th><th class=\"number\">{}</th>"
       "<th class=\"number\">{}</th><th class=\"number\">{}</th></tr>{}</table></div>",
-      words.stage, words.trained_tokens, words.training_time, words.tokens_per_second, words.memory,
-      rows);
+      words.stage, words.tokens_read, words.trained_tokens, words.training_time,
+      words.tokens_per_second, words.memory, rows);
 }
 
 }  // namespace

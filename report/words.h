@@ -22,7 +22,8 @@ struct Words {
   std::string_view model, task, prompt_tokens, answer_tokens, tokens_per_correct, seconds,
       cases_an_hour, trained_tokens, training_time, tokens_per_second, memory;
   // Cases.
-  std::string_view question, expected, answers, newly_right, newly_wrong, none, against;
+  std::string_view question, expected, answers, newly_right, newly_wrong, first_shown, none,
+      against;
   // Provenance.
   std::string_view stage, kind, identity, made_from, settings, provenance_note;
   // Outcomes.

@@ -92,7 +92,8 @@ install_model() {
   rm -rf "$deps/wheels"
 }
 
-check_machine
+# What is there already needs no room.
+[ -f "$model" ] && { [ -f "$stamp" ] || [ -n "${FINSTILL_TORCH:-}" ]; } || check_machine
 install_packages
 mkdir -p "$deps"
 install_torch

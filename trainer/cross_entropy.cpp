@@ -19,8 +19,8 @@ struct CrossEntropyConfig {
 
   static void fields(base::Fields<CrossEntropyConfig>& f) {
     f.add("label_smoothing", &CrossEntropyConfig::label_smoothing,
-          "share of the target's probability that is spread over the vocabulary")
-        .range(0, 1);
+          "share of the target's probability that is spread over the vocabulary, below 1")
+        .range(0, 0.999);
     f.add("weighting", &CrossEntropyConfig::weighting, weighting_help)
         .one_of({"tokens", "documents"});
   }

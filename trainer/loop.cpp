@@ -35,7 +35,12 @@ Loop::Loop(Training& training, LoopSettings settings, Evaluations evaluations, S
 void Loop::run() {
   resume();
   while (!is_last() && !selection_.is_exhausted()) advance();
-  if (settings_.keep_state && saved_step_ != position_.step) save();
+  if (settings_.keep_state) {
+    if (saved_step_ != position_.step) save();
+    // The state becomes an output: the last one alone, however often the run was stopped before.
+    checkpoints_.retain({position_.step});
+    remove_unneeded_best();
+  }
   if (selection_.is_active() && selection_.best_step() >= 0 &&
       selection_.best_step() != position_.step) {
     StateReader state = best_.read(selection_.best_step());
@@ -60,13 +65,18 @@ void Loop::advance() {
             seconds.count());
 
   const bool stopping = base::stop_requested();
-  if (stopping || is_due(settings_.save_every)) save();
+  if (stopping || is_due_to_save()) save();
   if (stopping) {
     base::fail(base::ExitCode::preempted,
                "stopped by a signal after step {} of {}; the state is saved in {}: start again to "
                "continue",
                position_.step, settings_.steps, checkpoints_.folder().string());
   }
+}
+
+bool Loop::is_due_to_save() const {
+  if (settings_.save_every > 0) return is_due(settings_.save_every);
+  return std::chrono::steady_clock::now() - saved_at_ >= settings_.save_after;
 }
 
 std::map<std::string, double> Loop::evaluate() {
@@ -99,6 +109,7 @@ void Loop::resume() {
     selection_.load(state);
     saved_step_ = position_.step;
   }
+  saved_at_ = std::chrono::steady_clock::now();
   log_.begin(position_.step, settings_.steps);
 }
 
@@ -115,6 +126,7 @@ void Loop::save() {
   selection_.save(state);
   checkpoints_.write(position_.step, state);
   saved_step_ = position_.step;
+  saved_at_ = std::chrono::steady_clock::now();
 
   std::vector<std::int64_t> kept = checkpoints_.steps();
   if (static_cast<std::int64_t>(kept.size()) > settings_.keep)

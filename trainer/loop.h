@@ -7,6 +7,7 @@
 #include "trainer/selection.h"
 #include "trainer/step.h"
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -18,9 +19,12 @@ namespace finstill::trainer {
 struct LoopSettings {
   std::int64_t steps = 1;           ///< updates of the whole run
   std::int64_t evaluate_every = 0;  ///< 0 = only at the end
-  std::int64_t save_every = 0;      ///< 0 = only when stopped
+  std::int64_t save_every = 0;      ///< steps between checkpoints; 0 = by time
   std::int64_t keep = 1;            ///< newest checkpoints that stay
   bool keep_state = false;          ///< write a checkpoint at the end
+  /// Without save_every: what a kill or a power cut costs at most. Checkpoints are no results, so
+  /// the clock may say when.
+  std::chrono::seconds save_after{600};
 };
 
 /// What is evaluated beside training.
@@ -59,6 +63,7 @@ class Loop {
   void resume();
   void advance();
   bool is_due(std::int64_t every) const { return every > 0 && position_.step % every == 0; }
+  bool is_due_to_save() const;
   bool is_last() const { return position_.step >= settings_.steps; }
   std::map<std::string, double> evaluate();
   void save();
@@ -73,7 +78,8 @@ class Loop {
   Checkpoints best_;         // parameters alone
   RunLog& log_;
   RunPosition position_;
-  std::int64_t saved_step_ = -1;  // of the newest checkpoint on the disk
+  std::int64_t saved_step_ = -1;                    // of the newest checkpoint on the disk
+  std::chrono::steady_clock::time_point saved_at_;  // or begun
 };
 
 }  // namespace finstill::trainer

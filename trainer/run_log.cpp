@@ -36,8 +36,7 @@ void RunLog::begin(std::int64_t position, std::int64_t steps) {
     progress_.say(fmt::format("continuing after step {}", position));
   }
   files_.emplace(folder_, config_, position);
-  progress_.start("train", steps, "steps");
-  progress_.update(position);
+  progress_.start("train", steps, "steps", position);
 }
 
 void RunLog::step(const StepResult& result, const RunPosition& position, double epoch,

@@ -135,8 +135,9 @@ struct InverseSqrtConfig {
 
   static void fields(base::Fields<InverseSqrtConfig>& f) {
     f.add("timescale", &InverseSqrtConfig::timescale,
-          "steps after which the rate has halved twice over; 0 = the warm-up's length, or 10000 "
-          "without one")
+          "steps after the warm-up at which the rate is 1/sqrt(2) of the base rate; 0 = the "
+          "warm-up's "
+          "length, or 10000 without one")
         .range(0, 1e12);
   }
 };

@@ -24,8 +24,14 @@ StepCost measure_step(const TrainConfig& config, const base::StageContext& conte
                       std::int64_t steps) {
   const auto start = Clock::now();
   config.check();
-  Assembly assembly(config, context, ops::choose_dtype(context.runtime.dtype).dtype);
-  Training training = assembly.training(config);
+  // Epochs may end before the bench does, and what came after them would be empty steps.
+  TrainConfig endless = config;
+  if (endless.epochs) {
+    endless.epochs.reset();
+    endless.steps = 1 + 2 * steps;
+  }
+  Assembly assembly(endless, context, ops::choose_dtype(context.runtime.dtype).dtype);
+  Training training = assembly.training(endless);
   StepCost cost;
   const auto run = [&] {
     base::check_stop();

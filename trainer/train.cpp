@@ -42,7 +42,13 @@ Selection selection_of(const TrainConfig& config) {
 }
 
 LoopSettings loop_settings(const TrainConfig& config, std::int64_t steps) {
-  return {steps, config.evaluate_every, config.save_every, config.keep, config.keep_state};
+  LoopSettings settings;
+  settings.steps = steps;
+  settings.evaluate_every = config.evaluate_every;
+  settings.save_every = config.save_every;
+  settings.keep = config.keep;
+  settings.keep_state = config.keep_state;
+  return settings;
 }
 
 void tell(const Assembly& assembly, at::ScalarType dtype, base::ProgressSink& progress) {

@@ -101,7 +101,7 @@ void evaluation_fields(base::Fields<TrainConfig>& f) {
   f.add("early_stop", &TrainConfig::early_stop,
         "evaluations without a better best_by before training ends; 0 = never")
       .range(0, 1e9);
-  f.add("save_every", &TrainConfig::save_every, "steps between checkpoints; 0 = only when stopped")
+  f.add("save_every", &TrainConfig::save_every, "steps between checkpoints; 0 = every ten minutes")
       .range(0, 1e12)
       .no_effect_on_results();
   f.add("keep", &TrainConfig::keep, "checkpoints that stay while training")

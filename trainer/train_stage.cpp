@@ -3,6 +3,7 @@
 #include "model/config.h"
 #include "model/family.h"
 #include "model/reference.h"
+#include "ops/kernels.h"
 #include "trainer/parameters.h"
 #include "trainer/train.h"
 
@@ -11,12 +12,19 @@
 namespace finstill::trainer {
 namespace {
 
-/// Bytes a parameter: float32 master, gradient and two moments, and a copy in the dtype of the
-/// computation.
-constexpr double bytes_a_trained_parameter = 4 * 4 + 2;
-constexpr double bytes_a_frozen_parameter = 2;
-/// Of a model that is trained in part: the float32 value that is saved, and the copy.
-constexpr double bytes_a_kept_parameter = 4 + 2;
+/// Bytes a parameter.
+struct ParameterBytes {
+  double trained;  ///< float32 master, gradient and two moments, and a copy to compute with
+  double kept;     ///< of a model that is trained in part: the float32 value that is saved, and the
+                   ///< copy
+  double frozen;   ///< of a teacher or the model below an adapter
+};
+
+/// In the dtype that "auto" takes here: a plan knows no other.
+ParameterBytes parameter_bytes() {
+  if (ops::choose_dtype("auto").dtype == at::kFloat) return {4 * 4, 4, 4};
+  return {4 * 4 + 2, 4 + 2, 2};
+}
 
 /// Numbers in the weights of the wanted units of the model that a reference names; 0 when it is not
 /// there yet.
@@ -50,11 +58,12 @@ class TrainStage : public base::Stage {
     plan.parameters = parameters_of(config_.model);
     const double trained =
         parameters_of(config_.model, [&](model::Unit unit) { return config_.freeze.trains(unit); });
-    const double bytes = (config_.lora ? plan.parameters * bytes_a_frozen_parameter
-                                       : trained * bytes_a_trained_parameter +
-                                             (plan.parameters - trained) * bytes_a_kept_parameter) +
-                         parameters_of(config_.teacher) * bytes_a_frozen_parameter;
-    plan.memory_bytes = static_cast<std::int64_t>(bytes);
+    const ParameterBytes each = parameter_bytes();
+    const double own = config_.lora
+                           ? plan.parameters * each.frozen
+                           : trained * each.trained + (plan.parameters - trained) * each.kept;
+    plan.memory_bytes =
+        static_cast<std::int64_t>(own + parameters_of(config_.teacher) * each.frozen);
     return plan;
   }
 

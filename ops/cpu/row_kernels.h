@@ -37,16 +37,22 @@ struct LogProbRow {
 /// Keys or values that attend() takes at once.
 inline constexpr std::int64_t kAttendRows = 48;
 
-/// One new token's query heads over the cache of their common key/value head.
-struct AttendRow {
-  const void* q = nullptr;  ///< `group` heads of head_dim, q_stride elements apart
+/// New tokens' query heads over the cache of their common key/value head. The tokens are the last
+/// of the positions; each sees its own and those before it, `window` in all (0 = every one).
+struct AttendRows {
+  const void* q = nullptr;  ///< [tokens, group, head_dim], strides in elements
   const void *keys = nullptr,
              *values = nullptr;  ///< `positions` rows of head_dim, `stride` elements apart
-  void* out = nullptr;           ///< [group, head_dim]
-  float* scratch = nullptr;      ///< (group + kAttendRows) * head_dim + group * positions
-  std::int64_t group = 1, q_stride = 0, positions = 0, stride = 0, head_dim = 0;
+  void* out = nullptr;           ///< [tokens, group, head_dim], tokens out_stride elements apart
+  float* scratch = nullptr;      ///< attend_scratch() floats
+  std::int64_t tokens = 1, group = 1, q_token_stride = 0, q_stride = 0, out_stride = 0;
+  std::int64_t positions = 0, stride = 0, head_dim = 0, window = 0;
   float scale = 1;
 };
+constexpr std::int64_t attend_scratch(std::int64_t rows, std::int64_t positions,
+                                      std::int64_t head_dim) {
+  return (rows + kAttendRows) * head_dim + rows * positions;
+}
 
 /// Kernels for one dtype of activations (float or bfloat16), passed as untyped pointers. Inside all
 /// is float32.
@@ -80,7 +86,8 @@ struct RowKernels {
                                 float entropy_gradient, float* scratch);
   /// sum[i] += values[i]
   void (*add)(float* sum, const void* values, std::int64_t count);
-  void (*attend)(const AttendRow& row);
+  /// A token's result has the same bits whatever tokens stand beside it.
+  void (*attend)(const AttendRows& rows);
 };
 
 /// Rates already multiplied out for one step; see adamw.h for the formula.

@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "ops/dispatch.h"
+#include "ops/linear.h"
 #include "ops/reference/reference.h"
 
 namespace finstill::ops::reference {
@@ -72,7 +73,11 @@ at::Tensor spread(const at::Tensor& values_R, const at::Tensor& rows_R, std::int
 
 at::Tensor valid_logits(const at::Tensor& hidden_TD, const Head& head) {
   at::Tensor z_TV = hidden_TD;
-  if (head.weight_VD.defined()) z_TV = linear(hidden_TD, head.weight_VD, head.bias_V);
+  if (head.scales.defined()) {
+    z_TV = ops::linear(hidden_TD, {head.weight_VD, head.bias_V, head.scales});
+  } else if (head.weight_VD.defined()) {
+    z_TV = linear(hidden_TD, head.weight_VD, head.bias_V);
+  }
   z_TV = z_TV.to(compute_dtype(hidden_TD));
   if (head.softcap != 0) z_TV = head.softcap * at::tanh(z_TV / head.softcap);
   return head.valid_vocabulary == 0 ? z_TV : z_TV.narrow(1, 0, head.valid_vocabulary);

@@ -142,6 +142,35 @@ TEST_F(GenerationVerbs, LoglikelihoodScoresTextsAndTheTrainedPartOfMessages) {
   refuses(verb, "{\"text\":\"" + std::string(200, 'x') + "\"}\n", 65, "context");
 }
 
+TEST_F(GenerationVerbs, SmallIntegersScoreTextsWithEitherSetOfKernels) {
+  double dense = 0;
+  for (const std::string weights : {"dense", "int8", "int4"}) {
+    for (const std::string kernels : {"auto", "reference"}) {
+      const double nll = run({"loglikelihood", "--model", model(), "--dtype", "float32",
+                              "--weights", weights, "--kernels", kernels},
+                             "{\"text\":\"abcd\"}\n")[0]["nll_sum"];
+      if (dense == 0) dense = nll;
+      EXPECT_NEAR(nll, dense, weights == "int4" ? 0.2 * dense : 0.01 * dense) << weights << kernels;
+      EXPECT_EQ(run({"generate", "--model", model(), "--dtype", "float32", "--weights", weights,
+                     "--kernels", kernels, "--max-new-tokens", "3"},
+                    "{\"prompt\":\"abc\"}\n")
+                    .size(),
+                1U);
+    }
+  }
+}
+
+TEST_F(GenerationVerbs, AStopStringInBracketsIsOneText) {
+  const std::string input = "{\"prompt\":\"abc\"}\n";
+  const std::vector<std::string> verb = generate({"--temperature", "0", "--max-new-tokens", "40"});
+  const std::string whole = run(verb, input)[0]["text"];
+  ASSERT_GE(whole.size(), 1U);
+  // Read as a list it would stop at the bare letter.
+  std::vector<std::string> bracketed = verb;
+  bracketed.insert(bracketed.end(), {"--stop", "[" + whole.substr(0, 1) + "]"});
+  EXPECT_EQ(run(bracketed, input)[0]["text"], whole);
+}
+
 TEST_F(GenerationVerbs, GenerateAnswersEachLineInOrder) {
   const std::string input =
       "{\"prompt\":\"abc\"}\n{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}\n{\"prompt\":"

@@ -24,7 +24,9 @@ using tests::Tiny;
 
 /// Prompts of several lengths, two of which begin alike.
 std::vector<Request> mixed_requests(const Tiny& tiny, double temperature) {
-  const std::string common = "The net asset value of the fund at the end of the day was ";
+  const std::string common =
+      "The net asset value of the fund at the end of the day, and of each trading day before it, "
+      "was ";
   std::vector<Request> requests;
   for (const std::string& prompt :
        {std::string("a"), common + "1.0352", common + "0.9871 CNY", std::string("估值表"),
@@ -75,10 +77,14 @@ TEST(LocalGenerator, ABatchGivesWhatEachRequestGivesAlone) {
   Tiny tiny;
   for (const double temperature : {0.0, 1.0}) {
     const std::vector<Result> single = alone(tiny, mixed_requests(tiny, temperature));
-    const auto generator = tiny.generator();
-    const std::vector<Result> together =
-        generate_all(*generator, mixed_requests(tiny, temperature));
-    for (std::size_t i = 0; i < single.size(); ++i) expect_same(together[i], single[i]);
+    for (const LocalOptions& options :
+         {LocalOptions{}, LocalOptions{.rows_per_step = 96}, LocalOptions{.rows_per_step = 7},
+          LocalOptions{.share_beginnings = false}}) {
+      const auto generator = tiny.generator(options);
+      const std::vector<Result> together =
+          generate_all(*generator, mixed_requests(tiny, temperature));
+      for (std::size_t i = 0; i < single.size(); ++i) expect_same(together[i], single[i]);
+    }
   }
 }
 
@@ -105,15 +111,49 @@ TEST(LocalGenerator, InEveryFormatABatchGivesWhatEachRequestGivesAlone) {
       };
       const std::vector<Result> together = answers({});
       std::vector<LocalOptions> variants = {{.max_batch = 1}};
-      // The library's attention rounds a prompt in parts differently; our own does not.
-      if (dtype == at::kBFloat16 && ops::rows_computed_together(dtype) == 1)
+      if (ops::rows_computed_together(dtype) == 1) {
         variants.push_back({.rows_per_step = 5});
+        variants.push_back({.share_beginnings = false});
+      }
       for (const LocalOptions& options : variants) {
         const std::vector<Result> others = answers(options);
         for (std::size_t i = 0; i < together.size(); ++i) expect_same(together[i], others[i]);
       }
     }
   }
+}
+
+/// Which requests get a token in each of the next steps, until nothing runs.
+std::vector<std::vector<RequestId>> advanced(Generator& generator) {
+  std::vector<std::vector<RequestId>> steps;
+  while (!generator.idle()) {
+    steps.emplace_back();
+    for (const Event& event : generator.step()) steps.back().push_back(event.request);
+  }
+  return steps;
+}
+
+TEST(LocalGenerator, PromptsAreCutByTheirOwnLengthAndNotByTheRoomThatOthersLeave) {
+  Tiny tiny;
+  const auto generator = tiny.generator({.rows_per_step = 8});
+  generator->submit(request(tiny.ids("aaaaa"), 3));
+  generator->submit(request(tiny.ids("bbbbb"), 2));
+  generator->submit(request(tiny.ids("ccccc"), 1));
+  using Steps = std::vector<std::vector<RequestId>>;
+  EXPECT_EQ(advanced(*generator), (Steps{{1}, {1, 2}, {1, 2, 3}})) << "one whole prompt a pass";
+  generator->submit(request(tiny.ids("ddd"), 2));
+  generator->submit(request(tiny.ids("twenty bytes of text"), 1));
+  EXPECT_EQ(advanced(*generator), (Steps{{4}, {4}, {}, {5}})) << "8, 8 and 4 rows, from step 2";
+}
+
+TEST(LocalGenerator, APromptThatFillsAPassDoesNotWaitForRunningAnswers) {
+  Tiny tiny;
+  const auto generator = tiny.generator({.rows_per_step = 8});
+  generator->submit(request(tiny.ids("a"), 5));
+  generator->submit(request(tiny.ids("bbbbbbbb"), 2));
+  generator->submit(request(tiny.ids("cccccccc"), 1));
+  const auto steps = advanced(*generator);
+  EXPECT_EQ(steps, (std::vector<std::vector<RequestId>>{{1, 2}, {1, 2, 3}, {1}, {1}, {1}}));
 }
 
 TEST(LocalGenerator, OptionsChangeSpeedAndNothingElse) {

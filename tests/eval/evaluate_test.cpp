@@ -2,14 +2,19 @@
 
 #include "eval/evaluate.h"
 
+#include "eval/questions.h"
+
 #include "engine/local.h"
 #include "model/checkpoint.h"
 #include "model/init.h"
+#include "model/lora.h"
 #include "text/tokenizer.h"
 
+#include "base/artifact.h"
 #include "base/error.h"
 #include "base/jsonl.h"
 #include "base/progress.h"
+#include "base/signals.h"
 
 #include "tests/support/temporary.h"
 
@@ -23,36 +28,63 @@ namespace {
 class EvaluateStage : public testing::Test {
  protected:
   void SetUp() override {
-    for (const auto& [name, seed] : {std::pair("one", 1), std::pair("two", 2)}) {
-      const auto config = model::config_from_json({{"model_type", "llama"},
-                                                   {"vocab_size", 259},
-                                                   {"hidden_size", 16},
-                                                   {"intermediate_size", 32},
-                                                   {"num_hidden_layers", 1},
-                                                   {"num_attention_heads", 2},
-                                                   {"num_key_value_heads", 1},
-                                                   {"max_position_embeddings", 2048},
-                                                   {"rms_norm_eps", 1e-5},
-                                                   {"rope_theta", 10000.0},
-                                                   {"hidden_act", "silu"},
-                                                   {"tie_word_embeddings", true}},
-                                                  "tiny");
-      model::save_model(folder_ / name, config,
-                        model::random_weights(config, static_cast<std::uint64_t>(seed)));
-      text::byte_tokenizer()->save(folder_ / name);
-    }
+    make_model("one", 1, 2048);
+    make_model("two", 2, 2048);
   }
 
-  void run(const std::string& yaml, const std::string& name, std::int64_t batch = 32) {
+  static model::ModelConfig tiny(std::int64_t context) {
+    return model::config_from_json({{"model_type", "llama"},
+                                    {"vocab_size", 259},
+                                    {"hidden_size", 16},
+                                    {"intermediate_size", 32},
+                                    {"num_hidden_layers", 1},
+                                    {"num_attention_heads", 2},
+                                    {"num_key_value_heads", 1},
+                                    {"max_position_embeddings", context},
+                                    {"rms_norm_eps", 1e-5},
+                                    {"rope_theta", 10000.0},
+                                    {"hidden_act", "silu"},
+                                    {"tie_word_embeddings", true}},
+                                   "tiny");
+  }
+
+  void make_model(const std::string& name, std::uint64_t seed, std::int64_t context) {
+    const auto config = tiny(context);
+    model::save_model(folder_ / name, config, model::random_weights(config, seed));
+    text::byte_tokenizer()->save(folder_ / name);
+  }
+
+  /// An artifact with both tasks: 12 training and 4 test examples of each.
+  void make_examples() {
+    const auto& entry = base::Registry<base::Stage>::find("synthesize");
+    const auto config = entry.new_config();
+    entry.config->read(
+        config.get(),
+        base::parse_yaml("{tasks: [sentiment, reconciliation], train: 12, test: 4}", "test"));
+    const auto quiet = base::make_quiet();
+    std::filesystem::create_directories(folder_ / "examples");
+    base::StageContext context{.directory = folder_ / "examples", .name = "examples", .seed = 1};
+    context.progress = quiet.get();
+    entry.make(config.get())->run(context);
+  }
+
+  static std::shared_ptr<void> read(const std::string& yaml) {
     const auto& entry = base::Registry<base::Stage>::find("evaluate");
     const auto config = entry.new_config();
     entry.config->read(config.get(), base::parse_yaml(yaml, "test"));
-    static_cast<EvaluateConfig*>(config.get())->batch = batch;
     entry.config->references(config.get(),
                              [](base::ArtifactRef& reference, const std::vector<std::string>&) {
                                reference.path = reference.text;
                              });
-    const auto stage = entry.make(config.get());
+    return config;
+  }
+
+  static std::unique_ptr<base::Stage> stage(const std::string& yaml) {
+    return base::Registry<base::Stage>::find("evaluate").make(read(yaml).get());
+  }
+
+  void run(const std::string& yaml, const std::string& name) {
+    const auto stage = EvaluateStage::stage(yaml);
     const auto quiet = base::make_quiet();
     std::filesystem::create_directories(folder_ / name);
     base::StageContext context{.directory = folder_ / name, .name = name, .seed = 5};
@@ -60,6 +92,17 @@ class EvaluateStage : public testing::Test {
     context.progress = quiet.get();
     stage->check();
     stage->run(context);
+  }
+
+  /// What running it says when it fails, with this exit code.
+  std::string refusal(const std::string& yaml, base::ExitCode code) {
+    try {
+      run(yaml, "refused");
+    } catch (const base::Error& error) {
+      EXPECT_EQ(error.code(), code) << error.what();
+      return error.what();
+    }
+    return "";
   }
 
   std::string models() const {
@@ -107,28 +150,93 @@ TEST_F(EvaluateStage, SingleTasksHaveTheirOwnLongestAnswer) {
 
 TEST_F(EvaluateStage, IsTheSameAgainAndForAnotherBatch) {
   const std::string yaml =
-      "{" + models() + ", tasks: [sentiment], test: 9, train: 30, max_new_tokens: 5}";
-  run(yaml, "a");
-  run(yaml, "b");
-  run(yaml, "c", 2);
+      "{" + models() + ", tasks: [sentiment], test: 9, train: 30, max_new_tokens: 5";
+  run(yaml + "}", "a");
+  run(yaml + "}", "b");
+  run(yaml + ", batch: 2}", "c");
   for (const char* file : {"scores.json", "samples.jsonl"}) {
     EXPECT_EQ(tests::read_text(folder_ / "a" / file), tests::read_text(folder_ / "b" / file));
     EXPECT_EQ(tests::read_text(folder_ / "a" / file), tests::read_text(folder_ / "c" / file));
   }
 }
 
-TEST_F(EvaluateStage, AsksTheTestExamplesOfAnArtifact) {
-  const auto& entry = base::Registry<base::Stage>::find("synthesize");
-  const auto config = entry.new_config();
-  entry.config->read(
-      config.get(),
-      base::parse_yaml("{tasks: [sentiment, reconciliation], train: 12, test: 4}", "test"));
-  const auto quiet = base::make_quiet();
-  std::filesystem::create_directories(folder_ / "examples");
-  base::StageContext context{.directory = folder_ / "examples", .name = "examples", .seed = 1};
-  context.progress = quiet.get();
-  entry.make(config.get())->run(context);
+TEST_F(EvaluateStage, AnAdapterOnTopHasItsIdentityBesideTheModels) {
+  model::LoraConfig lora;
+  lora.rank = 2;
+  lora.targets = model::lora_targets({"q_proj"}, "test");
+  model::save_lora(folder_ / "tuned", model::LoraAdapters(tiny(2048), lora, at::kFloat));
+  const std::string one = (folder_ / "one").string(), tuned = (folder_ / "tuned").string();
+  run("{models: {plain: " + one + ", tuned: {model: " + one + ", adapter: " + tuned +
+          "}}, tasks: [sentiment], test: 1, max_new_tokens: 1, baselines: false}",
+      "scores");
+  const base::Json models = base::read_json(folder_ / "scores/scores.json")["models"];
+  EXPECT_FALSE(models[0].contains("adapter"));
+  EXPECT_EQ(models[1]["artifact"], base::identity_of(folder_ / "one"));
+  EXPECT_EQ(models[1]["adapter"], base::identity_of(folder_ / "tuned"));
+}
 
+TEST_F(EvaluateStage, MoreShotsThanTrainingExamplesAreRefused) {
+  const std::string start = "{" + models() + ", tasks: [sentiment], test: 2, max_new_tokens: 1, ";
+  const std::string said = refusal(start + "train: 1}", base::ExitCode::config);
+  for (const char* word : {"model two", "few_shot is 2", "task sentiment", "only 1 training"})
+    EXPECT_NE(said.find(word), std::string::npos) << said;
+  EXPECT_EQ(refusal(start + "train: 30}", base::ExitCode::config), "");
+}
+
+TEST_F(EvaluateStage, AnItemsOwnQuestionIsNoShot) {
+  const auto config = read(
+      "{models: {two: {model: two, few_shot: 2}}, tasks: [sentiment], test: 1, "
+      "train: 3}");
+  const auto& settings = *static_cast<const EvaluateConfig*>(config.get());
+  Questions questions = gather_questions(settings, 1);
+  check_shots(settings, questions);
+  questions.train[0].resize(2);
+  check_shots(settings, questions);
+  questions.train[0][1].prompt = questions.items[0][0].prompt;
+  EXPECT_THROW(check_shots(settings, questions), base::Error);
+}
+
+TEST_F(EvaluateStage, APromptThatIsTooLongForALaterModelIsFoundBeforeTheFirstAnswers) {
+  make_model("short", 3, 64);
+  // The first model cannot be opened: who came to it would say so.
+  std::filesystem::remove(folder_ / "one" / "model.safetensors");
+  const std::string models = "{models: {one: " + (folder_ / "one").string() +
+                             ", small: " + (folder_ / "short").string() + "}";
+  const std::string said = refusal(models + ", tasks: [sentiment], test: 2}", base::ExitCode::data);
+  EXPECT_TRUE(said.starts_with("model small: sentiment-test-")) << said;
+  EXPECT_NE(said.find("context of 64"), std::string::npos) << said;
+  EXPECT_NE(said.find(" tokens"), std::string::npos) << said;
+}
+
+TEST_F(EvaluateStage, ErrorsOfAModelBeginWithItsNameButAStopDoesNot) {
+  std::filesystem::remove(folder_ / "two" / "model.safetensors");
+  const std::string yaml = "{" + models() + ", tasks: [sentiment], test: 1, max_new_tokens: 1}";
+  EXPECT_TRUE(refusal(yaml, base::ExitCode::io).starts_with("model two: "));
+  base::request_stop();
+  EXPECT_TRUE(refusal(yaml, base::ExitCode::preempted).starts_with("stopped"));
+  base::request_stop(false);
+}
+
+TEST_F(EvaluateStage, ThePlanCountsEveryTaskWithItsOwnLongestAnswer) {
+  const auto tokens = [&](const std::string& rest) {
+    return stage("{" + models() + rest + "}")->plan().generated_tokens;
+  };
+  const std::string examples =
+      ", max_new_tokens: 100, examples: " + (folder_ / "examples").string();
+  EXPECT_EQ(tokens(", max_new_tokens: 100, tasks: [sentiment, reconciliation], test: 10"),
+            2 * 20 * 25);
+  // Not made yet: what is named, and one task more.
+  EXPECT_EQ(tokens(examples), 2 * 200 * 25);
+  EXPECT_EQ(tokens(examples + ", max_new_tokens_of: {sentiment: 16}"), 2 * 200 * (25 + 4));
+  make_examples();
+  EXPECT_EQ(tokens(examples), 2 * 8 * 25);
+  EXPECT_EQ(tokens(examples + ", max_new_tokens_of: {sentiment: 16}"), 2 * 4 * (25 + 4));
+  EXPECT_EQ(tokens(examples + ", tasks: [sentiment]"), 2 * 4 * 25);
+  EXPECT_EQ(tokens(examples + ", test: 3"), 2 * 6 * 25);
+}
+
+TEST_F(EvaluateStage, AsksTheTestExamplesOfAnArtifact) {
+  make_examples();
   const std::string examples =
       ", examples: " + (folder_ / "examples").string() + ", max_new_tokens: 2";
   run("{" + models() + examples + "}", "all");

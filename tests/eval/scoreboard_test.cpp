@@ -10,6 +10,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 
 namespace finstill::eval {
@@ -66,6 +67,27 @@ TEST_F(Scoring, RequestsAreGreedyWithTheShotsAsked) {
   }
 }
 
+TEST_F(Scoring, APromptWithoutRoomIsRefusedByItsExampleBeforeAnythingIsAsked) {
+  auto scripted = generator([](std::size_t) { return true; });
+  const auto longest = std::ranges::max_element(
+      items_, {}, [](const tasks::Example& item) { return item.prompt.back().content.size(); });
+  const auto tokens = static_cast<std::int64_t>(longest->prompt.back().content.size());
+  scripted.context = tokens;
+  try {
+    answer_examples(scripted, *tasks_[0], items_, {});
+    FAIL();
+  } catch (const base::Error& error) {
+    EXPECT_EQ(error.code(), base::ExitCode::data);
+    const std::string said = error.what();
+    EXPECT_TRUE(said.starts_with(longest->id + ": ")) << said;
+    EXPECT_NE(said.find(std::to_string(tokens) + " tokens"), std::string::npos) << said;
+    EXPECT_NE(said.find("context of " + std::to_string(tokens)), std::string::npos) << said;
+  }
+  EXPECT_TRUE(scripted.seen.empty());
+  scripted.context = tokens + 1;
+  EXPECT_EQ(answer_examples(scripted, *tasks_[0], items_, {}).size(), items_.size());
+}
+
 TEST_F(Scoring, AnAnswerOverTheBudgetIsTruncated) {
   auto scripted = generator([](std::size_t) { return false; });
   for (const Sample& sample :
@@ -115,6 +137,15 @@ TEST_F(Scoring, ComparisonIsPairedByItem) {
   EXPECT_EQ(pair["newly_right"].size(), 20u);
   EXPECT_EQ(pair["newly_wrong"][0], items_[0].id);
   EXPECT_EQ(pair["newly_right"][0], items_[40].id);
+}
+
+TEST_F(Scoring, AComparisonCountsEveryChangeAndListsTheFirstFifty) {
+  const TaskBoard board{.task = tasks_[0].get(), .items = items_};
+  const System first = system("first", [](std::size_t) { return false; });
+  const System second = system("second", [](std::size_t) { return true; });
+  const base::Json pair = compare(board, first, second);
+  EXPECT_EQ(pair["only_second"], 60);
+  EXPECT_EQ(pair["newly_right"].size(), 50u);
 }
 
 TEST_F(Scoring, BaselinesStandBesideTheModelsWithoutTokens) {

@@ -44,10 +44,13 @@ class Scripted : public engine::Generator {
       std::span<const std::vector<std::int32_t>>) override {
     return {};
   }
-  std::vector<std::int32_t> encode(std::span<const text::Message>) const override { return {}; }
-  std::int64_t context_length() const override { return 1 << 20; }
+  std::vector<std::int32_t> encode(std::span<const text::Message> messages) const override {
+    return std::vector<std::int32_t>(messages.back().content.size(), 1);
+  }
+  std::int64_t context_length() const override { return context; }
 
   std::vector<engine::Request> seen;
+  std::int64_t context = 1 << 20;
 
  private:
   Script script_;

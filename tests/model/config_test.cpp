@@ -96,6 +96,21 @@ TEST(Config, what_is_not_implemented_is_refused) {
   }
 }
 
+TEST(Config, end_tokens_beyond_32_bits_are_refused_alone_and_in_a_list) {
+  const std::int64_t wide = (std::int64_t{1} << 32) + 5;  // as 32 bits: token 5
+  for (const base::Json& value :
+       {base::Json(wide), base::Json({2, wide}), base::Json(-2), base::Json({"2"})}) {
+    base::Json json = example("llama");
+    json["eos_token_id"] = value;
+    const std::string message = refusal(json);
+    EXPECT_NE(message.find("config.json"), std::string::npos) << value;
+    EXPECT_NE(message.find("eos_token_id"), std::string::npos) << value;
+  }
+  base::Json json = example("llama");
+  json["eos_token_id"] = {2, -1};
+  EXPECT_EQ(config_from_json(json, "c").eos, (std::vector<std::int64_t>{2, -1}));
+}
+
 TEST(Config, both_forms_of_rope_keys_mean_the_same) {
   base::Json older = example("llama"), newer = example("llama");
   older["rope_theta"] = 5e5;

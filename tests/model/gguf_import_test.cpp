@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/safetensors.h"
 #include "model/checkpoint.h"
 #include "model/family.h"
 #include "model/gguf_config.h"
@@ -44,6 +45,8 @@ TEST_P(GgufModels, import_gives_the_weights_of_the_hugging_face_folder) {
   }
   EXPECT_EQ(got, want);
   EXPECT_EQ(text::load_tokenizer(folder / "m")->encode("abcab").size(), 3u);
+  EXPECT_EQ(base::SafetensorsFolder(folder / "m").metadata().at("format"), "pt")
+      << "transformers 4 reads no others";
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, GgufModels,

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/registry.h"
+#include "base/safetensors.h"
 #include "model/family.h"
 #include "ops/gradient.h"
 #include "ops/tensor.h"
@@ -126,6 +127,27 @@ TEST(Lora, what_is_not_implemented_or_does_not_fit_is_refused_by_name) {
   EXPECT_NE(refusal([](base::Json&) {}, 1).find("unexpected"), std::string::npos);
   EXPECT_NE(refusal([](base::Json&) {}, 3).find("missing"), std::string::npos);
   EXPECT_EQ(refusal([](base::Json&) {}), "");
+}
+
+TEST(Lora, adapters_of_a_base_that_their_start_changed_are_refused_with_the_way_out) {
+  for (const char* name :
+       {"pissa", "pissa_niter_16", "olora", "OLoRA", "corda", "loftq", "lora_ga", "of next year"}) {
+    const std::string message =
+        refusal([&](base::Json& json) { json["init_lora_weights"] = name; });
+    EXPECT_NE(message.find("path_initial_model_for_weight_conversion"), std::string::npos) << name;
+  }
+  for (const base::Json& value :
+       {base::Json(true), base::Json(false), base::Json(nullptr), base::Json("gaussian"),
+        base::Json("eva"), base::Json("orthogonal")}) {
+    EXPECT_EQ(refusal([&](base::Json& json) { json["init_lora_weights"] = value; }), "") << value;
+  }
+  EXPECT_EQ(refusal([](base::Json& json) { json.erase("init_lora_weights"); }), "");
+}
+
+TEST(Lora, the_file_says_that_its_tensors_are_pytorchs) {
+  const tests::TemporaryFolder folder;
+  save_lora(folder.path(), LoraAdapters(example(), settings(), at::kFloat));
+  EXPECT_EQ(base::SafetensorsFolder(folder.path(), "adapter_model").metadata().at("format"), "pt");
 }
 
 TEST(Lora, an_adapter_that_peft_wrote_is_read) {

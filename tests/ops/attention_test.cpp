@@ -118,6 +118,30 @@ TEST(Attention, CachedRowsEqualTheRowsOfTheWholeDocument) {
   expect_cached_equals_packed(at::kDouble, 0, 1e-12);
 }
 
+TEST(Attention, ARowThroughTheCacheHasTheSameBitsHoweverItsSequenceIsCut) {
+  const std::int64_t positions = 150;
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    const at::Tensor q = cast(numbers({positions, 6, 40}, 8), dtype);
+    const CacheStorage cache{cast(numbers({1, positions, 2, 40}, 9), dtype),
+                             cast(numbers({1, positions, 2, 40}, 10), dtype)};
+    for (const std::int64_t window : {0, 3, 60}) {
+      const auto rows = [&](std::int64_t begin, std::int64_t end) {
+        return cached_attention(clone(q.narrow(0, begin, end - begin)), Lengths{0, end - begin},
+                                cache, std::vector<CachedSequence>{{0, end}},
+                                {.sliding_window = window});
+      };
+      const at::Tensor whole = rows(0, positions);
+      for (const auto& [begin, end] : {std::pair<std::int64_t, std::int64_t>{149, 150},
+                                       {48, 49},
+                                       {0, 31},
+                                       {31, 150},
+                                       {97, 140}})
+        EXPECT_TRUE(bit_equal(clone(whole.narrow(0, begin, end - begin)), rows(begin, end)))
+            << dtype_name(dtype) << " window " << window << " rows " << begin << " to " << end;
+    }
+  }
+}
+
 TEST(Attention, SequencesInOneCallEqualEachAlone) {
   for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
     const at::Tensor q = cast(numbers({4, 4, 16}, 11), dtype);

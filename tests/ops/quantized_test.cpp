@@ -7,6 +7,8 @@
 
 #include "base/error.h"
 #include "ops/linear.h"
+#include "ops/loss_head.h"
+#include "ops/tensor.h"
 #include "tests/ops/compare.h"
 
 namespace finstill::ops::tests {
@@ -136,6 +138,25 @@ TEST(Quantized, ANanStaysVisibleInItsRowAlone) {
       const at::Tensor y = quantized_linear(x, quantize(numbers({40, 64}, 2), format));
       for (const std::int64_t row : {0, 1, 2})
         EXPECT_EQ(all_finite(ops::clone(y[row])), row != 1) << row;
+    }
+  }
+}
+
+TEST(Quantized, AHeadOfSmallIntegersGivesLogitsAndLogProbs) {
+  const at::Tensor hidden = cast(numbers({5, 64}, 1), at::kFloat), weight = numbers({40, 64}, 2),
+                   ids = int64_tensor(std::vector<std::int64_t>{0, 39, 7, 7, 20});
+  for (const WeightFormat format : kFormats) {
+    const QuantizedMatrix matrix = quantize(weight, format);
+    Head small{matrix.values};
+    small.scales = matrix.scales;
+    const Head wide{dequantize(matrix, at::kFloat)};
+    for (const KernelSet set : {KernelSet::automatic, KernelSet::reference}) {
+      const KernelScope scope(set);
+      const std::string what = weight_format_name(format) + ", " + kernel_set_name(set);
+      expect_near(logits(hidden, small), logits(hidden, wide), 1e-4, what);
+      const LogProbs got = log_probs(hidden, small, ids), want = log_probs(hidden, wide, ids);
+      expect_near(got.log_probs_T, want.log_probs_T, 1e-4, what);
+      expect_near(got.entropy_T, want.entropy_T, 1e-4, what);
     }
   }
 }

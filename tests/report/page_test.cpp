@@ -57,6 +57,48 @@ TEST(ReportPage, ShareOfTheGainIsSaidOnlyWhereThereIsAGain) {
   EXPECT_EQ(count(render_page(content, {.title = "t"}), sentence), 1u);
 }
 
+TEST(ReportPage, ChangesAreCountedWholeAndSayWhenOnlySomeAreShown) {
+  const Content content = tests::sample_content();  // 164 newly right, of which a list holds one
+  const std::string english = render_page(content, {.title = "t"});
+  EXPECT_EQ(count(english, "<b>Newly right</b> (164, the first 1 shown)"), 2u);
+  EXPECT_EQ(count(english, "<b>Newly wrong</b> (12, the first 1 shown)"), 2u);
+  EXPECT_EQ(count(english, "<b>Newly right</b> (7)</p></div>"), 2u) << "7 that cannot be shown";
+  const std::string chinese = render_page(content, {.title = "t", .language = "zh"});
+  EXPECT_EQ(count(chinese, "<b>新答对</b> (164，显示前 1 例)"), 2u);
+}
+
+TEST(ReportPage, NoChangeIsSaidAsNone) {
+  Content content = tests::sample_content();
+  content.comparisons.resize(1);
+  content.comparisons[0].only_first = 0;
+  content.comparisons[0].only_second = 1;
+  const std::string page = render_page(content, {.title = "t"});
+  EXPECT_NE(page.find("<b>Newly right</b> (1)</p><details>"), std::string::npos);
+  EXPECT_NE(page.find("<b>Newly wrong</b> (0)</p><p class=\"soft small\">None.</p>"),
+            std::string::npos);
+}
+
+TEST(ReportPage, TokensReadAndTokensInTheLossStandApart) {
+  Content content = tests::sample_content();
+  content.trainings[2].trained_tokens = 0;
+  const std::string page = render_page(content, {.title = "t"});
+  EXPECT_NE(page.find("tokens read</th><th class=\"number\">tokens in the loss</th>"),
+            std::string::npos);
+  const std::string read = "<td class=\"number\">112\u202f000</td><td class=\"number\">";
+  EXPECT_EQ(count(page, read + "16\u202f000</td>"), 2u);
+  EXPECT_EQ(count(page, read + "–</td>"), 1u) << "older metrics do not say";
+}
+
+TEST(ReportPage, TheCardOfCasesHoldsForEveryTask) {
+  Content content = tests::sample_content();
+  EXPECT_NE(render_page(content, {.title = "t"}).find("<b>200</b><span"), std::string::npos);
+  for (Result& result : content.results) {
+    if (result.task == "sentiment") result.items = 1995;
+  }
+  EXPECT_NE(render_page(content, {.title = "t"}).find("<b>200 – 1\u202f995</b><span"),
+            std::string::npos);
+}
+
 TEST(ReportPage, ChineseAndEnglishPagesHaveTheSameSections) {
   const std::string english =
       render_page(tests::sample_content(), {.title = "t", .language = "en"});

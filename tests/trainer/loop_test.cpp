@@ -114,7 +114,7 @@ TEST_P(Resume, AfterAStopSignalContinuesBitEqual) {
   Options options;
   options.dtype = GetParam();
   options.best_by = "validation_loss";
-  options.settings = {12, 3, 0, 1, false};
+  options.settings = {.steps = 12, .evaluate_every = 3};
   const tests::TemporaryFolder whole, parts;
   TrainingRun uninterrupted(whole.path(), options);
   uninterrupted.loop->run();
@@ -136,7 +136,7 @@ TEST_P(Resume, AfterAKillRepeatsTheStepsSinceTheCheckpointBitEqual) {
   Options options;
   options.dtype = GetParam();
   options.best_by = "validation_loss";
-  options.settings = {12, 2, 5, 2, false};
+  options.settings = {.steps = 12, .evaluate_every = 2, .save_every = 5, .keep = 2};
   const tests::TemporaryFolder whole, parts;
   TrainingRun uninterrupted(whole.path(), options);
   uninterrupted.loop->run();
@@ -158,7 +158,7 @@ TEST_P(Resume, AfterAKillRepeatsTheStepsSinceTheCheckpointBitEqual) {
 TEST_P(Resume, WithMoreStepsEqualsALongRun) {
   Options options;
   options.dtype = GetParam();
-  options.settings = {10, 0, 0, 1, true};
+  options.settings = {.steps = 10, .keep_state = true};
   const tests::TemporaryFolder whole, parts;
   TrainingRun longer(whole.path(), options);
   longer.loop->run();
@@ -181,7 +181,7 @@ INSTANTIATE_TEST_SUITE_P(Dtypes, Resume, testing::Values(at::kFloat, at::kBFloat
 TEST(Loop, TheBestWeightsAreTheResult) {
   Options options;
   options.best_by = "score";
-  options.settings = {6, 1, 0, 1, false};
+  options.settings = {.steps = 6, .evaluate_every = 1};
   options.scores = {0.1, 0.4, 0.9, 0.2, 0.9, 0.3};
   const tests::TemporaryFolder folder, at_three;
   TrainingRun run(folder.path(), options);
@@ -197,7 +197,7 @@ TEST(Loop, StopsEarlyWhenPatienceEnds) {
   Options options;
   options.best_by = "score";
   options.patience = 2;
-  options.settings = {50, 1, 0, 1, false};
+  options.settings = {.steps = 50, .evaluate_every = 1};
   options.scores = {0.1, 0.5, 0.4, 0.5, 0.9};
   const tests::TemporaryFolder folder;
   TrainingRun run(folder.path(), options);
@@ -209,21 +209,34 @@ TEST(Loop, StopsEarlyWhenPatienceEnds) {
 TEST(Loop, KeepsTheNewestCheckpointsAndTheBestTheyNeed) {
   Options options;
   options.best_by = "score";
-  options.settings = {9, 1, 2, 2, true};
+  options.settings = {.steps = 9, .evaluate_every = 1, .save_every = 2, .keep = 2};
   options.scores = {0.1, 0.5, 0.4, 0.3, 0.9, 0.2, 0.3, 0.1, 0.1};
   const tests::TemporaryFolder folder;
   TrainingRun run(folder.path(), options);
   run.loop->run();
   const base::Json key{{"config", "tiny"}};
-  EXPECT_EQ(Checkpoints(folder / "checkpoints", key).steps(), (std::vector<std::int64_t>{8, 9}));
+  EXPECT_EQ(Checkpoints(folder / "checkpoints", key).steps(), (std::vector<std::int64_t>{6, 8}));
   EXPECT_EQ(Checkpoints(folder / "checkpoints" / "best", key).steps(),
             std::vector<std::int64_t>{5});
+}
+
+TEST(Loop, WithoutSaveEveryTheClockSaysWhenToSave) {
+  Options options;
+  options.settings = {.steps = 3, .keep = 5};
+  const base::Json key{{"config", "tiny"}};
+  for (const int seconds : {600, 0}) {
+    options.settings.save_after = std::chrono::seconds(seconds);
+    const tests::TemporaryFolder folder;
+    TrainingRun run(folder.path(), options);
+    run.loop->run();
+    EXPECT_EQ(Checkpoints(folder / "checkpoints", key).steps().size(), seconds == 0 ? 3u : 0u);
+  }
 }
 
 /// Replacing a checkpoint of the same step would leave none for a moment.
 TEST(Loop, ACheckpointThatIsThereIsNotWrittenAgain) {
   Options options;
-  options.settings = {4, 0, 2, 1, true};
+  options.settings = {.steps = 4, .save_every = 2, .keep_state = true};
   const tests::TemporaryFolder folder;
   TrainingRun run(folder.path(), options);
   run.loop->run();
@@ -237,7 +250,7 @@ TEST(Loop, ACheckpointThatIsThereIsNotWrittenAgain) {
 
 TEST(Loop, MetricsHaveALineForEachStepWithEvaluationsInPlace) {
   Options options;
-  options.settings = {5, 2, 0, 1, false};
+  options.settings = {.steps = 5, .evaluate_every = 2};
   const tests::TemporaryFolder folder;
   TrainingRun run(folder.path(), options);
   run.loop->run();

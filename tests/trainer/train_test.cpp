@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/metrics.h"
@@ -155,6 +157,22 @@ TEST_F(TrainStage, ALargerBudgetContinuesFromTheKeptState) {
   const base::Metrics log = base::read_metrics(folder_ / "raised");
   EXPECT_EQ(log.steps.size(), 10u);
   EXPECT_EQ(log.config.at("steps").get<int>(), 10);
+}
+
+TEST_F(TrainStage, TheKeptStateDoesNotTellHowOftenARunWasStopped) {
+  const std::string settings = "keep_state: true\nkeep: 3\nsteps: 6\n";
+  run(settings, "whole");
+  base::request_stop();
+  EXPECT_THROW(run(settings, "parts"), base::Error);
+  base::request_stop(false);
+  run(settings, "parts");
+  const auto kept = [&](const std::string& name) {
+    std::set<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(folder_ / name / "checkpoints"))
+      names.insert(entry.path().filename().string());
+    return names;
+  };
+  EXPECT_EQ(kept("parts"), kept("whole"));
 }
 
 TEST_F(TrainStage, ACheckpointOfOtherSettingsIsNotContinued) {

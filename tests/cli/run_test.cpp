@@ -1,0 +1,173 @@
+// Which stages a run makes and shows, where stages may write, and what happens when nobody reads
+// what they say.
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "tests/support/process.h"
+#include "tests/support/temporary.h"
+
+namespace finstill::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using tests::ProcessResult;
+using tests::run_finstill;
+
+class RunVerbs : public testing::Test {
+ protected:
+  RunVerbs() {
+    tests::write_text(
+        folder_ / "r.yaml",
+        "name: r\nstages:\n"
+        "  base: {kind: init, tokenizer: configs/tiny, hidden_size: 16, intermediate_size: 32, "
+        "num_hidden_layers: 4, num_attention_heads: 2, num_key_value_heads: 1}\n"
+        "  small: {kind: prune, model: \"${base}\", layers: 3}\n"
+        "  smaller: {kind: prune, model: \"${small}\", layers: 2}\n");
+  }
+
+  std::string path(const std::string& name) const { return (folder_ / name).string(); }
+
+  ProcessResult run(std::vector<std::string> options) const {
+    options.insert(options.begin(), {"run", path("r.yaml"), "--runs", path("runs")});
+    return run_finstill(options);
+  }
+
+  bool is_made(const std::string& stage) const {
+    return fs::exists(folder_ / "runs" / "r" / stage / "manifest.json");
+  }
+
+  tests::TemporaryFolder folder_;
+};
+
+TEST_F(RunVerbs, UntilStopsThoughLaterStagesHaveNoInputsYet) {
+  const ProcessResult result = run({"--until", "base"});
+  EXPECT_EQ(result.exit_code, 0) << result.errors;
+  EXPECT_TRUE(is_made("base"));
+  EXPECT_FALSE(is_made("small"));
+}
+
+TEST_F(RunVerbs, OnlyMakesOneStageAndSaysWhichInputItMisses) {
+  const ProcessResult early = run({"--only", "small"});
+  EXPECT_EQ(early.exit_code, 74) << early.errors;
+  EXPECT_NE(early.errors.find("${base}"), std::string::npos) << early.errors;
+  ASSERT_EQ(run({"--only", "base"}).exit_code, 0);
+  EXPECT_EQ(run({"--only", "small"}).exit_code, 0);
+  EXPECT_TRUE(is_made("small"));
+  EXPECT_FALSE(is_made("smaller"));
+}
+
+TEST_F(RunVerbs, FromRefusesToBeginBeforeWhatItNeedsIsThere) {
+  const ProcessResult early = run({"--from", "small"});
+  EXPECT_EQ(early.exit_code, 64) << early.errors;
+  EXPECT_NE(early.errors.find("base"), std::string::npos) << early.errors;
+  ASSERT_EQ(run({"--until", "small"}).exit_code, 0);
+  EXPECT_EQ(run({"--from", "smaller"}).exit_code, 0);
+  EXPECT_TRUE(is_made("smaller"));
+}
+
+TEST_F(RunVerbs, ASelectionWithoutStagesIsAMistakeAndThePlanShowsTheChosenOnesAlone) {
+  EXPECT_EQ(run({"--from", "small", "--until", "base"}).exit_code, 64);
+  EXPECT_EQ(run({"--only", "smaller", "--until", "base", "--dry-run"}).exit_code, 64);
+  EXPECT_EQ(run({"--only", "smal", "--dry-run"}).exit_code, 64);
+  const ProcessResult plan = run({"--until", "small", "--dry-run"});
+  EXPECT_EQ(plan.exit_code, 0) << plan.errors;
+  EXPECT_NE(plan.output.find("small"), std::string::npos) << plan.output;
+  EXPECT_EQ(plan.output.find("smaller"), std::string::npos) << plan.output;
+}
+
+TEST_F(RunVerbs, SetTakesOneValueAndLeavesTheNextWordAlone) {
+  const ProcessResult result = run_finstill({"run", "--set", "small.layers=2", path("r.yaml"),
+                                             "--runs", path("runs"), "--until", "small"});
+  EXPECT_EQ(result.exit_code, 0) << result.errors;
+  EXPECT_TRUE(is_made("small"));
+}
+
+TEST_F(RunVerbs, AnInputIsNeverReplacedByTheOutput) {
+  ASSERT_EQ(run({"--until", "base"}).exit_code, 0);
+  const std::string base = path("runs/r/base");
+  fs::create_directories(folder_ / "elsewhere");
+  fs::create_directory_symlink(base, folder_ / "elsewhere" / "link");
+  for (const std::string& output : {base, base + "/", path("elsewhere/link")}) {
+    const ProcessResult result = run_finstill({"prune", base, output, "--layers", "3"});
+    EXPECT_EQ(result.exit_code, 64) << result.errors;
+    EXPECT_NE(result.errors.find("input"), std::string::npos) << result.errors;
+  }
+  EXPECT_EQ(run_finstill({"verify", base}).exit_code, 0);
+}
+
+TEST_F(RunVerbs, AFolderWithAManifestOfAnotherToolIsNotOurs) {
+  ASSERT_EQ(run({"--until", "base"}).exit_code, 0);
+  fs::create_directories(folder_ / "extension");
+  tests::write_text(folder_ / "extension" / "manifest.json", "{\"manifest_version\": 3}");
+  const ProcessResult result =
+      run_finstill({"prune", path("runs/r/base"), path("extension"), "--layers", "3"});
+  EXPECT_EQ(result.exit_code, 74) << result.errors;
+  EXPECT_EQ(tests::read_text(folder_ / "extension" / "manifest.json"), "{\"manifest_version\": 3}");
+  EXPECT_FALSE(fs::exists(folder_ / "extension" / "run.lock"));
+}
+
+TEST_F(RunVerbs, AStageRunAloneKeepsOthersOutOfItsFolderAndReplacesWhatItMade) {
+  ASSERT_EQ(run({"--until", "base"}).exit_code, 0);
+  const std::string base = path("runs/r/base");
+  ASSERT_EQ(run_finstill({"prune", base, path("out"), "--layers", "3"}).exit_code, 0);
+  {
+    const base::RunLock lock(folder_ / "out");
+    const ProcessResult second = run_finstill({"prune", base, path("out"), "--layers", "2"});
+    EXPECT_EQ(second.exit_code, 74) << second.errors;
+    EXPECT_NE(second.errors.find("another run"), std::string::npos) << second.errors;
+  }
+  EXPECT_EQ(run_finstill({"prune", base, path("out"), "--layers", "2"}).exit_code, 0);
+  EXPECT_EQ(run_finstill({"verify", path("out")}).exit_code, 0);
+}
+
+TEST_F(RunVerbs, ASecondRunLeavesTheRecipeOfTheFirstOne) {
+  ASSERT_EQ(run({"--until", "base"}).exit_code, 0);
+  const std::string first = tests::read_text(folder_ / "runs/r/recipe.yaml");
+  tests::write_text(folder_ / "r.yaml", tests::read_text(folder_ / "r.yaml") + "# changed\n");
+  const base::RunLock lock(folder_ / "runs" / "r");
+  EXPECT_EQ(run({"--until", "base"}).exit_code, 74);
+  EXPECT_EQ(tests::read_text(folder_ / "runs/r/recipe.yaml"), first);
+}
+
+TEST_F(RunVerbs, PathsOnTheCommandLineAreNotYaml) {
+  ASSERT_EQ(run({"--until", "base"}).exit_code, 0);
+  for (const std::string name : {"run #2", "[x]", "a: b", "2024"}) {
+    fs::create_directory_symlink(folder_ / "runs/r/base", folder_ / name);
+    const ProcessResult result =
+        run_finstill({"prune", path(name), path("of " + name), "--layers", "3"});
+    EXPECT_EQ(result.exit_code, 0) << name << ": " << result.errors;
+  }
+}
+
+TEST_F(RunVerbs, LosingTheReaderOfTheProgressDoesNotEndARun) {
+  const std::string command = tests::shell_quoted(tests::finstill_binary()) + " run " +
+                              tests::shell_quoted(path("r.yaml")) + " --runs " +
+                              tests::shell_quoted(path("runs")) + " 2>/dev/full";
+  EXPECT_EQ(tests::run_process({"sh", "-c", command}).exit_code, 0);
+  EXPECT_TRUE(is_made("smaller"));
+}
+
+TEST_F(RunVerbs, OutputThatCannotBeWrittenIsAnError) {
+  const std::string binary = tests::shell_quoted(tests::finstill_binary());
+  const std::string dry_run =
+      binary + " run " + tests::shell_quoted(path("r.yaml")) + " --dry-run >/dev/full";
+  for (const std::string& command : {binary + " schema >/dev/full", dry_run})
+    EXPECT_EQ(tests::run_process({"sh", "-c", command}).exit_code, 74) << command;
+  // No reader and nobody to tell it: still an exit code, not a signal.
+  EXPECT_EQ(tests::run_process({"sh", "-c", binary + " run absent.yaml 2>/dev/full"}).exit_code,
+            74);
+}
+
+TEST_F(RunVerbs, APathThatTheSystemRefusesIsNoBugOfOurs) {
+  const ProcessResult result = run_finstill({"generate", "--model", std::string(300, 'x')});
+  EXPECT_EQ(result.exit_code, 74) << result.errors;
+  EXPECT_EQ(result.errors.find("a bug"), std::string::npos) << result.errors;
+}
+
+}  // namespace
+}  // namespace finstill::cli
