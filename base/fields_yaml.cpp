@@ -62,9 +62,15 @@ class Places {
   void put(const YAML::Mark& mark, ConfigNode& node) const {
     node.source = source_;
     node.line = std::max(mark.line, 0) + 1;
-    const std::size_t start = starts_[std::min<std::size_t>(node.line - 1, starts_.size() - 1)];
-    node.column =
-        static_cast<int>(count_code_points(text_.substr(start, offset(mark) - start))) + 1;
+    const std::size_t at = offset(mark);
+    if (node.line != counted_.line || at < counted_.offset) {
+      const std::size_t start = starts_[std::min<std::size_t>(node.line - 1, starts_.size() - 1)];
+      counted_ = {node.line, start, 1};
+    }
+    counted_.column +=
+        static_cast<int>(count_code_points(text_.substr(counted_.offset, at - counted_.offset)));
+    counted_.offset = at;
+    node.column = counted_.column;
   }
 
   [[noreturn]] void refuse(const YAML::Mark& mark, std::string_view why) const {
@@ -74,9 +80,18 @@ class Places {
   }
 
  private:
+  /// How far the columns of a line have been counted. Marks nearly always grow: a line of a hundred
+  /// thousand values is not counted from its start for each.
+  struct Counted {
+    int line = 0;
+    std::size_t offset = 0;
+    int column = 1;
+  };
+
   std::string_view text_;
   std::string source_;
   std::vector<std::size_t> starts_;
+  mutable Counted counted_;
 };
 
 class YamlTree : public YAML::EventHandler {

@@ -28,6 +28,10 @@ std::filesystem::path prepare(const std::filesystem::path& folder, const Json& c
            (step->is_number_integer() && step->get<std::int64_t>() <= resume_step);
   };
   truncate_jsonl(metrics, [&](std::int64_t line, const Json& value) {
+    if (line == 1 && !value.is_object()) {
+      fail(ExitCode::data, "{}:1: it is no JSON object; remove the folder to begin anew",
+           metrics.string());
+    }
     if (line == 1 && value.value("config", Json()) != config) {
       fail(ExitCode::config,
            "{}: it was written by a run with another config ({}); remove the folder to begin anew",

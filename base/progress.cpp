@@ -1,5 +1,6 @@
 #include "base/progress.h"
 
+#include "base/clock.h"
 #include "base/unicode.h"
 
 #include <fmt/format.h>
@@ -8,18 +9,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <mutex>
 
 namespace finstill::base {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 /// Progress is told, not owed: a reader that went away (`2>&1 | head`) or a full disk under the log
 /// must not end the work, and fmt::print would throw.
@@ -53,7 +47,7 @@ class Display : public ProgressSink {
     if (!active_) return;
     done_ = done;
     note_ = note;
-    if (std::chrono::duration<double>(Clock::now() - shown_).count() < interval()) return;
+    if (seconds_since(shown_) < interval()) return;
     shown_ = Clock::now();
     show();
   }

@@ -150,7 +150,9 @@ SafetensorsHeader parse_safetensors(std::span<const std::byte> bytes, std::uint6
     if (!value.is_object())
       fail(ExitCode::data, "{}: __metadata__ must be an object of strings", where);
     for (const auto& [key, text_value] : value.items()) {
-      header.metadata[key] = json_string(value, key, where + ": __metadata__");
+      if (!text_value.is_string())
+        fail(ExitCode::data, "{}: __metadata__: \"{}\" must be a string", where, printable(key));
+      header.metadata[key] = text_value.get<std::string>();
     }
   }
   std::stable_sort(header.tensors.begin(), header.tensors.end(), [](const auto& a, const auto& b) {

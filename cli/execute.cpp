@@ -4,8 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/failpoint.h"
 #include "base/file.h"
@@ -140,11 +140,10 @@ base::Manifest execute_stage(const PlannedStage& planned, const fs::path& folder
   context.seed = seed;
   context.runtime = runtime;
   context.progress = &progress;
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = base::Clock::now();
   base::check_stop();
   planned.stage->run(context);
-  context.observed["seconds"] =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  context.observed["seconds"] = base::seconds_since(start);
   base::Manifest manifest =
       base::finish_artifact(folder, planned.identity, context.scratch, context.observed);
   base::remove_all(

@@ -1,6 +1,5 @@
 // generate: prompts or conversations -> a model's answers.
 
-#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -9,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/random.h"
 #include "base/signals.h"
@@ -117,14 +117,14 @@ int generate(GenerateOptions& options) {
       base::fail(error.code(), "{}: {}", where, error.what());
     }
   });
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = base::Clock::now();
   const Totals totals = answer(*generator, ids);
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  const double seconds = base::seconds_since(start);
   if (options.json) {
     print_json_line({{"requests", totals.requests},
                      {"prompt_tokens", totals.prompt_tokens},
                      {"new_tokens", totals.new_tokens},
-                     {"seconds", seconds.count()}});
+                     {"seconds", seconds}});
   }
   return 0;
 }

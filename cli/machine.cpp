@@ -1,9 +1,9 @@
 #include "cli/machine.h"
 
 #include <algorithm>
-#include <chrono>
 #include <vector>
 
+#include "base/clock.h"
 #include "ops/kernels.h"
 #include "ops/linear.h"
 #include "ops/tensor.h"
@@ -11,11 +11,8 @@
 namespace finstill::cli {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
+using base::Clock;
+using base::seconds_since;
 
 /// Repeats `work` for half a second after one warm-up and returns how often it ran in a second.
 template <typename Work>

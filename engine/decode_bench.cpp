@@ -1,21 +1,18 @@
 #include "engine/decode_bench.h"
 
+#include "base/clock.h"
 #include "base/metrics.h"
 #include "base/signals.h"
 #include "base/statistics.h"
 
 #include <algorithm>
-#include <chrono>
 #include <set>
 
 namespace finstill::engine {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
+using base::Clock;
+using base::seconds_since;
 
 struct Round {
   double prompt_seconds = 0, seconds = 0;

@@ -6,6 +6,7 @@
 #include "engine/local.h"
 
 #include "base/artifact.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/progress.h"
@@ -14,7 +15,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <fstream>
 #include <functional>
 #include <set>
@@ -26,8 +26,6 @@ namespace {
 const bool registered_evaluate = base::Registry<base::Stage>::add<EvaluateConfig>(
     "evaluate", "models x tasks -> graded samples and scores",
     [](const EvaluateConfig& config) { return std::make_unique<Evaluate>(config); });
-
-using Clock = std::chrono::steady_clock;
 
 std::string role_of(const std::string& name, const EvaluatedModel& model) {
   if (!model.role.empty()) return model.role;
@@ -85,14 +83,14 @@ void ask(const std::string& name, const EvaluatedModel& model, const engine::Loc
     const auto& items = questions.items[at];
     progress.start(fmt::format("{} on {}", name, boards[at].task->name()),
                    static_cast<std::int64_t>(items.size()), "items");
-    const auto begin = Clock::now();
+    const auto begin = base::Clock::now();
     std::vector<Sample> samples = answer_examples(
         *generator, *boards[at].task, items, answer_options(config, model, questions, at),
         [&](std::int64_t finished, std::int64_t tokens) {
           base::check_stop();
           progress.update(finished, fmt::format("{} tokens", tokens));
         });
-    const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+    const double seconds = base::seconds_since(begin);
     progress.finish();
     std::int64_t generated = 0;
     for (const Sample& sample : samples) generated += sample.generated_tokens;

@@ -4,7 +4,6 @@
 #include <ATen/record_function.h>
 
 #include <algorithm>
-#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -15,10 +14,12 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "base/clock.h"
+
 namespace finstill::ops {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using base::Clock;
 
 /// What all threads heard so far.
 struct Heard {
@@ -103,7 +104,7 @@ std::unique_ptr<at::ObserverContext> call_begins(const at::RecordFunction& funct
 
 void call_ends(const at::RecordFunction&, at::ObserverContext* context) {
   auto& call = *static_cast<Call*>(context);
-  const double seconds = std::chrono::duration<double>(Clock::now() - call.start).count();
+  const double seconds = base::seconds_since(call.start);
   innermost = call.caller;
   if (call.caller != nullptr) call.caller->callees_seconds += seconds;
   const std::lock_guard lock(heard().mutex);

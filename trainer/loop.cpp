@@ -5,7 +5,6 @@
 #include "trainer/evaluation.h"
 
 #include <algorithm>
-#include <chrono>
 #include <set>
 
 namespace finstill::trainer {
@@ -52,20 +51,19 @@ void Loop::run() {
 }
 
 void Loop::advance() {
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = base::Clock::now();
   const StepResult result = train_step(training_, position_.step);
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  const double seconds = base::seconds_since(start);
   ++position_.step;
   position_.tokens += result.totals.tokens;
   position_.trained_tokens += result.totals.trained_tokens;
 
   std::map<std::string, double> evaluation;
   if (is_due(settings_.evaluate_every) || is_last()) evaluation = evaluate();
-  log_.step(result, position_, training_.source.epoch_after(position_.step), evaluation,
-            seconds.count());
+  log_.step(result, position_, training_.source.epoch_after(position_.step), evaluation, seconds);
 
   const bool stopping = base::stop_requested();
-  if (stopping || is_due_to_save()) save();
+  if (stopping || (is_due_to_save() && !is_last())) save();
   if (stopping) {
     base::fail(base::ExitCode::preempted,
                "stopped by a signal after step {} of {}; the state is saved in {}: start again to "
@@ -76,7 +74,7 @@ void Loop::advance() {
 
 bool Loop::is_due_to_save() const {
   if (settings_.save_every > 0) return is_due(settings_.save_every);
-  return std::chrono::steady_clock::now() - saved_at_ >= settings_.save_after;
+  return base::Clock::now() - saved_at_ >= settings_.save_after;
 }
 
 std::map<std::string, double> Loop::evaluate() {
@@ -109,7 +107,7 @@ void Loop::resume() {
     selection_.load(state);
     saved_step_ = position_.step;
   }
-  saved_at_ = std::chrono::steady_clock::now();
+  saved_at_ = base::Clock::now();
   log_.begin(position_.step, settings_.steps);
 }
 
@@ -126,7 +124,7 @@ void Loop::save() {
   selection_.save(state);
   checkpoints_.write(position_.step, state);
   saved_step_ = position_.step;
-  saved_at_ = std::chrono::steady_clock::now();
+  saved_at_ = base::Clock::now();
 
   std::vector<std::int64_t> kept = checkpoints_.steps();
   if (static_cast<std::int64_t>(kept.size()) > settings_.keep)

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "trainer/checkpoint.h"
 #include "trainer/measure.h"
@@ -78,8 +79,8 @@ class Loop {
   Checkpoints best_;         // parameters alone
   RunLog& log_;
   RunPosition position_;
-  std::int64_t saved_step_ = -1;                    // of the newest checkpoint on the disk
-  std::chrono::steady_clock::time_point saved_at_;  // or begun
+  std::int64_t saved_step_ = -1;      // of the newest checkpoint on the disk
+  base::Clock::time_point saved_at_;  // or begun
 };
 
 }  // namespace finstill::trainer

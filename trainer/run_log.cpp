@@ -62,12 +62,12 @@ void RunLog::step(const StepResult& result, const RunPosition& position, double 
                   result.gradient_norm, result.learning_rate, base::show_count(rate));
   for (const auto& [name, value] : evaluation) note += fmt::format(", {} {:.4f}", name, value);
   progress_.update(position.step, note);
-  if (std::chrono::steady_clock::now() - flushed_ > std::chrono::seconds(1)) flush();
+  if (base::seconds_since(flushed_) > 1) flush();
 }
 
 void RunLog::flush() {
   files_->flush();
-  flushed_ = std::chrono::steady_clock::now();
+  flushed_ = base::Clock::now();
 }
 
 }  // namespace finstill::trainer

@@ -1,11 +1,11 @@
 #pragma once
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/metrics.h"
 #include "base/progress.h"
 #include "trainer/step.h"
 
-#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -44,7 +44,7 @@ class RunLog {
   base::Json config_;
   base::ProgressSink& progress_;
   std::optional<base::MetricsWriter> files_;
-  std::chrono::steady_clock::time_point flushed_;
+  base::Clock::time_point flushed_;
   double seconds_ = 0;
   std::int64_t tokens_ = 0;
 };

@@ -1,5 +1,6 @@
 #include "trainer/step_bench.h"
 
+#include "base/clock.h"
 #include "base/metrics.h"
 #include "base/signals.h"
 #include "base/statistics.h"
@@ -7,19 +8,11 @@
 #include "trainer/assembly.h"
 
 #include <algorithm>
-#include <chrono>
 
 namespace finstill::trainer {
-namespace {
 
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-}  // namespace
-
+using base::Clock;
+using base::seconds_since;
 StepCost measure_step(const TrainConfig& config, const base::StageContext& context,
                       std::int64_t steps) {
   const auto start = Clock::now();
