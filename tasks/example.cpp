@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/jsonl.h"
+#include "base/unicode.h"
 
 #include <fmt/format.h>
 
@@ -19,10 +20,15 @@ std::string_view split_name(Split split) {
   return "";
 }
 
-Split split_from_name(std::string_view name) {
+std::optional<Split> find_split(std::string_view name) {
   for (const Split split : {Split::train, Split::validation, Split::test}) {
     if (split_name(split) == name) return split;
   }
+  return std::nullopt;
+}
+
+Split split_from_name(std::string_view name) {
+  if (const auto split = find_split(name)) return *split;
   base::fail(base::ExitCode::data, "unknown split '{}': use train, validation or test", name);
 }
 
@@ -48,7 +54,13 @@ Example example_from_json(const base::Json& line, std::string_view where) {
   example.id = base::json_string(line, "id", where);
   example.task = base::json_string(line, "task", where);
   example.language = base::json_string(line, "language", where, "en");
-  example.split = split_from_name(base::json_string(line, "split", where, "test"));
+  const std::string split = base::json_string(line, "split", where, "test");
+  const auto found = find_split(split);
+  if (!found) {
+    base::fail(base::ExitCode::data, "{}: unknown split '{}': use train, validation or test", where,
+               base::printable(split));
+  }
+  example.split = *found;
   example.answer = base::json_string(line, "answer", where);
   example.label = base::json_string(line, "label", where, "");
   example.input = base::json_string(line, "input", where, "");

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,8 @@ namespace finstill::tasks {
 enum class Split { train, validation, test };
 
 std::string_view split_name(Split split);
+/// The split of this name; nullopt for anything but "train", "validation", "test".
+std::optional<Split> find_split(std::string_view name);
 /// Throws Error(data) for anything but "train", "validation", "test".
 Split split_from_name(std::string_view name);
 

@@ -1,11 +1,16 @@
 #include "tasks/grade_lines.h"
 
+#include "tasks/generated.h"
+
 #include "base/error.h"
+#include "base/unicode.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <istream>
+#include <list>
 #include <ostream>
 #include <set>
 #include <utility>
@@ -13,11 +18,12 @@
 namespace finstill::tasks {
 namespace {
 
-/// Examples made again from ids: one list for each (split, seed), grown as far as an id asks.
+/// Examples made again from ids "TASK-SPLIT-SEED-NUMBER".
 class Remade {
  public:
   explicit Remade(const Task& task) : task_(task) {}
 
+  /// Null when the task has no such example; good until the next call.
   const Example* find(const std::string& id) {
     const std::string start = task_.name() + "-";
     if (!id.starts_with(start)) return nullptr;
@@ -28,28 +34,35 @@ class Remade {
       rest.remove_prefix(std::min(dash + 1, rest.size()));
       return part;
     };
-    const std::string_view split = take(), seed_text = take(), number_text = take();
+    const std::string_view split_text = take(), seed_text = take(), number_text = take();
+    const auto split = find_split(split_text);
     std::uint64_t seed = 0;
     std::int64_t number = 0;
-    if (split.empty() || !read(seed_text, seed) || !read(number_text, number) || number < 0 ||
-        number >= most)
+    if (!split || !read(seed_text, seed) || !read(number_text, number) || number < 0 ||
+        number >= most || example_id(task_.name(), *split, seed, number) != id)
       return nullptr;
-    auto& [made, byid] = lists_[{std::string(split), seed}];
-    if (number >= made) {
-      made = number + 1;
-      byid.clear();
-      for (Example& example :
-           task_.examples(split_from_name(split), seed, std::max<std::int64_t>(made, 1000))) {
-        byid.emplace(example.id, std::move(example));
-      }
-      made = std::max<std::int64_t>(made, 1000);
-    }
-    const auto at = byid.find(id);
-    return at == byid.end() ? nullptr : &at->second;
+    List& list = list_of(*split, seed);
+    const auto at = static_cast<std::size_t>(number);
+    grow(list, number + 1);
+    // Where the number is not the place in the list, it is one in a finite supply that comes
+    // shuffled: all of it has to be there.
+    if (at < list.examples.size() && list.examples[at].id != id) grow(list, most);
+    const auto found = list.places.find(id);
+    return found == list.places.end() ? nullptr : &list.examples[found->second];
   }
 
  private:
+  /// The first examples of a split and seed.
+  struct List {
+    Split split{};
+    std::uint64_t seed = 0;
+    std::int64_t asked = 0;  ///< how many the task was asked for
+    std::vector<Example> examples;
+    std::map<std::string, std::size_t> places;
+  };
+
   static constexpr std::int64_t most = 1'000'000;
+  static constexpr std::size_t most_lists = 3;  ///< one for each split of a seed
 
   template <typename Number>
   static bool read(std::string_view text, Number& number) {
@@ -57,10 +70,33 @@ class Remade {
     return error == std::errc() && end == text.data() + text.size() && !text.empty();
   }
 
+  /// The list, in front of the others; the one that was not asked for longest makes room.
+  List& list_of(Split split, std::uint64_t seed) {
+    const auto at = std::find_if(lists_.begin(), lists_.end(), [&](const List& list) {
+      return list.split == split && list.seed == seed;
+    });
+    if (at != lists_.end()) {
+      lists_.splice(lists_.begin(), lists_, at);
+    } else {
+      if (lists_.size() == most_lists) lists_.pop_back();
+      lists_.push_front({.split = split, .seed = seed});
+    }
+    return lists_.front();
+  }
+
+  /// Makes at least `count` examples, and twice as many as before: ids that grow one by one do not
+  /// make the list anew each time.
+  void grow(List& list, std::int64_t count) const {
+    if (count <= list.asked) return;
+    list.asked = std::min(most, std::max({count, 2 * list.asked, std::int64_t{1000}}));
+    list.examples = task_.examples(list.split, list.seed, list.asked);
+    list.places.clear();
+    for (std::size_t at = 0; at < list.examples.size(); ++at)
+      list.places.emplace(list.examples[at].id, at);
+  }
+
   const Task& task_;
-  std::map<std::pair<std::string, std::uint64_t>,
-           std::pair<std::int64_t, std::map<std::string, Example>>>
-      lists_;
+  std::list<List> lists_;
 };
 
 base::Json grade_to_json(const std::string& id, const Grade& grade) {
@@ -77,7 +113,8 @@ base::Json grade_to_json(const std::string& id, const Grade& grade) {
 FinishReason finish_of(const base::Json& line, const std::string& where) {
   const std::string finish = base::json_string(line, "finish", where, "stop");
   if (finish != "stop" && finish != "length")
-    base::fail(base::ExitCode::data, "{}: \"finish\" is stop or length, not '{}'", where, finish);
+    base::fail(base::ExitCode::data, "{}: \"finish\" is stop or length, not '{}'", where,
+               base::printable(finish));
   return finish == "length" ? FinishReason::length : FinishReason::stop;
 }
 
@@ -98,7 +135,7 @@ base::Json grade_lines(const Task& task, std::span<const Example> examples, std:
     const std::string id = base::json_string(line, "id", where),
                       answer = base::json_string(line, "answer", where);
     if (!seen.insert(id).second)
-      base::fail(base::ExitCode::data, "{}: id '{}' is there twice", where, id);
+      base::fail(base::ExitCode::data, "{}: id '{}' is there twice", where, base::printable(id));
     const auto at = known.find(id);
     const Example* example = at != known.end()  ? at->second
                              : examples.empty() ? remade.find(id)
@@ -107,7 +144,7 @@ base::Json grade_lines(const Task& task, std::span<const Example> examples, std:
       base::fail(
           base::ExitCode::data,
           "{}: task {} has no example '{}'; name the examples that were asked with --examples",
-          where, task.name(), id);
+          where, task.name(), base::printable(id));
     }
     kept.emplace_back(*example,
                       task.grade(*example, {.text = answer, .finish = finish_of(line, where)}));

@@ -59,7 +59,7 @@ struct LabelledConfig {
         .one_of({"none", "root", "classes"});
     f.add("drop_links", &LabelledConfig::drop_links, "takes http links out of the texts");
     f.add("maximum_characters", &LabelledConfig::maximum_characters,
-          "records with longer texts are left out")
+          "records of `file` with longer texts are left out; those of test_file are all asked")
         .range(1, 1e6);
   }
 };

@@ -4,9 +4,11 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/jsonl.h"
+#include "base/unicode.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 namespace finstill::tasks {
@@ -22,6 +24,20 @@ Record record_of(const base::Json& object, std::string where) {
   Record record{.where = std::move(where)};
   for (const auto& [key, value] : object.items()) record.fields[key] = value_text(value);
   return record;
+}
+
+/// Labels in another encoding would all become the same row of U+FFFD later, without a word.
+void check_encoding(std::string_view text, std::string_view source) {
+  const std::size_t bad = base::find_invalid_utf8(text);
+  if (bad == std::string_view::npos) return;
+  const std::string_view before = text.substr(0, bad);
+  const auto line = std::count(before.begin(), before.end(), '\n') + 1;
+  const std::size_t newline = before.rfind('\n');
+  const std::size_t start = newline == std::string_view::npos ? 0 : newline + 1;
+  base::fail(base::ExitCode::data,
+             "{}:{}:{}: not valid UTF-8: convert the file first (iconv -f ENCODING -t "
+             "utf-8; Chinese tables are often gb18030)",
+             source, line, base::count_code_points(before.substr(start)) + 1);
 }
 
 /// Cuts separated text into rows of fields.
@@ -88,6 +104,7 @@ class SeparatedReader {
 
 std::vector<Record> parse_separated(std::string_view text, char separator,
                                     std::string_view source) {
+  check_encoding(text, source);
   SeparatedReader reader(text, separator, source);
   std::vector<std::string> columns, row;
   std::vector<Record> records;

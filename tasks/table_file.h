@@ -22,8 +22,8 @@ struct Record {
 std::vector<Record> read_records(const std::filesystem::path& file);
 
 /// RFC 4180: fields in double quotes may hold separators, line ends and doubled quotes. The first
-/// line names the columns. Throws Error(data) for a quote that never closes, a row with more or
-/// fewer fields, repeated or empty column names.
+/// line names the columns. Throws Error(data) for text that is not UTF-8, a quote that never
+/// closes, a row with more or fewer fields, repeated or empty column names.
 std::vector<Record> parse_separated(std::string_view text, char separator, std::string_view source);
 
 }  // namespace finstill::tasks

@@ -2,11 +2,14 @@
 
 #include <utility>
 
+#include "base/error.h"
+
 namespace finstill::text {
 
 Aligned Aligned::part(std::size_t begin, std::size_t end) const {
   Aligned result(std::string_view(text_).substr(begin, end - begin),
                  origin_ + static_cast<std::int64_t>(begin), tracked_);
+  result.longest_ = longest_;
   if (begin_.empty() || begin == end) return result;
   result.origin_ = begin_[begin];
   result.begin_.assign(begin_.begin() + begin, begin_.begin() + end);
@@ -14,7 +17,16 @@ Aligned Aligned::part(std::size_t begin, std::size_t end) const {
   return result;
 }
 
+void Rewriter::check_room(std::size_t bytes) const {
+  if (text_.size() + bytes <= old_.longest_) return;
+  base::fail(base::ExitCode::data,
+             "the tokenizer's normalizer makes more than {} bytes of a text: its replacements are "
+             "a mistake or an attack",
+             old_.longest_);
+}
+
 void Rewriter::keep(std::size_t begin, std::size_t end) {
+  check_room(end - begin);
   text_.append(old_.text_, begin, end - begin);
   if (!old_.tracked_) return;
   for (std::size_t i = begin; i < end; ++i) {
@@ -24,6 +36,7 @@ void Rewriter::keep(std::size_t begin, std::size_t end) {
 }
 
 void Rewriter::replace(std::size_t begin, std::size_t end, std::string_view text) {
+  check_room(text.size());
   text_ += text;
   if (!old_.tracked_) return;
   std::int64_t from, to;

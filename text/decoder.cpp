@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 
 #include "text/byte_alphabet.h"
 #include "text/json_place.h"
@@ -17,9 +18,12 @@ using base::Json;
 
 namespace {
 
+constexpr std::size_t most_replacements = 64;
 constexpr std::string_view replacement_text = "\xEF\xBF\xBD";
 
-std::string replace_all(std::string_view text, std::string_view from, std::string_view to) {
+/// The text with every `from` replaced, or nullopt when it would have more than `longest` bytes.
+std::optional<std::string> replace_all(std::string_view text, std::string_view from,
+                                       std::string_view to, std::size_t longest) {
   std::string result;
   while (true) {
     const std::size_t found = text.find(from);
@@ -27,6 +31,7 @@ std::string replace_all(std::string_view text, std::string_view from, std::strin
     result += text.substr(0, found);
     result += to;
     text.remove_prefix(found + from.size());
+    if (result.size() + text.size() > longest) return std::nullopt;
   }
 }
 
@@ -48,7 +53,7 @@ void append_byte_run(std::string& text, const std::string& run) {
 
 }  // namespace
 
-Decoder::Decoder(const Json& definition, const std::string& where) {
+Decoder::Decoder(const Json& definition, const std::string& where) : where_(where) {
   if (definition.is_null()) return;
   const std::string type = base::json_string(definition, "type", where);
   if (type == "ByteLevel") {
@@ -72,6 +77,9 @@ Decoder::Decoder(const Json& definition, const std::string& where) {
 
 void Decoder::add_step(const Json& step, const std::string& where) {
   const std::string type = base::json_string(step, "type", where);
+  // Every token goes through all of them.
+  if (replacements_.size() >= most_replacements)
+    fail(ExitCode::data, "{}: more than {} replacements", where, most_replacements);
   if (type == "Replace" && !fused_) {
     const Json& pattern = json_member(step, "pattern", where);
     const std::string from = base::json_string(pattern, "String", where + ".pattern");
@@ -114,8 +122,17 @@ Decoder::Rendered Decoder::render(std::string_view token) const {
     if (const int byte = named_byte(token); byte >= 0)
       return {std::string(1, static_cast<char>(byte)), true};
   }
+  // A list of replacements that double their text would fill the memory with a file of 2 KB.
+  const std::size_t longest = 1024 + 16 * token.size();
   std::string text(token);
-  for (const auto& [from, to] : replacements_) text = replace_all(text, from, to);
+  for (const auto& [from, to] : replacements_) {
+    std::optional<std::string> replaced = replace_all(text, from, to, longest);
+    if (!replaced) {
+      fail(ExitCode::data, "{}: the replacements make more than {} bytes of the token \"{}\"",
+           where_, longest, base::printable(token));
+    }
+    text = std::move(*replaced);
+  }
   return {std::move(text)};
 }
 
@@ -130,7 +147,9 @@ std::string Decoder::join(const std::vector<const Rendered*>& tokens) const {
     run.clear();
     if (kind_ == Kind::spaces && i > 0) text += ' ';
     if (i == 0 && drop_first_spaces_) {
-      text += replace_all(tokens[i]->bytes, " ", "");
+      std::string marks_gone = tokens[i]->bytes;
+      std::erase(marks_gone, ' ');
+      text += marks_gone;
     } else {
       text += tokens[i]->bytes;
     }

@@ -24,6 +24,7 @@ class Decoder {
   /// null = none.
   Decoder(const base::Json& definition, const std::string& where);
 
+  /// Throws Error(data) for a token that the replacements make much longer than it was.
   Rendered render(std::string_view token) const;
 
   /// The text of a list of rendered tokens; broken UTF-8 is replaced as the reference does it: byte
@@ -36,6 +37,7 @@ class Decoder {
 
   void add_step(const base::Json& step, const std::string& where);
 
+  std::string where_;
   Kind kind_ = Kind::spaces;
   std::vector<std::pair<std::string, std::string>> replacements_;
   bool byte_fallback_ = false, fused_ = false;

@@ -2,6 +2,8 @@
 
 #include "text/jinja_interpreter.h"
 
+#include "base/unicode.h"
+
 #include <algorithm>
 
 namespace finstill::text::jinja {
@@ -29,7 +31,7 @@ Value loop_attribute(Interpreter& interpreter, const Value& self, const std::str
     return index + 1 < size ? loop.items[loop.index + 1]
                             : Value::undefined("there is no next item");
   if (name != "cycle" && name != "changed")
-    return Value::undefined(fmt::format("'loop' has no attribute '{}'", name));
+    return Value::undefined(fmt::format("'loop' has no attribute '{}'", base::printable(name)));
   Callable method;
   method.name = name;
   method.depth = loop.depth;
@@ -47,6 +49,8 @@ Value loop_attribute(Interpreter& interpreter, const Value& self, const std::str
       const bool unchanged =
           std::equal(state.last_changed.begin(), state.last_changed.end(),
                      arguments.positional.begin(), arguments.positional.end(), same);
+      // What it remembers may hold this loop or the one before it: no depth counts that.
+      if (state.last_changed.empty() && !arguments.positional.empty()) interpreter.keep_loop(self);
       state.last_changed = arguments.positional;
       return Value::boolean(!unchanged || arguments.positional.empty());
     };
@@ -75,8 +79,10 @@ Value element(Interpreter& interpreter, const Value& value, std::int64_t index) 
 }  // namespace
 
 Value Interpreter::get_attribute(const Value& value, const std::string& name) {
+  budget_.charge(name.size() / 256);
   if (name.starts_with("__"))
-    return Value::undefined(fmt::format("access to attribute '{}' is unsafe", name));
+    return Value::undefined(
+        fmt::format("access to attribute '{}' is unsafe", base::printable(name)));
   switch (value.kind()) {
     case Kind::undefined:
       throw Failure(value.undefined_name());
@@ -99,8 +105,9 @@ Value Interpreter::get_attribute(const Value& value, const std::string& name) {
     default:
       break;
   }
+  // The name may be a text of any length, and the value may be kept.
   return Value::undefined(
-      fmt::format("'{} object' has no attribute '{}'", value.type_name(), name));
+      fmt::format("'{} object' has no attribute '{}'", value.type_name(), base::printable(name)));
 }
 
 Value Interpreter::get_item(const Value& value, const Value& key) {
@@ -124,7 +131,9 @@ Value Interpreter::make_namespace(const Arguments& arguments) {
   for (const Value& source : arguments.positional) {
     if (!source.is(Kind::dict))
       throw Failure("TypeError: namespace() takes keyword arguments or a dict");
+    budget_.charge_items(source.as_dict().items.size());
     for (const auto& [key, value] : source.as_dict().items) {
+      charge_text(key);
       if (key.is(Kind::string)) data->members.emplace_back(key.text().bytes(), value);
     }
   }
@@ -145,7 +154,9 @@ void Interpreter::define_globals() {
         (message != nullptr ? to_text(*message, budget_).bytes() : std::string("no reason given")));
   });
   define("strftime_now", [this](const Arguments& arguments) {
-    return Value::string(format_date(now_, text_argument(arguments, 0, "format", "")));
+    const std::string format = text_argument(arguments, 0, "format", "");
+    budget_.charge_bytes(16 * format.size());  // "%F" becomes ten characters
+    return Value::string(format_date(now_, format));
   });
   define("range", [this](const Arguments& arguments) {
     std::int64_t begin = integer_argument(arguments, 0, "start", 0), end = begin;
@@ -172,10 +183,11 @@ void Interpreter::define_globals() {
     for (const Value& source : arguments.positional) {
       if (!source.is(Kind::dict))
         throw Failure("TypeError: dict() takes keyword arguments or a dict");
+      budget_.charge_items(source.as_dict().items.size());
       items.insert(items.end(), source.as_dict().items.begin(), source.as_dict().items.end());
     }
-    budget_.charge_items(items.size());
     for (const auto& [name, value] : arguments.named) {
+      budget_.charge_items(items.size());
       const auto same = [&name = name](const auto& item) {
         return item.first.is(Kind::string) && item.first.text().view() == name;
       };

@@ -100,7 +100,7 @@ bool contains(const Value& container, const Value& item, Budget& budget) {
       throw Failure(
           fmt::format("TypeError: 'in <string>' requires a string, not {}", item.type_name()));
     }
-    budget.charge_bytes(container.text().size());
+    budget.charge_search(container.text().size(), item.text().size());
     return container.text().view().find(item.text().view()) != std::string_view::npos;
   }
   if (container.is(Kind::dict)) {

@@ -2,6 +2,8 @@
 
 #include "text/jinja_interpreter.h"
 
+#include "base/unicode.h"
+
 #include <algorithm>
 
 namespace finstill::text::jinja {
@@ -85,9 +87,10 @@ Value Interpreter::evaluate_here(const Expression& expression) {
 
 Value Interpreter::evaluate_name(const Expression& expression) {
   for (Scope* scope = scope_.get(); scope != nullptr; scope = scope->parent.get()) {
+    budget_.charge(scope->variables.size() / 64);
     if (const Value* value = scope->find_here(expression.text)) return *value;
   }
-  return Value::undefined(fmt::format("'{}' is undefined", expression.text));
+  return Value::undefined(fmt::format("'{}' is undefined", base::printable(expression.text)));
 }
 
 Value Interpreter::evaluate_items(const Expression& expression) {
@@ -130,8 +133,10 @@ Arguments Interpreter::evaluate_arguments(const Expression& expression) {
   Arguments arguments;
   for (const Expression* argument : expression.positional)
     arguments.positional.push_back(evaluate(*argument));
-  for (const auto& [name, argument] : expression.named)
+  for (const auto& [name, argument] : expression.named) {
+    budget_.charge(name.size() / 256);
     arguments.named.emplace_back(name, evaluate(*argument));
+  }
   return arguments;
 }
 

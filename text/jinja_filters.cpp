@@ -198,7 +198,7 @@ Value filter_truncate(Interpreter& interpreter, const Value& value, const Argume
 
 Value filter_urlencode(Interpreter& interpreter, const Value& value, const Arguments&) {
   const TrackedText text = to_text(value, interpreter.budget());
-  interpreter.budget().charge_text(text);
+  interpreter.budget().charge(1 + text.size() / 32);
   TrackedText result;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text.view()[i];
@@ -216,7 +216,7 @@ Value filter_format(Interpreter& interpreter, const Value& value, const Argument
 }
 
 Value filter_replace(Interpreter& interpreter, const Value& value, const Arguments& arguments) {
-  Arguments as_text = arguments;
+  Arguments as_text = arguments;  // charged for by apply_filter
   for (std::size_t i = 0; i < as_text.positional.size() && i < 2; ++i) {
     as_text.positional[i] = as_string(interpreter, as_text.positional[i]);
   }
@@ -291,7 +291,12 @@ Value apply_filter(Interpreter& interpreter, const std::string& name, const Valu
   if (filter == nullptr) filter = find_sequence_filter(name);
   if (filter == nullptr) filter = find_selection_filter(name);
   if (filter == nullptr) throw Failure(fmt::format("there is no filter '{}'", name));
-  return filter(interpreter, value, arguments);
+  // map('map', 'map', ...) applies filters inside filters, as deep as its arguments say.
+  const DepthGuard guard(interpreter.filter_depth(), 64, "filters");
+  interpreter.charge_call(value, arguments);
+  Value result = filter(interpreter, value, arguments);
+  interpreter.charge_text(result);
+  return result;
 }
 
 }  // namespace finstill::text::jinja

@@ -39,22 +39,11 @@ class Interpreter::ScopeGuard {
   std::shared_ptr<Scope> saved_;
 };
 
-/// Counts one level of a nesting that has a limit.
-class Interpreter::DepthGuard {
- public:
-  DepthGuard(int& depth, int limit, const char* what) : depth_(depth) {
-    if (++depth_ > limit) {
-      --depth_;
-      throw Failure(fmt::format("{} are nested deeper than {} levels", what, limit));
-    }
-  }
-  ~DepthGuard() { --depth_; }
-  DepthGuard(const DepthGuard&) = delete;
-  DepthGuard& operator=(const DepthGuard&) = delete;
-
- private:
-  int& depth_;
-};
+DepthGuard::DepthGuard(int& depth, int limit, const char* what) : depth_(depth) {
+  if (depth_ >= limit)
+    throw Failure(fmt::format("{} are nested deeper than {} levels", what, limit));
+  ++depth_;
+}
 
 Interpreter::Interpreter(const Program& program, std::int64_t steps, DateTime now)
     : program_(program), budget_(steps), now_(now), scope_(std::make_shared<Scope>()) {}
@@ -64,6 +53,21 @@ Interpreter::~Interpreter() {
   // recursively.
   for (const auto& scope : captured_) scope->variables.clear();
   for (const auto& name_space : namespaces_) name_space->members.clear();
+  for (const Value& loop : changed_loops_) loop.as_loop().last_changed.clear();
+}
+
+void Interpreter::charge_call(const Value& self, const Arguments& arguments) {
+  budget_.charge_items(arguments.positional.size() + arguments.named.size());
+  charge_text(self);
+  for (const Value& argument : arguments.positional) charge_text(argument);
+  for (const auto& [name, argument] : arguments.named) charge_text(argument);
+}
+
+void Interpreter::charge_text(const Value& value) {
+  if (!value.is(Value::Kind::string)) return;
+  // Short texts, nearly all that a template handles, are covered by the step of the call itself.
+  const TrackedText& text = value.text();
+  budget_.charge((text.size() + sizeof(TrackedText::Run) * text.runs().size()) / 256);
 }
 
 TrackedText Interpreter::run(std::vector<std::pair<std::string, Value>> variables) {
@@ -274,6 +278,9 @@ Value Interpreter::call_macro(const Statement& statement, const std::shared_ptr<
 }
 
 void Interpreter::bind_parameters(const Statement& statement, const Arguments& arguments) {
+  // Each parameter is looked for among the names given and the variables set before it.
+  const std::size_t count = statement.parameters.size();
+  budget_.charge_items(count * (count + arguments.named.size()) / 4);
   std::vector<bool> used(arguments.named.size(), false);
   for (std::size_t i = 0; i < statement.parameters.size(); ++i) {
     const Parameter& parameter = statement.parameters[i];
@@ -307,6 +314,7 @@ void Interpreter::bind_parameters(const Statement& statement, const Arguments& a
 
 void Interpreter::assign(const Expression& target, const Value& value) {
   if (target.kind == Expression::Kind::name) {
+    budget_.charge(scope_->variables.size() / 64);
     scope_->set(target.text, value);
   } else if (target.kind == Expression::Kind::attribute) {
     const Value owner = evaluate(*target.children[0]);

@@ -31,6 +31,19 @@ struct Scope {
   void set(const std::string& name, Value value);
 };
 
+/// Counts one level of a nesting that has a limit.
+class DepthGuard {
+ public:
+  /// Throws Failure past `limit`.
+  DepthGuard(int& depth, int limit, const char* what);
+  ~DepthGuard() { --depth_; }
+  DepthGuard(const DepthGuard&) = delete;
+  DepthGuard& operator=(const DepthGuard&) = delete;
+
+ private:
+  int& depth_;
+};
+
 class Interpreter {
  public:
   Interpreter(const Program& program, std::int64_t steps, DateTime now);
@@ -43,6 +56,14 @@ class Interpreter {
 
   // For filters and methods.
   Budget& budget() { return budget_; }
+  int& filter_depth() { return filters_; }  ///< of filters that apply filters
+  /// What a call of a filter or method costs whatever it does: its arguments may be copied and its
+  /// texts read.
+  void charge_call(const Value& self, const Arguments& arguments);
+  /// One reading of a string; values of other kinds are shared, never copied.
+  void charge_text(const Value& value);
+  /// Keeps a loop whose changed() remembers values until the end.
+  void keep_loop(const Value& loop) { changed_loops_.push_back(loop); }
   Value call(const Value& callee, const Arguments& arguments);
   /// `value.name` as templates mean it: an attribute or method, else the item.
   Value get_attribute(const Value& value, const std::string& name);
@@ -92,7 +113,6 @@ class Interpreter {
   void define_globals();
 
   class ScopeGuard;
-  class DepthGuard;
 
   const Program& program_;
   Budget budget_;
@@ -102,10 +122,12 @@ class Interpreter {
   int line_ = 0;
   int depth_ = 0;       ///< of nested evaluations
   int calls_ = 0;       ///< of nested macros
+  int filters_ = 0;     ///< of filters inside filters
   int generation_ = 0;  ///< of nested {% generation %}
-  // Namespaces and the scopes of macros can refer to each other in circles: they are emptied at the
-  // end.
+  // Namespaces, the scopes of macros and what loop.changed() remembers can refer to each other in
+  // circles and long chains: they are emptied at the end.
   std::vector<std::shared_ptr<NamespaceData>> namespaces_;
+  std::vector<Value> changed_loops_;
   std::vector<std::shared_ptr<Scope>> captured_;
 };
 
@@ -128,6 +150,9 @@ Method find_string_method(std::string_view name);
 /// results over 64 bits.
 Value binary_operation(const std::string& operation, const Value& left, const Value& right,
                        Budget& budget);
+
+/// Python's a % b, whose sign is that of b; b is not 0.
+std::int64_t floor_modulo(std::int64_t a, std::int64_t b);
 
 /// str[begin:end:step] and the same of lists; a null pointer is a part left out.
 Value slice_value(const Value& value, const Value* begin, const Value* end, const Value* step,

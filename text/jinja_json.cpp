@@ -114,7 +114,17 @@ class JsonWriter {
   void line_break(int level) {
     if (!style_.has_indent) return;
     out.append("\n");
-    for (int i = 0; i < level; ++i) out.append(style_.indent);
+    // Up to 200 times a text of any length, before the next value is checked.
+    budget_.charge(static_cast<std::size_t>(level) * style_.indent.size() / 256);
+    for (int i = 0; i < level; ++i) {
+      out.append(style_.indent);
+      check_size(out);
+    }
+  }
+
+  void append_separator(const std::string& separator) {
+    budget_.charge(separator.size() / 256);
+    out.append(separator);
   }
 
   void write_list(const Value& value, int level) {
@@ -122,7 +132,7 @@ class JsonWriter {
     if (list.type == ListData::Type::generator || list.type == ListData::Type::view) refuse(value);
     out.append("[");
     for (std::size_t i = 0; i < list.items.size(); ++i) {
-      if (i > 0) out.append(style_.item_separator);
+      if (i > 0) append_separator(style_.item_separator);
       line_break(level + 1);
       write(list.items[i], level + 1);
     }
@@ -142,11 +152,11 @@ class JsonWriter {
     out.append("{");
     bool first = true;
     for (const auto* item : items) {
-      if (!first) out.append(style_.item_separator);
+      if (!first) append_separator(style_.item_separator);
       first = false;
       line_break(level + 1);
       write_key(item->first);
-      out.append(style_.key_separator);
+      append_separator(style_.key_separator);
       write(item->second, level + 1);
     }
     if (!items.empty()) line_break(level);

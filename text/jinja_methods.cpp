@@ -44,8 +44,9 @@ Value change_case(Interpreter& interpreter, const Value& self, Change change) {
 
 /// Whether all characters have a property and there is at least one.
 template <typename Property>
-Value all_characters(const Value& self, Property property) {
+Value all_characters(Interpreter& interpreter, const Value& self, Property property) {
   const std::string_view text = self.text().view();
+  interpreter.budget().charge(text.size() / 64);
   for (std::size_t index = 0; index < text.size();) {
     const std::int32_t character = next_character(text, index);
     if (character < 0 || !property(character)) return Value::boolean(false);
@@ -54,8 +55,9 @@ Value all_characters(const Value& self, Property property) {
 }
 
 /// islower, isupper: at least one letter with case, and none of the other case.
-Value has_case(const Value& self, bool upper) {
+Value has_case(Interpreter& interpreter, const Value& self, bool upper) {
   const std::string_view text = self.text().view();
+  interpreter.budget().charge(text.size() / 64);
   bool found = false;
   for (std::size_t index = 0; index < text.size();) {
     const std::int32_t character = next_character(text, index);
@@ -95,30 +97,31 @@ const Methods& case_methods() {
          });
        }},
       {"islower",
-       [](Interpreter&, const Value& s, const Arguments&) { return has_case(s, false); }},
-      {"isupper", [](Interpreter&, const Value& s, const Arguments&) { return has_case(s, true); }},
-      {"isspace",
-       [](Interpreter&, const Value& s, const Arguments&) { return all_characters(s, is_space); }},
+       [](Interpreter& i, const Value& s, const Arguments&) { return has_case(i, s, false); }},
+      {"isupper",
+       [](Interpreter& i, const Value& s, const Arguments&) { return has_case(i, s, true); }},
+      {"isspace", [](Interpreter& i, const Value& s,
+                     const Arguments&) { return all_characters(i, s, is_space); }},
       {"isalpha",
-       [](Interpreter&, const Value& s, const Arguments&) {
-         return all_characters(s, [](std::int32_t c) { return u_isalpha(c) != 0; });
+       [](Interpreter& i, const Value& s, const Arguments&) {
+         return all_characters(i, s, [](std::int32_t c) { return u_isalpha(c) != 0; });
        }},
       {"isdigit",
-       [](Interpreter&, const Value& s, const Arguments&) {
-         return all_characters(s, [](std::int32_t c) { return u_isdigit(c) != 0; });
+       [](Interpreter& i, const Value& s, const Arguments&) {
+         return all_characters(i, s, [](std::int32_t c) { return u_isdigit(c) != 0; });
        }},
       {"isdecimal",
-       [](Interpreter&, const Value& s, const Arguments&) {
-         return all_characters(s, [](std::int32_t c) { return u_isdigit(c) != 0; });
+       [](Interpreter& i, const Value& s, const Arguments&) {
+         return all_characters(i, s, [](std::int32_t c) { return u_isdigit(c) != 0; });
        }},
       {"isnumeric",
-       [](Interpreter&, const Value& s, const Arguments&) {
+       [](Interpreter& i, const Value& s, const Arguments&) {
          return all_characters(
-             s, [](std::int32_t c) { return u_getNumericValue(c) != U_NO_NUMERIC_VALUE; });
+             i, s, [](std::int32_t c) { return u_getNumericValue(c) != U_NO_NUMERIC_VALUE; });
        }},
       {"isalnum",
-       [](Interpreter&, const Value& s, const Arguments&) {
-         return all_characters(s, [](std::int32_t c) { return u_isalnum(c) != 0; });
+       [](Interpreter& i, const Value& s, const Arguments&) {
+         return all_characters(i, s, [](std::int32_t c) { return u_isalnum(c) != 0; });
        }},
   };
   return methods;
@@ -210,20 +213,22 @@ Value find_method(Interpreter& interpreter, const Value& self, const std::string
   } else {
     look(self.is(Kind::dict) ? dict_methods() : list_methods());
   }
+  if (method == nullptr && !changes(self, name)) return Value();
   Callable bound;
   bound.name = name;
   bound.depth = self.depth();
   if (method != nullptr) {
     bound.call = [method, self, &interpreter](const Arguments& arguments) {
-      return method(interpreter, self, arguments);
+      interpreter.charge_call(self, arguments);
+      Value result = method(interpreter, self, arguments);
+      interpreter.charge_text(result);
+      return result;
     };
-  } else if (changes(self, name)) {
+  } else {
     bound.call = [name](const Arguments&) -> Value {
       throw Failure(
           fmt::format("SecurityError: '{}' would change a value; chat templates cannot", name));
     };
-  } else {
-    return Value::undefined(name);
   }
   return Value::callable(std::move(bound));
 }

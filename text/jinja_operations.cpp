@@ -63,7 +63,7 @@ Value integer_operation(const std::string& operation, std::int64_t a, std::int64
   if (operation == "/" || operation == "//" || operation == "%") {
     if (b == 0) throw Failure("ZeroDivisionError: division by zero");
     if (operation == "/") return Value::real(static_cast<double>(a) / static_cast<double>(b));
-    result = operation == "//" ? floor_divide(a, b) : b == -1 ? 0 : a - floor_divide(a, b) * b;
+    result = operation == "//" ? floor_divide(a, b) : floor_modulo(a, b);
   }
   if (overflow) refuse_size();
   return Value::integer(result);
@@ -146,6 +146,12 @@ SliceRange slice_range(std::int64_t size, const Value* begin, const Value* end, 
 }
 
 }  // namespace
+
+std::int64_t floor_modulo(std::int64_t a, std::int64_t b) {
+  if (b == -1) return 0;  // INT64_MIN % -1 overflows on its way to 0
+  const std::int64_t rest = a % b;
+  return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+}
 
 Value binary_operation(const std::string& operation, const Value& left, const Value& right,
                        Budget& budget) {

@@ -23,11 +23,13 @@ const TrackedText& required_text(const Arguments& arguments, std::size_t index,
   return value.text();
 }
 
-Value strip(const Value& self, const Arguments& arguments, bool left, bool right) {
+Value strip(Interpreter& interpreter, const Value& self, const Arguments& arguments, bool left,
+            bool right) {
   const Value* set = arguments.find(0, "chars");
   std::string_view characters;
   const bool has_set = set != nullptr && !set->is(Kind::none);
   if (has_set) characters = required_text(arguments, 0, "chars").view();
+  interpreter.budget().charge_items(characters.size());
   const Range range = stripped(self.text().view(), has_set ? &characters : nullptr, left, right);
   return Value::string(self.text().slice(range.begin, range.end), self.is_markup());
 }
@@ -93,6 +95,7 @@ Value split(Interpreter& interpreter, const Value& self, const Arguments& argume
   } else {
     const std::string_view by = required_text(arguments, 0, "sep").view();
     if (by.empty()) throw Failure("ValueError: empty separator");
+    interpreter.budget().charge_search(text.size(), by.size());
     parts = from_right && limit >= 0 ? split_ranges_from_right(text.view(), by, limit)
                                      : split_ranges(text.view(), &by, limit);
   }
@@ -120,15 +123,17 @@ Value split_lines(Interpreter& interpreter, const Value& self, const Arguments& 
       }
       end = at;
     }
+    interpreter.budget().charge();
     lines.push_back(Value::string(text.slice(begin, keeps ? at : end)));
   }
-  interpreter.budget().charge_items(lines.size());
   return Value::list(std::move(lines));
 }
 
-Value partition(const Value& self, const Arguments& arguments, bool from_right) {
+Value partition(Interpreter& interpreter, const Value& self, const Arguments& arguments,
+                bool from_right) {
   const TrackedText &text = self.text(), &separator = required_text(arguments, 0, "sep");
   if (separator.empty()) throw Failure("ValueError: empty separator");
+  interpreter.budget().charge_search(text.size(), separator.size());
   const std::size_t found =
       from_right ? text.view().rfind(separator.view()) : text.view().find(separator.view());
   if (found == std::string_view::npos) {
@@ -141,12 +146,14 @@ Value partition(const Value& self, const Arguments& arguments, bool from_right) 
                        Value::string(text.slice(end, text.size()))});
 }
 
-Value has_affix(const Value& self, const Arguments& arguments, bool prefix) {
+Value has_affix(Interpreter& interpreter, const Value& self, const Arguments& arguments,
+                bool prefix) {
   const Value& wanted = required(arguments, 0, "affix");
   const std::string_view text = self.text().view();
-  const auto fits = [text, prefix](const Value& affix) {
+  const auto fits = [&interpreter, text, prefix](const Value& affix) {
     if (!affix.is(Kind::string))
       throw Failure("TypeError: startswith and endswith take a str or a tuple of str");
+    interpreter.budget().charge_bytes(affix.text().size());
     return prefix ? text.starts_with(affix.text().view()) : text.ends_with(affix.text().view());
   };
   if (wanted.is(Kind::list)) {
@@ -160,7 +167,7 @@ Value find(Interpreter& interpreter, const Value& self, const Arguments& argumen
            bool must) {
   const std::string_view text = self.text().view(),
                          wanted = required_text(arguments, 0, "sub").view();
-  interpreter.budget().charge_bytes(text.size());
+  interpreter.budget().charge_search(text.size(), wanted.size());
   const std::size_t found = from_right ? text.rfind(wanted) : text.find(wanted);
   if (found != std::string_view::npos) {
     return Value::integer(static_cast<std::int64_t>(count_characters(text.substr(0, found))));
@@ -192,6 +199,7 @@ Value replace(Interpreter& interpreter, const Value& self, const Arguments& argu
                     &with = required_text(arguments, 1, "new");
   std::int64_t left = integer_argument(arguments, 2, "count", -1);
   interpreter.budget().charge_text(text);
+  interpreter.budget().charge_search(text.size(), old.size());
   TrackedText result;
   std::size_t kept = 0;
   for (std::size_t at = 0; left != 0 && at <= text.size(); --left) {
@@ -241,7 +249,7 @@ Value join(Interpreter& interpreter, const Value& self, const Arguments& argumen
 Value count(Interpreter& interpreter, const Value& self, const Arguments& arguments) {
   const std::string_view text = self.text().view(),
                          wanted = required_text(arguments, 0, "sub").view();
-  interpreter.budget().charge_bytes(text.size());
+  interpreter.budget().charge_search(text.size(), wanted.size());
   if (wanted.empty()) return Value::integer(static_cast<std::int64_t>(count_characters(text)) + 1);
   std::int64_t found = 0;
   for (std::size_t at = text.find(wanted); at != std::string_view::npos;
@@ -266,25 +274,25 @@ Value zero_fill(const Value& self, const Arguments& arguments) {
 
 const Methods& string_methods_table() {
   static const Methods methods = {
-      {"strip",
-       [](Interpreter&, const Value& s, const Arguments& a) { return strip(s, a, true, true); }},
-      {"lstrip",
-       [](Interpreter&, const Value& s, const Arguments& a) { return strip(s, a, true, false); }},
-      {"rstrip",
-       [](Interpreter&, const Value& s, const Arguments& a) { return strip(s, a, false, true); }},
+      {"strip", [](Interpreter& i, const Value& s,
+                   const Arguments& a) { return strip(i, s, a, true, true); }},
+      {"lstrip", [](Interpreter& i, const Value& s,
+                    const Arguments& a) { return strip(i, s, a, true, false); }},
+      {"rstrip", [](Interpreter& i, const Value& s,
+                    const Arguments& a) { return strip(i, s, a, false, true); }},
       {"split",
        [](Interpreter& i, const Value& s, const Arguments& a) { return split(i, s, a, false); }},
       {"rsplit",
        [](Interpreter& i, const Value& s, const Arguments& a) { return split(i, s, a, true); }},
       {"splitlines", split_lines},
-      {"partition",
-       [](Interpreter&, const Value& s, const Arguments& a) { return partition(s, a, false); }},
+      {"partition", [](Interpreter& i, const Value& s,
+                       const Arguments& a) { return partition(i, s, a, false); }},
       {"rpartition",
-       [](Interpreter&, const Value& s, const Arguments& a) { return partition(s, a, true); }},
+       [](Interpreter& i, const Value& s, const Arguments& a) { return partition(i, s, a, true); }},
       {"startswith",
-       [](Interpreter&, const Value& s, const Arguments& a) { return has_affix(s, a, true); }},
-      {"endswith",
-       [](Interpreter&, const Value& s, const Arguments& a) { return has_affix(s, a, false); }},
+       [](Interpreter& i, const Value& s, const Arguments& a) { return has_affix(i, s, a, true); }},
+      {"endswith", [](Interpreter& i, const Value& s,
+                      const Arguments& a) { return has_affix(i, s, a, false); }},
       {"find", [](Interpreter& i, const Value& s,
                   const Arguments& a) { return find(i, s, a, false, false); }},
       {"rfind", [](Interpreter& i, const Value& s,

@@ -18,14 +18,14 @@ const Value& argument(const Arguments& arguments) {
 }
 
 bool is_text_case(Interpreter& interpreter, const Value& value, const char* method) {
+  interpreter.charge_text(value);
   const Value text = Value::string(to_text(value, interpreter.budget()));
   return interpreter.call(find_method(interpreter, text, method), {}).as_boolean();
 }
 
 bool is_multiple(const Value& value, std::int64_t of, std::int64_t rest) {
   if (of == 0) throw Failure("ZeroDivisionError: integer modulo by zero");
-  const std::int64_t number = to_integer(value, "the tested value");
-  return of == -1 || ((number % of) + of) % of == rest;
+  return floor_modulo(to_integer(value, "the tested value"), of) == rest;
 }
 
 bool test_lower_than(Interpreter& interpreter, const Value& value, const Arguments& arguments,
@@ -112,7 +112,8 @@ std::vector<Value> items_or_none(Interpreter& interpreter, const Value& value) {
   return value.truthy() ? iterate(value, interpreter.budget()) : std::vector<Value>{};
 }
 
-Arguments rest_of(const Arguments& arguments, std::size_t from) {
+Arguments rest_of(Interpreter& interpreter, const Arguments& arguments, std::size_t from) {
+  interpreter.budget().charge_items(arguments.positional.size() + arguments.named.size());
   Arguments rest;
   rest.named = arguments.named;
   for (std::size_t i = from; i < arguments.positional.size(); ++i)
@@ -126,7 +127,7 @@ Value choose(Interpreter& interpreter, const Value& value, const Arguments& argu
   if (by_attribute && arguments.positional.empty())
     throw Failure("TypeError: the name of an attribute is missing");
   const std::string test = text_argument(arguments, test_at, "", "");
-  const Arguments rest = rest_of(arguments, test_at + 1);
+  const Arguments rest = rest_of(interpreter, arguments, test_at + 1);
   std::vector<Value> kept;
   for (const Value& item : items_or_none(interpreter, value)) {
     const Value subject =
@@ -156,7 +157,7 @@ Value filter_map(Interpreter& interpreter, const Value& value, const Arguments& 
     return Value::generator(std::move(results));
   }
   const std::string filter = text_argument(arguments, 0, "filter", "");
-  const Arguments rest = rest_of(arguments, 1);
+  const Arguments rest = rest_of(interpreter, arguments, 1);
   for (const Value& item : items) results.push_back(apply_filter(interpreter, filter, item, rest));
   return Value::generator(std::move(results));
 }
@@ -171,6 +172,7 @@ bool apply_test(Interpreter& interpreter, const std::string& name, const Value& 
                 const Arguments& arguments) {
   interpreter.budget().charge();
   if (name == "filter" || name == "test") {
+    interpreter.charge_text(value);
     const std::string wanted = to_text(value, interpreter.budget()).bytes();
     if (name == "test") return is_test(wanted);
     return find_text_filter(wanted) != nullptr || find_sequence_filter(wanted) != nullptr ||

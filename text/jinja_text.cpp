@@ -122,14 +122,17 @@ void append_character(std::string& text, std::int32_t character) {
 }
 
 Range stripped(std::string_view text, const std::string_view* set, bool left, bool right) {
-  const auto strips = [set](std::string_view piece, std::int32_t character) {
+  // Sorted, so that a long text and a large set do not take their product in time.
+  std::vector<std::string_view> characters;
+  for (std::size_t index = 0; set != nullptr && index < set->size();) {
+    const std::size_t begin = index;
+    next_character(*set, index);
+    characters.push_back(set->substr(begin, index - begin));
+  }
+  std::sort(characters.begin(), characters.end());
+  const auto strips = [&](std::string_view piece, std::int32_t character) {
     if (set == nullptr) return character >= 0 && is_space(character);
-    for (std::size_t index = 0; index < set->size();) {
-      const std::size_t begin = index;
-      next_character(*set, index);
-      if (set->substr(begin, index - begin) == piece) return true;
-    }
-    return false;
+    return std::binary_search(characters.begin(), characters.end(), piece);
   };
   Range range{0, text.size()};
   while (left && range.begin < range.end) {

@@ -41,6 +41,11 @@ class Budget {
   /// For work on `count` bytes.
   void charge_bytes(std::size_t count) { charge(1 + count / 256); }
   void charge_items(std::size_t count) { charge(1 + count / 4); }
+  /// For looking for `wanted` bytes in `count`: each place may compare nearly all of them.
+  void charge_search(std::size_t count, std::size_t wanted) {
+    const std::size_t places = count >= wanted ? count - wanted + 1 : 0;
+    charge_bytes(places + places / 64 * wanted);
+  }
   void charge_text(const TrackedText& text) {
     charge_bytes(text.size() + sizeof(TrackedText::Run) * text.runs().size());
   }

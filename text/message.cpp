@@ -6,6 +6,8 @@ namespace finstill::text {
 
 namespace {
 
+constexpr std::size_t most_extra = 256;
+
 [[noreturn]] void refuse(std::string_view where, std::string_view what) {
   base::fail(base::ExitCode::data, "{}: {}", where, what);
 }
@@ -50,6 +52,9 @@ Message message_from_json(const base::Json& object, std::string_view where) {
       message.trained = base::json_number(object, key, where, 1) != 0;
     } else {
       if (message.extra.is_null()) message.extra = base::Json::object();
+      // Each is looked for among the ones before, here and in every template.
+      if (message.extra.size() >= most_extra)
+        refuse(where, fmt::format("more than {} members that are not known", most_extra));
       message.extra[key] = value;
     }
   }

@@ -15,6 +15,7 @@ namespace finstill::text {
 class Normalizer {
  public:
   virtual ~Normalizer() = default;
+  /// Throws Error(data) when the text becomes longer than an Aligned may.
   virtual void apply(Aligned& text) const = 0;
 
   std::string operator()(std::string_view text) const;

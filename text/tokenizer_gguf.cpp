@@ -114,9 +114,10 @@ void read_byte_level(const GgufHeader& header, TokenizerDefinition& definition, 
 void read_sentencepiece_bpe(const GgufHeader& header, const std::vector<std::int64_t>& types,
                             TokenizerDefinition& definition, bool& add_bos) {
   const std::vector<double> scores = header.numbers("tokenizer.ggml.scores");
-  if (scores.size() != definition.tokens.size()) {
+  // There is a type for every row of the file; the tokens are fewer where rows only fill up.
+  if (scores.size() != types.size()) {
     fail(ExitCode::data, "{}: tokenizer.ggml.scores has {} entries for {} tokens", header.where,
-         scores.size(), definition.tokens.size());
+         scores.size(), types.size());
   }
   std::vector<TokenId> order;
   for (std::size_t i = 0; i < definition.tokens.size(); ++i) {

@@ -21,9 +21,10 @@ const bool registered_reconciliation = base::Registry<Task>::add<Config>(
     [](const Config& config) { return std::make_unique<Reconciliation>(config); });
 
 /// 2 x common / (both sizes): 1 when both are empty. A break that is not there costs as much as a
-/// miss.
+/// miss, and so does each of `more` verdicts that are false without naming a break.
 template <typename Project>
-double f1(const std::vector<Break>& predicted, const std::vector<Break>& gold, Project project) {
+double f1(const std::vector<Break>& predicted, const std::vector<Break>& gold, std::size_t more,
+          Project project) {
   std::multiset<decltype(project(gold[0]))> open;
   for (const Break& found : gold) open.insert(project(found));
   std::size_t common = 0;
@@ -33,7 +34,7 @@ double f1(const std::vector<Break>& predicted, const std::vector<Break>& gold, P
       ++common;
     }
   }
-  const std::size_t sizes = predicted.size() + gold.size();
+  const std::size_t sizes = predicted.size() + gold.size() + more;
   return sizes == 0 ? 1 : 2.0 * static_cast<double>(common) / static_cast<double>(sizes);
 }
 
@@ -56,13 +57,33 @@ std::string describe(const std::vector<Break>& breaks) {
   return fmt::format("{}", fmt::join(lines, "; "));
 }
 
-/// Rows of the custodian's table on which a statement gives no verdict, or keys that neither book
-/// has.
+/// The row that a break is a verdict on, as Statement::agreed names it.
+std::string row_of(const Break& found) {
+  return found.type == BreakType::accrual ? "accrued" : place(found);
+}
+
+/// What is wrong with a statement's verdicts that rows agree: rows that neither book has, and rows
+/// of which it says that they differ, too.
+std::vector<std::string> false_agreements(const Statement& statement, const Truth& truth) {
+  std::set<std::string> rows = {"fee", "accrued"}, differing;
+  for (const Book* book : {&truth.custodian, &truth.manager}) {
+    for (const Position& position : book->positions) rows.insert(canonical_key(position.key));
+  }
+  for (const Break& found : statement.breaks) differing.insert(row_of(found));
+  std::vector<std::string> faults;
+  for (const std::string& row : statement.agreed) {
+    if (!rows.contains(row))
+      faults.push_back(fmt::format("{} is in neither book", row));
+    else if (differing.contains(row))
+      faults.push_back(fmt::format("{} both agrees and differs", row));
+  }
+  return faults;
+}
+
+/// The first row of the custodian's table on which a statement gives no verdict, or "".
 std::string uncovered(const Statement& statement, const Truth& truth, bool accrued) {
   std::set<std::string> judged = statement.agreed, rows = {"fee"};
-  for (const Break& found : statement.breaks) {
-    judged.insert(found.type == BreakType::accrual ? "accrued" : place(found));
-  }
+  for (const Break& found : statement.breaks) judged.insert(row_of(found));
   if (accrued) rows.insert("accrued");
   for (const Position& position : truth.custodian.positions) rows.insert(position.key);
   for (const std::string& row : rows) {
@@ -72,7 +93,6 @@ std::string uncovered(const Statement& statement, const Truth& truth, bool accru
 }
 
 std::string difference(const Grade& grade) {
-  if (grade.outcome == Outcome::right) return "";
   if (grade.gold == "matched")
     return fmt::format("reports {} where nothing differs", grade.predicted);
   if (grade.predicted == "matched") return fmt::format("misses {}", grade.gold);
@@ -151,15 +171,20 @@ Grade Reconciliation::grade(const Example& example, const Response& response) co
   }
   grade.predicted = describe(statement.breaks);
   grade.predicted_label = label_of(statement.breaks);
-  grade.parts["key"] = f1(statement.breaks, gold, place);
-  grade.parts["type"] = f1(statement.breaks, gold,
-                           [](const Break& found) { return std::pair(place(found), found.type); });
-  grade.parts["amount"] = f1(statement.breaks, gold, [](const Break& found) {
+  const std::vector<std::string> faults = false_agreements(statement, truth);
+  const auto share = [&](auto project) {
+    return f1(statement.breaks, gold, faults.size(), project);
+  };
+  grade.parts["key"] = share(place);
+  grade.parts["type"] =
+      share([](const Break& found) { return std::pair(place(found), found.type); });
+  grade.parts["amount"] = share([](const Break& found) {
     return std::tuple(place(found), found.type, found.custodian, found.manager);
   });
   grade.score = grade.parts["amount"];
-  grade.outcome = grade.predicted == grade.gold ? Outcome::right : Outcome::wrong;
-  grade.reason = difference(grade);
+  const bool same = grade.predicted == grade.gold;
+  grade.outcome = same && faults.empty() ? Outcome::right : Outcome::wrong;
+  grade.reason = same ? fmt::format("{}", fmt::join(faults, "; ")) : difference(grade);
   return grade;
 }
 

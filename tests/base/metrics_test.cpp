@@ -59,6 +59,16 @@ TEST(Metrics, AnotherConfigIsRefusedOnResume) {
   EXPECT_TRUE(read_metrics(folder.path()).steps.empty());
 }
 
+TEST(Metrics, AResumeRefusesAFirstLineThatIsNoObject) {
+  const tests::TemporaryFolder folder;
+  for (const char* line : {"[1]\n", "3\n", "null\n", "\"config\"\n"}) {
+    tests::write_text(folder / "metrics.jsonl", line);
+    expect_error([&] { MetricsWriter writer(folder.path(), config, 1); }, ExitCode::data,
+                 "metrics.jsonl:1: it is no JSON object");
+    EXPECT_THROW(read_metrics(folder.path()), Error) << line;
+  }
+}
+
 TEST(Metrics, ReadingLeavesOutACutLineAndRefusesOthers) {
   const tests::TemporaryFolder folder;
   write_steps(folder.path(), 1, 2, 0);

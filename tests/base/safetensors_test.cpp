@@ -55,6 +55,16 @@ TEST(Safetensors, ReadsAHeader) {
       1)));
 }
 
+TEST(Safetensors, ManyLinesOfMetadataAreReadOnceEach) {
+  // Looking for each by its name would take minutes.
+  std::string header = R"({"__metadata__":{"k":"v")";
+  for (int i = 0; i < 300000; ++i) header += fmt::format(R"(,"{}":"v")", i);
+  EXPECT_EQ(parse(with_header(header + "}}", 0)).metadata.size(), 300001u);
+  expect_refused(R"({"__metadata__":{"a":"b","c":null}})", 0,
+                 "m.safetensors: __metadata__: \"c\" must be a string");
+  expect_refused(R"({"__metadata__":{"a":1}})", 0, "\"a\" must be a string");
+}
+
 TEST(Safetensors, RefusesLyingHeaders) {
   const auto one = [](const std::string& fields) { return "{\"a\":{" + fields + "}}"; };
   expect_refused(

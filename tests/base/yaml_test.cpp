@@ -72,6 +72,17 @@ TEST(Yaml, ColumnsCountCharacters) {
   EXPECT_EQ(root.find("b")->items[0].find("c")->where(), "a.yaml:3:8");
 }
 
+TEST(Yaml, ColumnsOfALongLineAreCountedOnce) {
+  // Counting from the start of the line for each value would take a minute.
+  std::string text = "[";
+  for (int i = 0; i < 120000; ++i) text += "值,";
+  const ConfigNode root = parse_yaml(text + "{a: 1, b: [2]}]", "a.yaml");
+  ASSERT_EQ(root.items.size(), 120001u);
+  EXPECT_EQ(root.items[1].where(), "a.yaml:1:4");
+  EXPECT_EQ(root.items[119999].where(), "a.yaml:1:240000");
+  EXPECT_EQ(root.items[120000].find("b")->items[0].where(), "a.yaml:1:240013");
+}
+
 TEST(Yaml, SetPlacesValuesAtDottedPaths) {
   ConfigNode root = parse_yaml("stages:\n  a: {kind: train, epochs: 3}\n", "a.yaml");
   set_config(root, "stages.a.epochs=5");

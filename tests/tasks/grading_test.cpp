@@ -10,8 +10,10 @@
 #include "base/error.h"
 #include "base/progress.h"
 
+#include "tests/base/expect_error.h"
 #include "tests/support/temporary.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <sstream>
@@ -177,6 +179,72 @@ TEST_F(GradeLines, RefusesBrokenInputWithTheLine) {
         R"({"id": "sentiment-test-1-00001", "answer": "", "finish": "tired"})"}) {
     EXPECT_THROW(grade(lines), base::Error) << lines;
   }
+}
+
+TEST_F(GradeLines, SaysTheLineOfAnIdThatNoExampleHas) {
+  const Example known = task_->examples(Split::test, 1, 1).at(0);
+  const std::string first = base::dump_json({{"id", known.id}, {"answer", "neutral"}}) + "\n";
+  for (const char* id :
+       {"sentiment-foo-1-00001", "sentiment--1-00001", "sentiment-test-1-1",
+        "sentiment-test-01-00001", "sentiment-test-1-00001-2", "other-test-1-00001"}) {
+    tests::expect_error(
+        [&] {
+          grade(first + base::dump_json({{"id", id}, {"answer", "x"}}));
+        },
+        base::ExitCode::data, fmt::format("stdin:2: task sentiment has no example '{}'", id));
+  }
+}
+
+/// Counts how many examples it is asked for, and how many it may still be holding alive.
+class CountedTask : public TwoAnswers {
+ public:
+  std::string name() const override { return "counted"; }
+  std::vector<Example> examples(Split split, std::uint64_t seed,
+                                std::int64_t count) const override {
+    ++lists;
+    std::vector<Example> made;
+    for (std::int64_t number = 0; number < count; ++number) {
+      made.push_back(plain_example("q", "good"));
+      made.back().id = fmt::format("counted-{}-{}-{:05}", split_name(split), seed, number);
+    }
+    return made;
+  }
+  mutable int lists = 0;
+};
+
+TEST_F(GradeLines, MakesAListAgainRatherThanKeepAllOfThem) {
+  const CountedTask task;
+  std::string lines;
+  for (int round = 0; round < 2; ++round) {
+    for (int seed = 0; seed < 20; ++seed) {
+      lines += base::dump_json({{"id", fmt::format("counted-test-{}-{:05}", seed, round)},
+                                {"answer", "good"}}) +
+               "\n";
+    }
+  }
+  std::istringstream apart(lines);
+  EXPECT_EQ(grade_lines(task, {}, apart, out_)["items"], 40);
+  EXPECT_EQ(task.lists, 40) << "of 20 seeds three lists are kept";
+  lines.clear();
+  for (int number = 0; number < 5000; ++number) {
+    lines += base::dump_json(
+                 {{"id", fmt::format("counted-{}-7-{:05}", number % 2 ? "test" : "train", number)},
+                  {"answer", "good"}}) +
+             "\n";
+  }
+  std::istringstream together(lines);
+  task.lists = 0;
+  EXPECT_EQ(grade_lines(task, {}, together, out_)["items"], 5000);
+  EXPECT_EQ(task.lists, 8) << "1,000, 2,000, 4,000 and 8,000 of each split";
+}
+
+TEST(ExampleLines, AnUnknownSplitIsRefusedWithItsPlace) {
+  base::Json line = example_to_json(plain_example("x", "positive"));
+  line["id"] = "a";
+  EXPECT_EQ(example_from_json(line, "t.jsonl:3").split, Split::train);
+  line["split"] = "dev";
+  tests::expect_error([&] { example_from_json(line, "t.jsonl:3"); }, base::ExitCode::data,
+                      "t.jsonl:3: unknown split 'dev': use train, validation or test");
 }
 
 class SynthesizeStage : public testing::Test {

@@ -1,16 +1,21 @@
+#include "tasks/grade_lines.h"
 #include "tasks/synthesize.h"
 #include "tasks/table_file.h"
 #include "tasks/task.h"
 
 #include "base/error.h"
 
+#include "tests/base/expect_error.h"
 #include "tests/support/shared.h"
 #include "tests/support/temporary.h"
 
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
 #include <map>
 #include <set>
+#include <sstream>
 
 namespace finstill::tasks {
 namespace {
@@ -41,6 +46,17 @@ TEST(TableFile, SaysWhereAFileIsBroken) {
       EXPECT_EQ(error.code(), base::ExitCode::data);
       EXPECT_EQ(std::string(error.what()).substr(0, 6), "x.csv:") << error.what();
     }
+  }
+}
+
+TEST(TableFile, TextThatIsNotUtf8IsRefusedWithItsPlace) {
+  // "好" and "坏" in GBK: read as UTF-8 they would all become U+FFFD.
+  for (const char* suffix : {"csv", "tsv"}) {
+    const tests::TemporaryFolder folder;
+    const std::filesystem::path file = folder / (std::string("gbk.") + suffix);
+    tests::write_text(file, "text\tlabel\n\xe4\xb8\xad\t\xba\xc3\nb\t\xbb\xb5\n");
+    tests::expect_error([&] { read_records(file); }, base::ExitCode::data,
+                        file.string() + ":2:3: not valid UTF-8: convert the file first (iconv");
   }
 }
 
@@ -101,6 +117,49 @@ TEST_F(LabelledFiles, ATestFileIsTakenWholeAndItsTextsLeaveTraining) {
   for (const Split split : {Split::train, Split::validation}) {
     for (const Example& example : task->examples(split, 1, 100000))
       EXPECT_NE(example.input, "text 5 https://x.y/z");
+  }
+}
+
+TEST_F(LabelledFiles, LongRecordsLeaveTheFileButNeverATestFile) {
+  tests::write_text(folder_ / "test.jsonl", R"({"note": "much longer than ten", "kind": "rare"})"
+                                            "\n"
+                                            R"({"note": "new", "kind": "usual"})");
+  tests::write_text(folder_ / "notes.jsonl", R"({"note": "also much longer", "kind": "rare"})"
+                                             "\n"
+                                             R"({"note": "short", "kind": "usual"})");
+  const auto task = labelled(base_ + ", maximum_characters: 10, validation_share: 0, test_file: " +
+                             (folder_ / "test.jsonl").string());
+  EXPECT_EQ(task->examples(Split::test, 1, 50).size(), 2u);
+  ASSERT_EQ(task->examples(Split::train, 1, 50).size(), 1u);
+  EXPECT_EQ(task->examples(Split::train, 1, 50)[0].input, "short");
+  const auto& entry = base::Registry<Task>::find("labelled");
+  EXPECT_NE(entry.config->help(entry.new_config().get()).find("those of test_file are all asked"),
+            std::string::npos);
+}
+
+TEST_F(LabelledFiles, GradesAnswersToEveryIdOfALargePool) {
+  // A list that is shorter than the pool comes shuffled: the numbers of its ids are any.
+  std::string lines;
+  for (int row = 0; row < 3000; ++row)
+    lines += fmt::format(R"({{"note": "text {}", "kind": "{}"}})", row, row % 2 ? "a" : "b") + "\n";
+  tests::write_text(folder_ / "notes.jsonl", lines);
+  for (const char* balance : {"none", "classes"}) {
+    const auto task = labelled(
+        base_ + ", validation_share: 0, test_share: 0.5, balance: " + std::string(balance));
+    std::string answers;
+    std::size_t asked = 0;
+    for (const Split split : {Split::train, Split::test}) {
+      for (const Example& example : task->examples(split, 1, 5000)) {
+        answers += base::dump_json({{"id", example.id}, {"answer", example.answer}}) + "\n";
+        ++asked;
+      }
+    }
+    EXPECT_EQ(asked, 3000u);
+    std::istringstream in(answers);
+    std::ostringstream out;
+    const base::Json grades = grade_lines(*task, {}, in, out);
+    EXPECT_EQ(grades["items"], asked);
+    EXPECT_EQ(grades["aggregate"]["accuracy"], 1.0);
   }
 }
 

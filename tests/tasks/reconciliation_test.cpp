@@ -9,6 +9,8 @@
 
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
 #include <map>
 #include <set>
 
@@ -272,6 +274,52 @@ TEST(Reconciliation, EveryRowMustBeJudged) {
   EXPECT_EQ(task.grade(example, {.text = "K47 =\nfee ="}).outcome, Outcome::malformed);
   EXPECT_EQ(task.grade(example, {.text = "K47 =\nB12 =\nfee =\nQ99 extra 3"}).outcome,
             Outcome::wrong);
+}
+
+TEST(Reconciliation, ARowOfNeitherBookAndTwoVerdictsOnOneRowAreWrongAnswers) {
+  Truth truth = two_equal_books();
+  truth.manager.positions[0].quantity = units(45);
+  truth.manager.positions.push_back({"Z90", "Z90", units(8), units(2), 0, units(16)});
+  const std::string answer = "K47 quantity 40 45\nB12 =\nZ90 extra 8\nfee =";
+  for (const char* form : {"pairs", "verdicts", "breaks"}) {
+    const Reconciliation task(config_of(fmt::format("{{answer: {}}}", form)));
+    Example example = task.examples(Split::test, 1, 1).at(0);
+    example.truth = truth_to_json(truth);
+    EXPECT_EQ(task.grade(example, {.text = answer}).outcome, Outcome::right);
+    EXPECT_EQ(task.grade(example, {.text = answer + "\naccrued =\nK47 quantity 40 45"}).outcome,
+              Outcome::right);
+    for (const auto& [more, reason] : std::map<std::string, std::string>{
+             {"Q99 =", "Q99 is in neither book"},
+             {"Q99 4 4 5 5", "Q99 is in neither book"},
+             {"47-K =", "K47 both agrees and differs"},
+             {"K47 40 40 7 7", "K47 both agrees and differs"},
+             {"Z90 =", "Z90 both agrees and differs"},
+             {"Q99 =\nK47 =", "K47 both agrees and differs; Q99 is in neither book"}}) {
+      const Grade grade = task.grade(example, {.text = answer + "\n" + more});
+      EXPECT_EQ(grade.outcome, Outcome::wrong) << more;
+      EXPECT_EQ(grade.reason, reason);
+      EXPECT_NEAR(grade.score, reason.find(';') == std::string::npos ? 0.8 : 4.0 / 6, 1e-12);
+      EXPECT_EQ(grade.parts.at("key"), grade.score);
+    }
+  }
+}
+
+TEST(Reconciliation, ALineThatAgreesAndDiffersIsAWrongAnswerAndNotAFullScore) {
+  const Reconciliation task(config_of("{level: hard, answer: verdicts}"));
+  Example example = task.examples(Split::test, 1, 1).at(0);
+  Truth truth = two_equal_books();
+  truth.manager.accrued = units(4);
+  example.truth = truth_to_json(truth);
+  const std::string answer = "K47 =\nB12 =\nfee =\naccrued 3 4";
+  EXPECT_EQ(task.grade(example, {.text = answer}).outcome, Outcome::right);
+  EXPECT_EQ(task.grade(example, {.text = answer + "\naccrued ="}).reason,
+            "accrued both agrees and differs");
+  EXPECT_EQ(task.grade(example, {.text = answer + "\nfee 12 15"}).outcome, Outcome::wrong);
+  example.truth = truth_to_json(two_equal_books());
+  const Grade invented = task.grade(example, {.text = "K47 =\nB12 =\nfee =\naccrued =\nQ99 ="});
+  EXPECT_EQ(invented.outcome, Outcome::wrong);
+  EXPECT_EQ(invented.score, 0);
+  EXPECT_EQ(task.revision(), 3);
 }
 
 TEST(Reconciliation, ImpossibleSettingsAreRefused) {

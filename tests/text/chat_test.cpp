@@ -269,6 +269,19 @@ TEST(Message, ReadsWhatItWrites) {
   EXPECT_EQ(message_from_json(message_to_json(null_content), "here"), null_content);
 }
 
+TEST(Message, UnknownMembersAreKeptUpToALimit) {
+  base::Json object = {{"role", "user"}, {"content", "x"}};
+  for (int i = 0; i < 256; ++i) object[fmt::format("k{}", i)] = i;
+  EXPECT_EQ(message_from_json(object, "a.jsonl:3").extra.size(), 256u);
+  object["more"] = 1;
+  try {
+    message_from_json(object, "a.jsonl:3");
+    FAIL();
+  } catch (const base::Error& error) {
+    EXPECT_STREQ(error.what(), "a.jsonl:3: more than 256 members that are not known");
+  }
+}
+
 TEST(Message, TextPartsAreJoinedAndOtherPartsRefused) {
   const base::Json parts = {
       {"role", "user"},

@@ -114,34 +114,51 @@ TEST(TokenizerGguf, WritesFilesThatGiveTheSameTokenizer) {
   }
 }
 
-TEST(TokenizerGguf, SentencepieceScoresAreMerges) {
+/// Bytes, "▁a", "ab", "▁", "a" and "b" (ids 259 to 263, best first), then rows that fill up.
+GgufHeader sentencepiece_header(int filled) {
   GgufHeader header;
   header.where = "m.gguf";
   set(header, "tokenizer.ggml.model", std::string("llama"));
   Texts tokens = {"<unk>", "<s>", "</s>"};
   std::vector<double> scores = {0, 0, 0};
   std::vector<std::int64_t> types = {2, 3, 3};
-  for (int b = 0; b < 256; ++b) {
-    tokens.push_back(fmt::format("<0x{:02X}>", b));
-    scores.push_back(0);
-    types.push_back(6);
-  }
-  for (const char* piece : {"▁a", "ab", "▁", "a", "b"}) {  // best first: ids 259 to 263
-    tokens.push_back(piece);
-    scores.push_back(-static_cast<double>(tokens.size()));
-    types.push_back(1);
-  }
+  const auto add = [&](const std::string& token, double score, std::int64_t type) {
+    tokens.push_back(token);
+    scores.push_back(score);
+    types.push_back(type);
+  };
+  for (int b = 0; b < 256; ++b) add(fmt::format("<0x{:02X}>", b), 0, 6);
+  for (const char* piece : {"▁a", "ab", "▁", "a", "b"})
+    add(piece, -static_cast<double>(tokens.size() + 1), 1);
+  for (int i = 0; i < filled; ++i) add(fmt::format("[PAD{}]", tokens.size()), -1000, 5);
   set(header, "tokenizer.ggml.tokens", tokens);
   set(header, "tokenizer.ggml.scores", scores);
   set(header, "tokenizer.ggml.token_type", types);
   set(header, "tokenizer.ggml.bos_token_id", std::uint64_t{1});
+  return header;
+}
+
+TEST(TokenizerGguf, SentencepieceScoresAreMerges) {
+  GgufHeader header = sentencepiece_header(0);
   const auto tokenizer = make(header);
   EXPECT_EQ(tokenizer->encode("ab ab"), (Ids{1, 259, 263, 259, 263}));
   EXPECT_EQ(tokenizer->encode("bab中"), (Ids{1, 261, 263, 260, 3 + 0xE4, 3 + 0xB8, 3 + 0xAD}));
   EXPECT_EQ(tokenizer->decode(tokenizer->encode("bab 中")), "bab 中");
-  header.metadata.emplace_back("tokenizer.ggml.add_space_prefix",
-                               GgufValue{GgufType::boolean, false, {}});
+  set(header, "tokenizer.ggml.add_space_prefix", false);
   EXPECT_EQ(make(header)->encode("ab"), (Ids{1, 260}));
+}
+
+TEST(TokenizerGguf, SentencepieceVocabulariesMayEndInRowsThatOnlyFillUp) {
+  const auto padded = make(sentencepiece_header(8));
+  EXPECT_EQ(padded->vocabulary_size(), 264);
+  EXPECT_EQ(padded->identity(), make(sentencepiece_header(0))->identity());
+  GgufHeader header = sentencepiece_header(8);
+  for (auto& [key, value] : header.metadata) {
+    if (key == "tokenizer.ggml.scores")
+      value = {GgufType::array, std::vector<double>(264), GgufType::f32};
+  }
+  EXPECT_NE(message_of([&] { make(header); }).find("scores has 264 entries for 272 tokens"),
+            std::string::npos);
 }
 
 TEST(TokenizerGguf, RefusesWhatDoesNotFitTogether) {

@@ -11,6 +11,8 @@
 #include "base/error.h"
 #include "base/json.h"
 
+#include "tests/base/expect_error.h"
+
 namespace finstill::text {
 namespace {
 
@@ -141,6 +143,44 @@ TEST(TokenizerNormalizer, RewritesAndRemembersWhereTextCameFrom) {
   EXPECT_EQ(came_from("中"), (Range{10, 13}));
   EXPECT_EQ((*make_normalizer({{"type", "NFKC"}}, "test"))("Ａ①"), "A1");
   EXPECT_EQ((*make_normalizer(steps, "test"))("  "), "");
+}
+
+/// A Sequence whose steps replace "a" by "aa", `count` times.
+Json doubling_steps(const char* list, int count) {
+  Json steps = Json::array();
+  for (int i = 0; i < count; ++i)
+    steps.push_back({{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", "aa"}});
+  return {{"type", "Sequence"}, {list, steps}};
+}
+
+TEST(TokenizerNormalizer, RefusesToMakeATextManyTimesAsLong) {
+  // 2^40 bytes of one.
+  const auto normalizer = make_normalizer(doubling_steps("normalizers", 40), "test");
+  tests::expect_error([&] { (*normalizer)("a"); }, base::ExitCode::data,
+                      "makes more than 1048592 bytes of a text");
+  Json prepend = {{"type", "Prepend"}, {"prepend", std::string(1 << 18, 'p')}};
+  const auto longer = make_normalizer(
+      {{"type", "Sequence"}, {"normalizers", {prepend, prepend, prepend, prepend, prepend}}},
+      "test");
+  EXPECT_THROW((*longer)("a"), base::Error);
+  EXPECT_EQ((*make_normalizer(doubling_steps("normalizers", 4), "test"))(std::string(1 << 20, 'a'))
+                .size(),
+            std::size_t{1} << 24);
+  // U+FDFA is the character that grows most: 3 bytes become 33.
+  std::string ligatures;
+  for (int i = 0; i < 200000; ++i) ligatures += "\xEF\xB7\xBA";
+  EXPECT_EQ((*make_normalizer({{"type", "NFKC"}}, "test"))(ligatures).size(), 200000u * 33);
+}
+
+TEST(TokenizerDecoder, RefusesToMakeATokenManyTimesAsLong) {
+  const Decoder hostile(doubling_steps("decoders", 40), "t.json: decoder");
+  tests::expect_error([&] { hostile.render("xa"); }, base::ExitCode::data,
+                      "t.json: decoder: the replacements make more than 1056 bytes of the token "
+                      "\"xa\"");
+  EXPECT_EQ(hostile.render("xyz").bytes, "xyz");
+  EXPECT_EQ(Decoder(doubling_steps("decoders", 4), "t").render("aa").bytes, std::string(32, 'a'));
+  tests::expect_error([] { Decoder(doubling_steps("decoders", 65), "t"); }, base::ExitCode::data,
+                      "t.decoders[64]: more than 64 replacements");
 }
 
 TEST(TokenizerDecoder, JoinsPiecesAsTheReferenceDoes) {
