@@ -10,6 +10,7 @@ export OMP_WAIT_POLICY=passive
 export FINSTILL_SHARED=${FINSTILL_SHARED:-$PWD/../shared}
 rm -rf "$build/reports"
 mkdir -p "$build/reports"
-ctest --test-dir "$build" --output-on-failure --output-junit "$PWD/$build/reports/ctest.junit" --timeout 1500 ${label:+-L "$label"} | grep -v '^ *$'
+# Two at a time: most of a test of the binary is waiting for LibTorch to load.
+ctest --test-dir "$build" --parallel 2 --output-on-failure --output-junit "$PWD/$build/reports/ctest.junit" --timeout 1500 ${label:+-L "$label"} | grep -v '^ *$'
 ctest_status=${PIPESTATUS[0]}
 python3 scripts/count_tests.py "$build/reports" "$ctest_status"
