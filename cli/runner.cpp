@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "model/reference.h"
 
 namespace finstill::cli {
 namespace {
@@ -22,6 +23,20 @@ void check_input_kinds(RecipeStage& stage) {
 }
 
 }  // namespace
+
+std::vector<std::string> input_identities(const RecipeStage& stage) {
+  std::vector<std::string> identities =
+      base::input_identities(*stage.kind->config, stage.config.get());
+  stage.kind->config->references(
+      stage.config.get(), [&](base::ArtifactRef& reference, const std::vector<std::string>& kinds) {
+        const bool is_model = std::find(kinds.begin(), kinds.end(), "model") != kinds.end();
+        if (reference.empty() || !is_model || !model::is_adapter_folder(reference.path) ||
+            base::read_manifest(reference.path))
+          return;
+        identities.push_back(base::identity_of(model::resolve_model(reference.path).model));
+      });
+  return identities;
+}
 
 std::string state_name(StageState state) {
   switch (state) {
@@ -60,7 +75,7 @@ PlannedStage Runner::plan_stage(RecipeStage& stage, const std::set<std::string>&
     return planned;
   }
   check_input_kinds(stage);
-  const auto inputs = base::input_identities(*stage.kind->config, stage.config.get());
+  const auto inputs = input_identities(stage);
   const base::Json config = stage.kind->config->write(stage.config.get(), base::Include::results);
   planned.identity =
       base::plan_identity(stage.kind->name, *planned.stage, config, inputs, recipe_.seed, runtime_);

@@ -82,6 +82,10 @@ base::Manifest execute_stage(const PlannedStage& planned, const std::filesystem:
                              std::uint64_t seed, const base::Runtime& runtime,
                              base::ProgressSink& progress);
 
+/// base::input_identities, and the bases of inputs that are plain PEFT folders: those name their
+/// base by a path, where artifacts have its identity in their own.
+std::vector<std::string> input_identities(const RecipeStage& stage);
+
 /// Throws Error(io) for a folder that holds something else than an artifact of ours, and
 /// Error(usage) for one that is or holds an input of the stage: it would be removed to make room.
 void check_place(const RecipeStage& stage, const std::filesystem::path& folder);

@@ -64,8 +64,7 @@ int run_stage(const std::string& kind, StageOptions& options, const FieldValues&
   planned.stage->check();
   planned.identity = base::plan_identity(
       kind, *planned.stage, stage.kind->config->write(stage.config.get(), base::Include::results),
-      base::input_identities(*stage.kind->config, stage.config.get()),
-      static_cast<std::uint64_t>(options.seed), options.runtime);
+      input_identities(stage), static_cast<std::uint64_t>(options.seed), options.runtime);
   planned.state = inspect_folder(options.output, planned.identity, *planned.stage, &planned.why);
   std::string hash;
   if (planned.state == StageState::finished && !options.force) {

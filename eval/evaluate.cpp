@@ -142,8 +142,9 @@ void say_results(const base::Json& results, base::ProgressSink& progress) {
 void EvaluatedModel::fields(base::Fields<EvaluatedModel>& f) {
   f.add("model", &EvaluatedModel::model,
         "a model folder, or an artifact that holds a model or an adapter")
-      .required();
-  f.add("adapter", &EvaluatedModel::adapter, "an adapter on top of the model");
+      .required()
+      .artifact({"model", "train"});
+  f.add("adapter", &EvaluatedModel::adapter, "an adapter on top of the model").artifact({"train"});
   f.add("few_shot", &EvaluatedModel::few_shot, "solved training examples before each question")
       .range(0, 64);
   f.add("role", &EvaluatedModel::role,

@@ -55,6 +55,10 @@ std::vector<Role> lora_targets(const std::vector<std::string>& modules, std::str
   return {roles.begin(), roles.end()};
 }
 
+std::int64_t largest_lora_rank(const ModelConfig& model) {
+  return std::max({model.hidden_size, model.intermediate_size, model.query_size()});
+}
+
 LoraAdapters::LoraAdapters(const ModelConfig& model, LoraConfig config, at::ScalarType dtype,
                            const std::string& device)
     : config_(std::move(config)) {

@@ -37,6 +37,10 @@ struct LoraConfig {
 /// block. Throws Error(config) beginning with `where` that lists the known names.
 std::vector<Role> lora_targets(const std::vector<std::string>& modules, std::string_view where);
 
+/// The widest of a block's linear maps. A larger rank holds nothing that the matrix itself would
+/// not, and is taken for a mistake.
+std::int64_t largest_lora_rank(const ModelConfig& model);
+
 class LoraAdapters : public Adapters {
  public:
   /// Adapters of zeros, which change nothing.

@@ -123,8 +123,7 @@ LoraAdapters load_lora(const std::filesystem::path& folder, const ModelConfig& m
   const LoraConfig config = read_lora_config(folder);
   const base::SafetensorsFolder stored(folder, weights_stem);
   // Against a small file that names a large rank: the tensors are looked at before memory is taken.
-  if (config.rank >
-      std::max(model.hidden_size, std::max(model.intermediate_size, model.query_size()))) {
+  if (config.rank > largest_lora_rank(model)) {
     fail(ExitCode::data, "{}: rank {} is larger than the model is wide", folder.string(),
          config.rank);
   }

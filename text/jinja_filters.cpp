@@ -67,7 +67,7 @@ Value filter_tojson(Interpreter& interpreter, const Value& value, const Argument
   const Value* indent = arguments.find(1, "indent");
   if (indent != nullptr && !indent->is(Kind::none)) {
     style.has_indent = true;
-    style.item_separator = ",";
+    style.item_separator.resize(1);  // ", " without its space
     if (indent->is(Kind::string)) {
       style.indent = indent->text().bytes();
     } else {

@@ -41,7 +41,7 @@ std::optional<std::string> decode_base64(std::string_view text) {
                 static_cast<char>(bits & 0xFF)};
     }
   }
-  bytes.resize(bytes.size() - padding);
+  for (std::size_t i = 0; i < padding; ++i) bytes.pop_back();
   return bytes;
 }
 

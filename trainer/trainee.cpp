@@ -38,6 +38,10 @@ Trainee open_for_adapters(model::OpenedModel opened, const TrainConfig& config, 
   }
   model::LoraConfig lora;
   lora.rank = config.lora->rank;
+  if (const std::int64_t most = model::largest_lora_rank(opened.config()); lora.rank > most) {
+    base::fail(base::ExitCode::config, "lora.rank: {} is more than {} is wide, at most {}",
+               lora.rank, config.model.text, most);
+  }
   lora.alpha = config.lora->alpha;
   lora.rslora = config.lora->rslora;
   lora.base = std::filesystem::relative(config.model.path, folder / "adapter").string();

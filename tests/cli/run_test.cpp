@@ -8,6 +8,9 @@
 #include <vector>
 
 #include "base/file.h"
+#include "model/checkpoint.h"
+#include "model/init.h"
+#include "model/lora.h"
 #include "tests/support/process.h"
 #include "tests/support/temporary.h"
 
@@ -142,6 +145,30 @@ TEST_F(RunVerbs, PathsOnTheCommandLineAreNotYaml) {
         run_finstill({"prune", path(name), path("of " + name), "--layers", "3"});
     EXPECT_EQ(result.exit_code, 0) << name << ": " << result.errors;
   }
+}
+
+TEST_F(RunVerbs, TheBaseOfAPlainAdapterBelongsToTheIdentity) {
+  ASSERT_EQ(run({"--only", "base"}).exit_code, 0);
+  const fs::path base = folder_ / "downloaded";
+  fs::copy(folder_ / "runs/r/base", base, fs::copy_options::recursive);
+  fs::remove(base / "manifest.json");
+  const model::ModelConfig config = model::read_model_config(base);
+  model::LoraConfig lora;
+  lora.rank = 2;
+  lora.targets = model::lora_targets({"q_proj"}, "test");
+  lora.base = base.string();
+  model::save_lora(folder_ / "tuned", model::LoraAdapters(config, lora, at::kFloat));
+  const auto merge = [&] {
+    return run_finstill({"merge", path("tuned"), path("merged"), "--json"});
+  };
+  const ProcessResult first = merge(), again = merge();
+  ASSERT_EQ(first.exit_code, 0) << first.errors;
+  EXPECT_EQ(again.output, first.output);
+  EXPECT_NE(again.errors.find("already there"), std::string::npos) << again.errors;
+  model::save_model(base, config, model::random_weights(config, 77));
+  const ProcessResult changed = merge();
+  EXPECT_EQ(changed.exit_code, 0) << changed.errors;
+  EXPECT_NE(changed.output, first.output);
 }
 
 TEST_F(RunVerbs, LosingTheReaderOfTheProgressDoesNotEndARun) {

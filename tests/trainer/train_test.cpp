@@ -207,6 +207,12 @@ TEST_F(TrainStage, SettingsThatContradictEachOtherAreRefused) {
   }
 }
 
+TEST_F(TrainStage, ARankThatNoStageCouldOpenIsRefusedBeforeTraining) {
+  const auto [code, message] = failure("steps: 1\nlora: {rank: 4096}\n");
+  EXPECT_EQ(code, base::ExitCode::config);
+  EXPECT_NE(message.find("lora.rank"), std::string::npos) << message;
+}
+
 TEST_F(TrainStage, MoreThanTheModelHasCannotBeFrozen) {
   const auto [code, message] = failure("steps: 1\nfreeze: {blocks: 99}\n");
   EXPECT_EQ(code, base::ExitCode::config);
