@@ -137,6 +137,20 @@ std::string printable(std::string_view text, std::size_t longest) {
   return shown;
 }
 
+std::string terminal_text(std::string_view text) {
+  std::string shown;
+  for (std::size_t offset = 0; offset < text.size();) {
+    const CodePoint point = decode_utf8(text, offset);
+    char32_t code = point.code;
+    if (code < 0x20 && code != '\n' && code != '\t') code += 0x2400;
+    if (code == 0x7F) code = 0x2421;
+    if (code >= 0x80 && code < 0xA0) code = replacement_character;
+    append_utf8(shown, code);
+    offset += point.length;
+  }
+  return shown;
+}
+
 std::size_t complete_utf8_length(std::string_view text) {
   const std::size_t furthest = text.size() < 3 ? text.size() : 3;
   for (std::size_t back = 1; back <= furthest; ++back) {

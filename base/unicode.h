@@ -44,6 +44,11 @@ std::string repair_utf8(std::string_view text);
 /// `longest` code points (the cut is marked with "...").
 std::string printable(std::string_view text, std::size_t longest = 80);
 
+/// `text` whole, as a terminal may show it: line ends and tabs stay, other control characters
+/// become their pictures (U+2400 ...), those above ASCII and ill-formed sequences U+FFFD. A
+/// document must not command the terminal that shows it.
+std::string terminal_text(std::string_view text);
+
 /// Length of `text` without an unfinished (but so far valid) sequence at its end: what a stream may
 /// print now.
 std::size_t complete_utf8_length(std::string_view text);

@@ -1,6 +1,7 @@
 #include "data/preview.h"
 
 #include "base/error.h"
+#include "base/unicode.h"
 #include "text/tokenizer.h"
 
 #include <algorithm>
@@ -14,7 +15,7 @@ constexpr std::size_t bar_width = 40;
 
 std::string sample_text(const Record& record, const text::ChatTemplate& chat_template,
                         const TokenizeOptions& options) {
-  if (!record.is_chat()) return "\x1b[32m" + record.text + "\x1b[0m";
+  if (!record.is_chat()) return "\x1b[32m" + base::terminal_text(record.text) + "\x1b[0m";
   text::RenderOptions render = options.render;
   render.tools = record.tools;
   return text::preview_chat(

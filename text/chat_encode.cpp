@@ -1,5 +1,6 @@
 // Rendered chats as token ids, and as something to look at.
 
+#include "base/unicode.h"
 #include "text/chat.h"
 #include "text/tokenizer.h"
 
@@ -43,16 +44,8 @@ std::string preview_chat(const RenderedChat& chat) {
   for (const ChatSpan& span : chat.spans) {
     const bool plain = span.origin != ChatSpan::Origin::from_template;
     result += span.trained ? "\x1b[32m" : plain ? "" : "\x1b[2m";
-    for (const char c : std::string_view(chat.text).substr(span.begin, span.end - span.begin)) {
-      // A control character of a document must not reach the terminal: its picture does (U+2400
-      // ...).
-      const auto code = static_cast<unsigned char>(c);
-      if ((code < 0x20 && c != '\n' && c != '\t') || code == 0x7f) {
-        result += {'\xe2', '\x90', static_cast<char>(0x80 + (code == 0x7f ? 0x21 : code))};
-      } else {
-        result += c;
-      }
-    }
+    result +=
+        base::terminal_text(std::string_view(chat.text).substr(span.begin, span.end - span.begin));
     if (span.trained || !plain) result += "\x1b[0m";
   }
   return result;

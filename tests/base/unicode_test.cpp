@@ -26,6 +26,15 @@ TEST(Unicode, RefusesOverlongFormsSurrogatesAndValuesPastTheEnd) {
   EXPECT_TRUE(is_valid_utf8("估值 a \xF0\x9F\x98\x80"));
 }
 
+TEST(Unicode, WhatATerminalShowsCannotCommandIt) {
+  EXPECT_EQ(terminal_text("估值\t1\n"), "估值\t1\n");
+  EXPECT_EQ(terminal_text("a\x1b[31m\x7f\r"), "a␛[31m␡␍");
+  EXPECT_EQ(terminal_text("\xC2\x9B"
+                          "2J\xFF"),
+            "\uFFFD2J\uFFFD");
+  EXPECT_EQ(terminal_text(std::string_view("\0", 1)), "␀");
+}
+
 TEST(Unicode, RepairsOneCharacterForEachMaximalPart) {
   // The example of Unicode 15, table 3-8, and its relatives.
   EXPECT_EQ(repair_utf8("a\xF1\x80\x80\xE1\x80\xC2"

@@ -121,6 +121,26 @@ TEST_F(GenerationVerbs, RenderMarksTheAnswer) {
   refuses({"render", "--tokenizer", model()}, "\n{\"messages\":[{\"role\":3}]}\n", 65, "stdin:2");
 }
 
+TEST_F(GenerationVerbs, PreviewShowsLengthsAndFaultsAndRowsWhenAsked) {
+  const std::string data = model() + "/chats.jsonl";
+  tests::write_text(data,
+                    "{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"},{\"role\":"
+                    "\"assistant\",\"content\":\"Yo\"}]}\nnot json\n");
+  const std::vector<std::string> verb = {"preview", data, "--tokenizer", model()};
+  std::vector<std::string> json = verb, samples = verb;
+  json.push_back("--json");
+  samples.insert(samples.end(), {"--samples", "1"});
+  const Json object = run(json, "")[0];
+  EXPECT_EQ(object["lengths"].size(), 1U);
+  EXPECT_EQ(object["faults"].size(), 1U);
+  const ProcessResult page = run_finstill(verb);
+  EXPECT_EQ(page.exit_code, 0) << page.errors;
+  EXPECT_NE(page.output.find("chats.jsonl:2"), std::string::npos) << page.output;
+  EXPECT_EQ(page.output.find('\x1b'), std::string::npos) << "no colours in a file";
+  EXPECT_NE(run_finstill(samples).output.find("\x1b[32mYo"), std::string::npos);
+  refuses({"preview", model() + "/absent", "--tokenizer", model()}, "", 74, "absent");
+}
+
 TEST_F(GenerationVerbs, LoglikelihoodScoresTextsAndTheTrainedPartOfMessages) {
   const std::vector<std::string> verb = {"loglikelihood", "--model", model(),
                                          "--dtype",       "float32", "--json"};

@@ -31,6 +31,15 @@ TEST(Preview, CountsLengthsAndFaultsWithoutStoppingAtABadRow) {
   EXPECT_EQ(preview_json(preview)["faults"].size(), 3U);
 }
 
+TEST(Preview, ATextCannotCommandTheTerminal) {
+  const tests::TemporaryFolder folder;
+  tests::write_text(folder / "d.jsonl", "{\"text\":\"a\\u001b[2Jb\"}\n");
+  const auto tokenizer = text::byte_tokenizer();
+  const std::string page = render_preview(
+      preview_data(folder / "d.jsonl", *tokenizer, text::chat_template_of(*tokenizer)));
+  EXPECT_NE(page.find("\x1b[32ma␛[2Jb\x1b[0m"), std::string::npos) << page;
+}
+
 TEST(Preview, TheHistogramHasOneLineForEachPowerOfTwo) {
   EXPECT_EQ(length_histogram({}), "");
   const std::string text = length_histogram({3, 4, 5, 40});
