@@ -30,7 +30,9 @@ TEST(File, AnAtomicFileIsWholeOrAbsent) {
   EXPECT_FALSE(std::filesystem::exists(file));
   EXPECT_TRUE(files_in(folder.path()).empty()) << "a temporary file was left";
   write_file_atomic(file, "first");
-  write_file_atomic(file, std::string(3 << 20, 'x') + "end");
+  std::string large(3 << 20, 'x');
+  large += "end";
+  write_file_atomic(file, large);
   EXPECT_EQ(read_text(file).size(), (3u << 20) + 3);
   EXPECT_EQ(files_in(folder.path()), std::vector<std::string>{"目录/结果.txt"});
 }
