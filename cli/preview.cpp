@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 
+#include "base/error.h"
 #include "cli/verb.h"
 #include "text/chat.h"
 #include "text/tokenizer.h"
@@ -36,6 +37,10 @@ int preview(const PreviewOptions& options) {
   } else {
     fmt::print("{}", data::render_preview(shown));
   }
+  if (shown.lengths.empty()) {
+    base::fail(base::ExitCode::data, "{}: no row can be trained on ({} faults)",
+               options.data.string(), shown.faults.size());
+  }
   return 0;
 }
 
@@ -53,7 +58,7 @@ const bool registered_preview = add_verb(
            ->check(CLI::NonNegativeNumber);
        app.add_option("--max-length", options->tokenize.max_length,
                       "tokens a document, as training cuts them")
-           ->check(CLI::PositiveNumber)
+           ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 30))
            ->capture_default_str();
        app.add_flag("--train-all", options->tokenize.train_all,
                     "every token of a chat is trained, as objective pretrain does");

@@ -139,6 +139,8 @@ TEST_F(GenerationVerbs, PreviewShowsLengthsAndFaultsAndRowsWhenAsked) {
   EXPECT_EQ(page.output.find('\x1b'), std::string::npos) << "no colours in a file";
   EXPECT_NE(run_finstill(samples).output.find("\x1b[32mYo"), std::string::npos);
   refuses({"preview", model() + "/absent", "--tokenizer", model()}, "", 74, "absent");
+  tests::write_text(data, "not json\n");
+  refuses(verb, "", 65, "no row can be trained on (1 faults)");
 }
 
 TEST_F(GenerationVerbs, LoglikelihoodScoresTextsAndTheTrainedPartOfMessages) {

@@ -10,9 +10,6 @@
 #include "base/error.h"
 #include "base/unicode.h"
 #include "engine/sampling.h"
-#include "model/quantized_weights.h"
-#include "ops/kernels.h"
-#include "ops/linear.h"
 #include "ops/tensor.h"
 #include "tests/engine/tiny.h"
 
@@ -21,42 +18,6 @@ namespace {
 
 using tests::request;
 using tests::Tiny;
-
-/// Prompts of several lengths, two of which begin alike.
-std::vector<Request> mixed_requests(const Tiny& tiny, double temperature) {
-  const std::string common =
-      "The net asset value of the fund at the end of the day, and of each trading day before it, "
-      "was ";
-  std::vector<Request> requests;
-  for (const std::string& prompt :
-       {std::string("a"), common + "1.0352", common + "0.9871 CNY", std::string("估值表"),
-        std::string("interest is accrued daily")}) {
-    requests.push_back(request(tiny.ids(prompt), 24, temperature, 100 + requests.size()));
-    requests.back().log_probs = 2;
-  }
-  return requests;
-}
-
-/// Ids and log-probs must be equal bit for bit.
-void expect_same(const Result& left, const Result& right) {
-  EXPECT_EQ(left.ids, right.ids);
-  EXPECT_EQ(left.text, right.text);
-  EXPECT_EQ(left.finish_reason, right.finish_reason);
-  ASSERT_EQ(left.log_probs.size(), right.log_probs.size());
-  for (std::size_t i = 0; i < left.log_probs.size(); ++i) {
-    EXPECT_EQ(left.log_probs[i].chosen, right.log_probs[i].chosen) << "token " << i;
-    EXPECT_EQ(left.log_probs[i].top, right.log_probs[i].top) << "token " << i;
-  }
-}
-
-std::vector<Result> alone(Tiny& tiny, std::vector<Request> requests) {
-  std::vector<Result> results;
-  for (Request& request : requests) {
-    const auto generator = tiny.generator();
-    results.push_back(generate_all(*generator, {request}).front());
-  }
-  return results;
-}
 
 TEST(LocalGenerator, GreedyEqualsPassesWithoutACache) {
   Tiny tiny;
@@ -70,113 +31,6 @@ TEST(LocalGenerator, GreedyEqualsPassesWithoutACache) {
   for (std::size_t i = 0; i < result.ids.size(); ++i) {
     const std::span<const float> row = rows[prompt.size() - 1 + i];
     EXPECT_EQ(highest<float>(row), result.ids[i]) << "token " << i;
-  }
-}
-
-TEST(LocalGenerator, ABatchGivesWhatEachRequestGivesAlone) {
-  Tiny tiny;
-  for (const double temperature : {0.0, 1.0}) {
-    const std::vector<Result> single = alone(tiny, mixed_requests(tiny, temperature));
-    for (const LocalOptions& options :
-         {LocalOptions{}, LocalOptions{.rows_per_step = 96}, LocalOptions{.rows_per_step = 7},
-          LocalOptions{.share_beginnings = false}}) {
-      const auto generator = tiny.generator(options);
-      const std::vector<Result> together =
-          generate_all(*generator, mixed_requests(tiny, temperature));
-      for (std::size_t i = 0; i < single.size(); ++i) expect_same(together[i], single[i]);
-    }
-  }
-}
-
-TEST(LocalGenerator, InEveryFormatABatchGivesWhatEachRequestGivesAlone) {
-  for (const ops::WeightFormat format :
-       {ops::WeightFormat::dense, ops::WeightFormat::int8, ops::WeightFormat::int4}) {
-    for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
-      SCOPED_TRACE(ops::weight_format_name(format) + " " + ops::dtype_name(dtype));
-      Tiny tiny(259, dtype);
-      std::unique_ptr<model::QuantizedWeights> quantized;
-      if (format != ops::WeightFormat::dense) {
-        quantized = std::make_unique<model::QuantizedWeights>(tiny.model.config(), format);
-        const std::vector<model::Parameter>& parameters = tiny.weights.parameters();
-        for (std::size_t i = 0; i < parameters.size(); ++i)
-          quantized->add(parameters[i], ops::cast(tiny.weights.tensor(i), dtype));
-      }
-      model::Weights& weights = quantized ? static_cast<model::Weights&>(*quantized) : tiny.weights;
-      const LocalParts parts{.model = tiny.model,
-                             .weights = weights,
-                             .tokenizer = *tiny.tokenizer,
-                             .chat_template = tiny.chat_template};
-      const auto answers = [&](const LocalOptions& options) {
-        return generate_all(*local_generator(parts, options), mixed_requests(tiny, 0.8));
-      };
-      const std::vector<Result> together = answers({});
-      std::vector<LocalOptions> variants = {{.max_batch = 1}};
-      if (ops::rows_computed_together(dtype) == 1) {
-        variants.push_back({.rows_per_step = 5});
-        variants.push_back({.share_beginnings = false});
-      }
-      for (const LocalOptions& options : variants) {
-        const std::vector<Result> others = answers(options);
-        for (std::size_t i = 0; i < together.size(); ++i) expect_same(together[i], others[i]);
-      }
-    }
-  }
-}
-
-/// Which requests get a token in each of the next steps, until nothing runs.
-std::vector<std::vector<RequestId>> advanced(Generator& generator) {
-  std::vector<std::vector<RequestId>> steps;
-  while (!generator.idle()) {
-    steps.emplace_back();
-    for (const Event& event : generator.step()) steps.back().push_back(event.request);
-  }
-  return steps;
-}
-
-TEST(LocalGenerator, PromptsAreCutByTheirOwnLengthAndNotByTheRoomThatOthersLeave) {
-  Tiny tiny;
-  const auto generator = tiny.generator({.rows_per_step = 8});
-  generator->submit(request(tiny.ids("aaaaa"), 3));
-  generator->submit(request(tiny.ids("bbbbb"), 2));
-  generator->submit(request(tiny.ids("ccccc"), 1));
-  using Steps = std::vector<std::vector<RequestId>>;
-  EXPECT_EQ(advanced(*generator), (Steps{{1}, {1, 2}, {1, 2, 3}})) << "one whole prompt a pass";
-  generator->submit(request(tiny.ids("ddd"), 2));
-  generator->submit(request(tiny.ids("twenty bytes of text"), 1));
-  EXPECT_EQ(advanced(*generator), (Steps{{4}, {4}, {}, {5}})) << "8, 8 and 4 rows, from step 2";
-}
-
-TEST(LocalGenerator, APromptThatFillsAPassDoesNotWaitForRunningAnswers) {
-  Tiny tiny;
-  const auto generator = tiny.generator({.rows_per_step = 8});
-  generator->submit(request(tiny.ids("a"), 5));
-  generator->submit(request(tiny.ids("bbbbbbbb"), 2));
-  generator->submit(request(tiny.ids("cccccccc"), 1));
-  const auto steps = advanced(*generator);
-  EXPECT_EQ(steps, (std::vector<std::vector<RequestId>>{{1, 2}, {1, 2, 3}, {1}, {1}, {1}}));
-}
-
-TEST(LocalGenerator, OptionsChangeSpeedAndNothingElse) {
-  Tiny tiny;
-  const auto reference_generator = tiny.generator();
-  const std::vector<Result> reference =
-      generate_all(*reference_generator, mixed_requests(tiny, 0.8));
-  const std::vector<LocalOptions> variants = {{.max_batch = 1},
-                                              {.max_batch = 2},
-                                              {.rows_per_step = 5},
-                                              {.cache_bytes = 1},
-                                              {.share_beginnings = false},
-                                              {.keep_when_idle = true}};
-  for (std::size_t v = 0; v < variants.size(); ++v) {
-    SCOPED_TRACE(v);
-    const auto generator = tiny.generator(variants[v]);
-    for (int repeat = 0; repeat < 2; ++repeat) {
-      const std::vector<Result> results = generate_all(*generator, mixed_requests(tiny, 0.8));
-      for (std::size_t i = 0; i < reference.size(); ++i) {
-        EXPECT_EQ(results[i].ids, reference[i].ids) << "request " << i;
-        EXPECT_EQ(results[i].text, reference[i].text) << "request " << i;
-      }
-    }
   }
 }
 
