@@ -1,18 +1,17 @@
 #include "ops/attention.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/record_function.h>
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cassert>
 #include <vector>
 
 #include "ops/dispatch.h"
 #include "ops/flash.h"
 #include "ops/reference/reference.h"
+#include "ops/share.h"
 #include "ops/tile_attention.h"
 #include "ops/workspace.h"
 
@@ -90,13 +89,9 @@ void attend_rows(const at::Tensor& q_THD, const CacheStorage& cache,
                     .window = window,
                     .scale = static_cast<float>(scale)});
   };
-  const std::int64_t count = static_cast<std::int64_t>(pieces.size()) * kv_heads;
-  std::atomic<std::int64_t> next = 0;
-  at::parallel_for(0, std::min<std::int64_t>(at::get_num_threads(), count), 1,
-                   [&](std::int64_t, std::int64_t) {
-                     for (std::int64_t i = 0; (i = next.fetch_add(1)) < count;)
-                       attend(pieces[static_cast<std::size_t>(i / kv_heads)], i % kv_heads);
-                   });
+  share_out(static_cast<std::int64_t>(pieces.size()) * kv_heads, [&](std::int64_t i) {
+    attend(pieces[static_cast<std::size_t>(i / kv_heads)], i % kv_heads);
+  });
 }
 
 }  // namespace

@@ -3,12 +3,12 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cassert>
 #include <vector>
 
 #include "ops/cpu/tile_kernels.h"
 #include "ops/dispatch.h"
+#include "ops/share.h"
 #include "ops/workspace.h"
 
 namespace finstill::ops {
@@ -48,19 +48,14 @@ cpu::AttentionGroup group_of(const TileAttention& d, std::int64_t head, std::int
   return group;
 }
 
-/// Whichever thread is free takes the next group: documents and sequences have unequal lengths.
+/// Documents and sequences have unequal lengths.
 template <typename Kernel>
 void run(std::vector<cpu::AttentionGroup>& groups, Kernel kernel) {
-  const auto count = static_cast<std::int64_t>(groups.size());
-  const std::int64_t threads = std::min<std::int64_t>(at::get_num_threads(), count);
-  std::atomic<std::int64_t> next = 0;
-  at::parallel_for(0, threads, 1, [&](std::int64_t, std::int64_t) {
-    for (std::int64_t i = 0; (i = next.fetch_add(1)) < count;) {
-      cpu::AttentionGroup& group = groups[static_cast<std::size_t>(i)];
-      group.workspace = thread_workspace(
-          static_cast<std::size_t>(cpu::attention_workspace(group.positions, group.head_dim)));
-      kernel(group);
-    }
+  share_out(static_cast<std::int64_t>(groups.size()), [&](std::int64_t i) {
+    cpu::AttentionGroup& group = groups[static_cast<std::size_t>(i)];
+    group.workspace = thread_workspace(
+        static_cast<std::size_t>(cpu::attention_workspace(group.positions, group.head_dim)));
+    kernel(group);
   });
 }
 
