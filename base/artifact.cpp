@@ -42,11 +42,19 @@ void sync_file(const std::filesystem::path& file) {
   if (error != 0) fail_errno(error, "cannot write", file);
 }
 
+/// Whether a file is one of these files, or lies in one of these folders.
+bool is_within(const std::string& relative, const std::vector<std::string>& paths) {
+  return std::any_of(paths.begin(), paths.end(), [&](const std::string& path) {
+    return relative == path || relative.starts_with(path + "/");
+  });
+}
+
 /// Hashes every output after making it durable, and its folders.
-Json hash_outputs(const std::filesystem::path& folder) {
+Json hash_outputs(const std::filesystem::path& folder, const std::vector<std::string>& scratch) {
   Json outputs = Json::object();
   std::set<std::filesystem::path> folders = {folder};
   for (const std::string& relative : output_files(folder)) {
+    if (is_within(relative, scratch)) continue;
     sync_file(folder / relative);
     folders.insert((folder / relative).parent_path());
     outputs[relative] = sha256_file(folder / relative);
@@ -91,11 +99,9 @@ Json plan_identity(const std::string& kind, const Stage& stage, const Json& conf
                 {"revision", stage.revision()},
                 {"seed", seed}};
   if (stage.computes()) {
-    identity["runtime"] = Json{{"dtype", runtime.dtype},
-                               {"device", runtime.device},
-                               {"kernels", runtime.kernels},
-                               {"threads", runtime.threads},
-                               {"libraries", libraries()}};
+    identity["runtime"] = Json{{"dtype", runtime.dtype},     {"device", runtime.device},
+                               {"kernels", runtime.kernels}, {"instructions", runtime.instructions},
+                               {"threads", runtime.threads}, {"libraries", libraries()}};
     if (runtime.weights != "dense") identity["runtime"]["weights"] = runtime.weights;
   }
   identity["config"] = config;
@@ -150,6 +156,7 @@ std::optional<Manifest> read_manifest(const std::filesystem::path& folder) {
   Manifest manifest;
   manifest.identity = json.value("identity", Json());
   manifest.observed = json.value("observed", Json::object());
+  if (!manifest.observed.is_object()) manifest.observed = Json::object();
   manifest.hash = json_string(json, "identity_hash", where);
   const bool whole = manifest.identity.is_object() && manifest.identity.contains("outputs") &&
                      manifest.identity["outputs"].is_object();
@@ -174,6 +181,10 @@ bool is_finished(const std::filesystem::path& folder, const Json& plan, std::str
     for (const auto& [relative, hash] : manifest->identity["outputs"].items()) {
       if (!is_there(folder / relative)) found = "outputs." + relative;
     }
+    for (const Json& name : manifest->observed.value("unhashed", Json::array())) {
+      if (name.is_string() && !is_there(folder / name.get<std::string>()))
+        found = "unhashed." + name.get<std::string>();
+    }
   }
   if (difference != nullptr) *difference = found;
   return found.empty();
@@ -181,18 +192,12 @@ bool is_finished(const std::filesystem::path& folder, const Json& plan, std::str
 
 Manifest finish_artifact(const std::filesystem::path& folder, const Json& plan,
                          const std::vector<std::string>& scratch, const Json& observed) {
-  for (const std::string& name : scratch) {
-    const std::filesystem::path inside = std::filesystem::path(name).lexically_normal();
-    assert(!name.empty() && inside.is_relative() && *inside.begin() != ".." && inside != "." &&
-           "below the folder");
-    base::remove_all(folder / inside);
-  }
   for (const std::string& relative : files_in(folder)) {
     if (is_temporary(relative)) base::remove_all(folder / relative);
   }
   Manifest manifest;
   manifest.identity = plan;
-  manifest.identity["outputs"] = hash_outputs(folder);
+  manifest.identity["outputs"] = hash_outputs(folder, scratch);
   manifest.hash = identity_hash(manifest.identity);
   manifest.observed = observed.is_object() ? observed : Json::object();
   manifest.observed["finished_at"] = time_now();
@@ -207,7 +212,30 @@ Manifest finish_artifact(const std::filesystem::path& folder, const Json& plan,
   failpoint("manifest.before_write");
   write_file_atomic(folder / manifest_name,
                     json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  // Only now: up to here a kill or a full disk leaves the state to continue from. From here on the
+  // artifact is whole, and what is left of the scratch goes with remove_leftovers.
+  for (const std::string& name : scratch) {
+    const std::filesystem::path inside(name);
+    assert(!name.empty() && inside.lexically_normal() == inside && inside.has_filename() &&
+           inside.is_relative() && *inside.begin() != ".." && inside != "." && "below the folder");
+    base::remove_all(folder / inside);
+  }
+  sync_folder(folder);
   return manifest;
+}
+
+void remove_leftovers(const std::filesystem::path& folder) {
+  const auto manifest = read_manifest(folder);
+  assert(manifest);
+  for (const std::string& relative : output_files(folder)) {
+    if (manifest->identity["outputs"].contains(relative)) continue;
+    base::remove_all(folder / relative);
+    std::error_code not_empty;  // empty folders go with what was in them
+    for (auto parent = std::filesystem::path(relative).parent_path();
+         !parent.empty() && std::filesystem::remove(folder / parent, not_empty);)
+      parent = parent.parent_path();
+  }
+  sync_folder(folder);
 }
 
 void verify_artifact(const std::filesystem::path& folder) {

@@ -8,7 +8,7 @@
 //                 "runtime": {"dtype", "device", "kernels", "threads", "libraries": {...}},
 //                 "config": fields that affect results, "inputs": [identity hashes],
 //                 "outputs": {"relative/path": SHA-256, ...}},
-//    "observed": {...}}
+//    "observed": {"unhashed": [products outside the hashes that a finished folder has], ...}}
 //
 // Only stages that compute have "runtime".
 // No manifest = the artifact is not there. The identity holds contents, never places or times. Not
@@ -54,16 +54,22 @@ struct Manifest {
 std::optional<Manifest> read_manifest(const std::filesystem::path& folder);
 
 /// Whether the folder holds the finished artifact of this plan with all its outputs present
-/// (verify_artifact hashes them). `difference`, if given, receives the first part that differs
+/// (verify_artifact hashes them), and what its stage named in StageContext::observed["unhashed"].
+/// `difference`, if given, receives the first part that differs
 /// ("config.epochs", "inputs", ...), "" when no manifest is there.
 bool is_finished(const std::filesystem::path& folder, const Json& plan,
                  std::string* difference = nullptr);
 
-/// Ends an artifact: removes `scratch` (paths below the folder) and what killed runs left half
-/// written, makes every output durable, hashes it, writes the manifest. `observed` is kept with
+/// Ends an artifact: removes what killed runs left half written, makes every output durable, hashes
+/// it, writes the manifest, and removes `scratch` (paths below the folder, no outputs). Killed on
+/// the way it leaves either the scratch, to continue from, or the manifest. `observed` is kept with
 /// time, machine and version added.
 Manifest finish_artifact(const std::filesystem::path& folder, const Json& plan,
                          const std::vector<std::string>& scratch, const Json& observed);
+
+/// Removes what the manifest of a finished artifact does not list: scratch that finish_artifact,
+/// killed after the manifest, left behind.
+void remove_leftovers(const std::filesystem::path& folder);
 
 /// Hashes all outputs again. Throws Error(io) naming the first file that is missing, new or
 /// changed.

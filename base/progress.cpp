@@ -101,6 +101,13 @@ class Bar : public Display {
  public:
   using Display::Display;
 
+  /// Work that an error ended: its message gets a line of its own.
+  ~Bar() override {
+    if (active_) put(stream_, "\r\033[K");
+  }
+  Bar(const Bar&) = delete;
+  Bar& operator=(const Bar&) = delete;
+
   void say(const std::string& line) override {
     const std::lock_guard lock(mutex_);
     put(stream_, fmt::format("\r\033[K{}\n", line));

@@ -3,6 +3,7 @@
 #include "base/error.h"
 
 #include <signal.h>
+#include <unistd.h>
 
 #include <atomic>
 
@@ -12,20 +13,30 @@ namespace {
 std::atomic<bool> requested{false};
 static_assert(std::atomic<bool>::is_always_lock_free, "set from a signal handler");
 
-void on_signal(int) {
-  requested.store(true, std::memory_order_relaxed);
+void end(int signal) {
+  ::_exit(128 + signal);
+}
+
+void ask_or_end(int signal) {
+  if (requested.exchange(true, std::memory_order_relaxed)) end(signal);
+}
+
+void handle_with(void (*handler)(int)) {
+  struct sigaction action = {};
+  action.sa_handler = handler;
+  action.sa_flags = SA_RESTART;  // a request to stop interrupts no read or write
+  ::sigaction(SIGTERM, &action, nullptr);
+  ::sigaction(SIGINT, &action, nullptr);
 }
 
 }  // namespace
 
-void install_stop_signals() {
-  struct sigaction action = {};
-  action.sa_handler = on_signal;
-  // RESETHAND: the second signal has its default effect. RESTART: the first one interrupts no read
-  // or write.
-  action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
-  ::sigaction(SIGTERM, &action, nullptr);
-  ::sigaction(SIGINT, &action, nullptr);
+void end_at_signals() {
+  handle_with(end);
+}
+
+void stop_at_signals() {
+  handle_with(ask_or_end);
 }
 
 bool stop_requested() {

@@ -1,12 +1,17 @@
 #pragma once
 
-// SIGTERM and SIGINT ask for a stop: long work looks at stop_requested() between steps, saves and
-// throws Error(preempted). A second signal ends the process at once.
+// SIGTERM and SIGINT. Long work looks at stop_requested() between steps, saves and throws
+// Error(preempted); what has nothing to save ends at once. Both have handlers: in a container the
+// process may be the first of its kind, which the system spares where a signal has none.
 
 namespace finstill::base {
 
-/// Called once, early in main.
-void install_stop_signals();
+/// From now on a signal ends the process, with exit code 128 + its number. Called early in main.
+void end_at_signals();
+
+/// From now on the first signal asks for a stop, the second ends the process. Called by work that
+/// looks at stop_requested().
+void stop_at_signals();
 
 bool stop_requested();
 

@@ -21,6 +21,7 @@ struct Runtime {
       "auto";  ///< "float32", "bfloat16", "auto" (bfloat16 where the processor is faster with it)
   std::string device = "cpu";     ///< "cpu", "cuda"
   std::string kernels = "auto";   ///< "reference", "auto"
+  std::string instructions;       ///< what the kernels and the library choose by, e.g. "avx2"
   std::string weights = "dense";  ///< "dense", "int8", "int4": of models that generate or score
   int threads = 0;                ///< 0 = all cores this process may use
 };
@@ -47,7 +48,7 @@ struct StageContext {
   Json observed =
       Json::object();  ///< figures for the manifest's `observed` part (never part of the identity)
   std::vector<std::string> scratch;  ///< files or folders under `directory` that are not outputs
-                                     ///< (checkpoints); removed before the manifest is written
+                                     ///< (checkpoints); removed once the manifest is written
 };
 
 class Stage {
@@ -61,9 +62,11 @@ class Stage {
   /// Whether dtype, kernels, threads and LibTorch's version belong to its identity.
   virtual bool computes() const { return false; }
   virtual StagePlan plan() const { return {}; }
-  /// Fields that say how long to go on ("steps"): when nothing else of a finished stage changed and
-  /// they grew, its folder is kept and run() continues from what it finds there.
-  virtual std::vector<std::string> budget_fields() const { return {}; }
+  /// Fields that say how long to go on ("steps"). When nothing else changed since a run with the
+  /// config `earlier` (as its identity has it), finished or not, and they grew, its folder is kept
+  /// and run() continues from what it finds there. None where a run with the larger budget would
+  /// have had another past: what is continued must equal what is made at once.
+  virtual std::vector<std::string> budget_fields(const Json& /*earlier*/) const { return {}; }
   /// Cheap checks before any stage of a recipe starts (paths, task names); throws Error.
   virtual void check() const {}
   /// Makes the artifact in context.directory. Throws Error; on Error(preempted) what is in the

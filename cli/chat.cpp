@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <iostream>
@@ -30,7 +31,7 @@ void show(const std::string& text) {
   }
 }
 
-/// Streams the answer to `messages`; returns it.
+/// Streams the answer to `messages`, or what there is of it when a signal comes; returns it.
 std::string answer(engine::Generator& generator, const std::vector<text::Message>& messages,
                    std::uint64_t seed, const ChatOptions& options) {
   engine::Request request;
@@ -39,6 +40,7 @@ std::string answer(engine::Generator& generator, const std::vector<text::Message
   request.sampling = options.sampling;
   request.sampling.seed = seed;
   const engine::RequestId id = generator.submit(std::move(request));
+  base::stop_at_signals();
   std::string text;
   while (!generator.idle()) {
     if (base::stop_requested()) generator.cancel(id);
@@ -47,21 +49,26 @@ std::string answer(engine::Generator& generator, const std::vector<text::Message
       text += event.text;
     }
   }
+  base::request_stop(false);
+  base::end_at_signals();
   show("\n");
   return text;
 }
 
-/// Drops the oldest turns while the conversation does not fit into the context.
-void forget_oldest(std::vector<text::Message>& messages, const engine::Generator& generator) {
+/// Drops the oldest turns while the conversation leaves less than `answer_tokens` of the context,
+/// or, of a small context, half of it.
+void forget_oldest(std::vector<text::Message>& messages, const engine::Generator& generator,
+                   std::int64_t answer_tokens) {
+  const std::int64_t context = generator.context_length();
+  const std::int64_t most = context - std::min(answer_tokens, context / 2);
   const auto first = messages.front().role == "system" ? 1 : 0;
-  while (std::ssize(messages) > first + 2 &&
-         std::ssize(generator.encode(messages)) >= generator.context_length()) {
+  while (std::ssize(messages) > first + 2 && std::ssize(generator.encode(messages)) > most) {
     messages.erase(messages.begin() + first, messages.begin() + first + 2);
   }
 }
 
 int chat(ChatOptions& options) {
-  engine::check(options.sampling, "chat");
+  check_sampling(options, "chat");
   apply_runtime(options.runtime);
   const engine::LocalModel model(options.model, options.adapter, options.runtime);
   const std::unique_ptr<engine::Generator> generator =
@@ -73,10 +80,11 @@ int chat(ChatOptions& options) {
     if (!options.system.empty()) messages.push_back({.role = "system", .content = options.system});
   };
   begin();
-  if (at_terminal) fmt::print(stderr, "/new starts again, /quit or Ctrl-D ends\n");
+  if (at_terminal)
+    fmt::print(stderr, "/new starts again, /quit or Ctrl-D ends, Ctrl-C ends an answer\n");
   std::string line;
   std::uint64_t turn = 0;
-  while (!base::stop_requested()) {
+  while (true) {
     if (at_terminal) show("> ");
     if (!std::getline(std::cin, line)) break;
     line = base::repair_utf8(line);
@@ -87,9 +95,16 @@ int chat(ChatOptions& options) {
     }
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     messages.push_back({.role = "user", .content = line});
-    forget_oldest(messages, *generator);
-    const std::string text = answer(*generator, messages, options.sampling.seed + turn++, options);
-    messages.push_back({.role = "assistant", .content = text});
+    forget_oldest(messages, *generator, options.max_new_tokens);
+    try {
+      const std::string text =
+          answer(*generator, messages, options.sampling.seed + turn++, options);
+      messages.push_back({.role = "assistant", .content = text});
+    } catch (const base::Error& error) {
+      if (!at_terminal || error.code() != base::ExitCode::data) throw;
+      fmt::print(stderr, "{}\n", error.what());  // too long a message: the conversation goes on
+      messages.pop_back();
+    }
   }
   if (at_terminal) show("\n");
   return 0;

@@ -51,9 +51,10 @@ bool budget_grew(const Json& before, const Json& after, const std::vector<std::s
 }
 
 bool is_extendable(const Json& before, const Json& after, const base::Stage& stage) {
-  const auto fields = stage.budget_fields();
-  return !fields.empty() && before.contains("config") &&
-         without_budget(before, fields) == without_budget(after, fields) &&
+  const auto config = before.find("config");
+  if (config == before.end() || !config->is_object()) return false;
+  const auto fields = stage.budget_fields(*config);
+  return !fields.empty() && without_budget(before, fields) == without_budget(after, fields) &&
          budget_grew(before, after, fields);
 }
 
@@ -73,11 +74,15 @@ bool is_ours(const fs::path& folder) {
   return fs::exists(folder / unfinished_file) || base::read_manifest(folder).has_value();
 }
 
-/// Removes what is there, but for the lock that this process may hold.
+/// Removes what is there, but for the lock that this process may hold. Killed on the way it leaves
+/// a folder that is still known as ours, and in which nothing is continued.
 void empty_folder(const fs::path& folder) {
   if (fs::is_symlink(folder)) return base::remove_all(folder);
-  for (const auto& entry : fs::directory_iterator(folder))
-    if (entry.path().filename() != lock_file) base::remove_all(entry.path());
+  base::write_file_atomic(folder / unfinished_file, "null\n");
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const fs::path name = entry.path().filename();
+    if (name != lock_file && name != unfinished_file) base::remove_all(entry.path());
+  }
 }
 
 void prepare_folder(const fs::path& folder, StageState state, const Json& identity) {
@@ -116,8 +121,11 @@ void check_place(const RecipeStage& stage, const fs::path& folder) {
 
 StageState inspect_folder(const fs::path& folder, const Json& identity, const base::Stage& stage,
                           std::string* why) {
-  if (base::is_finished(folder, identity, why)) return StageState::finished;
-  if (const auto earlier = unfinished_identity(folder)) {
+  const auto earlier = unfinished_identity(folder);
+  // Finished, but killed before all was cleared up: that is what there is to continue.
+  if (base::is_finished(folder, identity, why))
+    return earlier ? StageState::unfinished : StageState::finished;
+  if (earlier) {
     if (*earlier == identity || is_extendable(*earlier, identity, stage))
       return StageState::unfinished;
     *why = "an interrupted try had other settings or inputs";
@@ -133,6 +141,11 @@ base::Manifest execute_stage(const PlannedStage& planned, const fs::path& folder
                              std::uint64_t seed, const base::Runtime& runtime,
                              base::ProgressSink& progress) {
   check_place(*planned.recipe, folder);
+  if (planned.state == StageState::unfinished && base::is_finished(folder, planned.identity)) {
+    base::remove_leftovers(folder);
+    base::remove_all(folder / unfinished_file);
+    return *base::read_manifest(folder);
+  }
   prepare_folder(folder, planned.state, planned.identity);
   base::StageContext context;
   context.directory = folder;
@@ -146,9 +159,9 @@ base::Manifest execute_stage(const PlannedStage& planned, const fs::path& folder
   context.observed["seconds"] = base::seconds_since(start);
   base::Manifest manifest =
       base::finish_artifact(folder, planned.identity, context.scratch, context.observed);
-  base::remove_all(
-      folder /
-      unfinished_file);  // last: until the manifest is there, this file says whose folder it is
+  // Last: until the manifest is there, this file says whose folder it is, and then until all is
+  // cleared up that something may be left.
+  base::remove_all(folder / unfinished_file);
   return manifest;
 }
 

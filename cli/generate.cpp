@@ -11,7 +11,6 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/random.h"
-#include "base/signals.h"
 #include "cli/generation.h"
 #include "cli/verb.h"
 #include "engine/local.h"
@@ -85,7 +84,6 @@ Totals answer(engine::Generator& generator, const std::vector<engine::RequestId>
   Totals totals;
   std::size_t next = 0;
   while (!generator.idle()) {
-    base::check_stop();
     for (const engine::Event& event : generator.step()) {
       engine::add_event(results[event.request], event);
       if (event.finished) finished[event.request] = true;
@@ -103,7 +101,7 @@ Totals answer(engine::Generator& generator, const std::vector<engine::RequestId>
 }
 
 int generate(GenerateOptions& options) {
-  engine::check(options.sampling, "generate");
+  check_sampling(options, "generate");
   apply_runtime(options.runtime);
   const engine::LocalModel model(options.model, options.adapter, options.runtime);
   const std::unique_ptr<engine::Generator> generator =

@@ -1,5 +1,6 @@
 #include "cli/generation.h"
 
+#include "base/error.h"
 #include "cli/verb.h"
 
 namespace finstill::cli {
@@ -25,6 +26,14 @@ void add_generation_options(CLI::App& app, GenerationOptions& options) {
       ->capture_default_str();
   app.add_option("--seed", sampling.seed, "of the draws")->capture_default_str();
   add_runtime_options(app, options.runtime);
+}
+
+void check_sampling(const GenerationOptions& options, std::string_view verb) {
+  try {
+    engine::check(options.sampling, verb);
+  } catch (const base::Error& error) {
+    base::fail(base::ExitCode::usage, "{}", error.what());
+  }
 }
 
 }  // namespace finstill::cli

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string_view>
 
 #include "base/stage.h"
 #include "engine/sampling.h"
@@ -22,5 +23,8 @@ struct GenerationOptions {
 /// --model, --adapter, --max-new-tokens, --temperature, --top-k, --top-p, --min-p,
 /// --repetition-penalty, --seed and the runtime's options.
 void add_generation_options(CLI::App& app, GenerationOptions& options);
+
+/// Throws Error(usage) where the draws' settings are out of range.
+void check_sampling(const GenerationOptions& options, std::string_view verb);
 
 }  // namespace finstill::cli

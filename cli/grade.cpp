@@ -14,7 +14,7 @@ namespace finstill::cli {
 namespace {
 
 struct GradeOptions {
-  std::string task, examples, split = "test";
+  std::string task, examples, split;
   std::vector<std::string> sets;
 };
 
@@ -31,20 +31,28 @@ std::unique_ptr<tasks::Task> make_task(const GradeOptions& options) {
 
 int grade(const GradeOptions& options) {
   if (options.examples.empty()) {
+    if (!options.split.empty())
+      base::fail(base::ExitCode::usage,
+                 "--split: without --examples an id says its split itself: leave --split out");
     const auto task = make_task(options);
     print_json_line(tasks::grade_lines(*task, {}, std::cin, std::cout));
     return 0;
   }
+  if (!options.sets.empty())
+    base::fail(base::ExitCode::usage,
+               "--set: {} says how its tasks are set: leave --set out, or --examples",
+               options.examples);
+  const std::string split = options.split.empty() ? "test" : options.split;
   const tasks::ExampleSet set = tasks::read_example_set(options.examples);
   for (const auto& task : set.tasks) {
     if (task->name() != options.task) continue;
-    const auto items = set.splits.find(tasks::split_from_name(options.split));
     std::vector<tasks::Example> own;
-    if (items != set.splits.end()) {
-      for (const tasks::Example& example : items->second) {
-        if (example.task == options.task) own.push_back(example);
-      }
+    for (const tasks::Example& example : set.splits.at(tasks::split_from_name(split))) {
+      if (example.task == options.task) own.push_back(example);
     }
+    if (own.empty())
+      base::fail(base::ExitCode::data, "{}: no {} examples of task {}: choose another --split",
+                 options.examples, split, options.task);
     print_json_line(tasks::grade_lines(*task, own, std::cin, std::cout));
     return 0;
   }
@@ -57,11 +65,14 @@ const bool registered_grade = add_verb(
        auto options = std::make_shared<GradeOptions>();
        app.add_option("--task", options->task, "the task: its kind, or its name among --examples")
            ->required();
-       app.add_option("--examples", options->examples,
-                      "examples artifact that asked; without it ids are asked anew");
-       app.add_option("--split", options->split, "part of the examples")
+       app.add_option(
+           "--examples", options->examples,
+           "examples artifact that asked: the aggregate says how many of its answers are "
+           "missing; without it ids are asked anew");
+       app.add_option("--split", options->split, "part of the examples: test unless given")
            ->check(CLI::IsMember({"train", "validation", "test"}));
-       app.add_option("--set", options->sets, "a setting of the task, as in a recipe")
+       app.add_option("--set", options->sets,
+                      "a setting of the task, as in a recipe; not with --examples, which say it")
            ->take_all()
            ->allow_extra_args(false);
        return [options] { return grade(*options); };

@@ -13,7 +13,8 @@ struct Machine {
   std::string processor;
   int threads = 0;
   bool amx = false;
-  std::string dtype;  ///< what "auto" computes in here
+  bool multiplies_bfloat16 = false;  ///< AMX or AVX512-BF16, whatever dtype was asked for
+  std::string dtype;                 ///< what "auto" computes in here
   double matmul_flops =
       0;  ///< multiply-adds counted as two, a second, in that dtype, shapes of a 135M model
   double read_bytes = 0;  ///< bytes of weights a second, one row through a large matrix

@@ -74,6 +74,27 @@ void check_verb(int argc, char** argv) {
              near.empty() ? "" : fmt::format(": did you mean `{}`?", near));
 }
 
+/// A number is what it looks like, as in a recipe: CLI11 would read 010 as eight and take -1 where
+/// a number has no sign.
+void refuse_guessed_numbers(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    const std::string type = option->get_type_name();
+    const bool is_unsigned = type.starts_with("UINT");
+    if (!is_unsigned && !type.starts_with("INT")) continue;
+    option->check(
+        [is_unsigned](const std::string& text) {
+          const std::string digits = !is_unsigned && text.starts_with("-") ? text.substr(1) : text;
+          const bool is_plain = !digits.empty() && (digits == "0" || digits.front() != '0') &&
+                                digits.find_first_not_of("0123456789") == std::string::npos;
+          return is_plain ? std::string()
+                          : fmt::format("{} is no {}number in plain digits", text,
+                                        is_unsigned ? "positive " : "");
+        },
+        "");
+  }
+  for (CLI::App* sub : app.get_subcommands({})) refuse_guessed_numbers(*sub);
+}
+
 int usage_error(const CLI::App& app, const CLI::ParseError& error) {
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app.exit(error);
   return report_error(base::ExitCode::usage,
@@ -86,7 +107,7 @@ int run_program(int argc, char** argv) {
   std::signal(SIGPIPE,
               SIG_IGN);  // a closed pipe becomes a write error with a message, not a silent death
   std::signal(SIGXFSZ, SIG_IGN);  // likewise a file-size limit
-  base::install_stop_signals();
+  base::end_at_signals();
   add_stage_verbs();
   CLI::App app("finstill: makes a small finance model out of a large one", "finstill");
   app.set_version_flag("--version", base::version());
@@ -95,6 +116,7 @@ int run_program(int argc, char** argv) {
   for (const auto& [name, verb] : verbs()) {
     CLI::App* sub = app.add_subcommand(name, verb.summary);
     auto action = verb.configure(*sub);
+    refuse_guessed_numbers(*sub);
     sub->callback([&chosen, action] { chosen = action; });
   }
   try {

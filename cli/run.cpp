@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/progress.h"
+#include "base/signals.h"
 #include "cli/machine.h"
 #include "cli/recipe.h"
 #include "cli/runner.h"
@@ -76,13 +77,14 @@ void choose_profile(RunOptions& options, const Machine& machine, base::ProgressS
   const auto offered = recipe_profiles(options.recipe);
   const bool is_offered = std::find(offered.begin(), offered.end(), suitable) != offered.end();
   options.overrides.profile = is_offered ? suitable : "";
-  progress.say(
-      fmt::format("{}: {} threads, {} matmul {:.0f} GFLOP/s, memory {:.0f} GB/s -> profile {}",
-                  machine.processor, machine.threads, machine.dtype, machine.matmul_flops / 1e9,
-                  machine.read_bytes / 1e9, suitable));
+  progress.say(fmt::format("{}: {} threads, {} matmul {:.0f} GFLOP/s, memory {:.0f} GB/s -> {}",
+                           machine.processor, machine.threads, machine.dtype,
+                           machine.matmul_flops / 1e9, machine.read_bytes / 1e9,
+                           is_offered ? "profile " + suitable : "the recipe as it stands"));
 }
 
 int run(RunOptions& options) {
+  base::stop_at_signals();
   const auto progress = options.quiet ? base::make_quiet() : base::make_progress();
   apply_runtime(options.runtime);
   std::optional<Machine> machine;

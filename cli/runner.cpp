@@ -93,6 +93,10 @@ std::vector<PlannedStage> Runner::plan(const std::optional<Machine>& machine,
   for (RecipeStage& stage : recipe_.stages) {
     PlannedStage one = plan_stage(stage, unfinished);
     one.stage->check();
+    if (selection.force && chosen.contains(stage.name) && one.state == StageState::finished) {
+      one.state = StageState::different;
+      one.why = "made anew, as asked";
+    }
     if (one.state != StageState::finished) unfinished.insert(stage.name);
     one.plan = one.stage->plan();
     if (one.plan.parameters ==
@@ -130,7 +134,9 @@ std::set<std::string> Runner::selected(const Selection& selection) const {
   return chosen;
 }
 
-void Runner::write_recipe_files() const {
+void Runner::write_recipe_files(bool is_part) const {
+  // What other stages here were made with is not this run's to tell.
+  if (is_part && fs::exists(run_directory_ / "resolved.yaml")) return;
   base::write_file_atomic(run_directory_ / "recipe.yaml", recipe_.source);
   base::write_file_atomic(run_directory_ / "resolved.yaml", base::write_yaml(recipe_.tree));
 }
@@ -146,16 +152,16 @@ void Runner::publish_report(const PlannedStage& planned) const {
 void Runner::run(const Selection& selection, const std::optional<Machine>& machine,
                  base::ProgressSink& progress) {
   const std::set<std::string> chosen = selected(selection);
+  // Stages that are passed over may have inputs that are not there yet.
+  const bool is_part = !selection.until.empty() || !selection.only.empty();
   const base::RunLock lock(run_directory_);
-  write_recipe_files();
   std::map<std::string, double> estimates;
   double left = 0;
   for (const PlannedStage& one : plan(machine, selection)) {
     estimates[one.recipe->name] = one.seconds;
     left += one.seconds;
   }
-  // Stages that are passed over may have inputs that are not there yet.
-  const bool is_part = !selection.until.empty() || !selection.only.empty();
+  write_recipe_files(is_part);
   for (std::size_t i = 0; i < recipe_.stages.size(); ++i) {
     RecipeStage& stage = recipe_.stages[i];
     if (is_part && !chosen.contains(stage.name)) continue;

@@ -71,7 +71,7 @@ class Runner {
   base::Runtime runtime_;
 
   PlannedStage plan_stage(RecipeStage& stage, const std::set<std::string>& unfinished);
-  void write_recipe_files() const;
+  void write_recipe_files(bool is_part) const;
   void publish_report(const PlannedStage& planned) const;
 };
 

@@ -17,6 +17,7 @@ void apply_runtime(base::Runtime& runtime) {
   }
   ops::keep_freed_memory();
   ops::select_kernels(ops::parse_kernel_set(runtime.kernels));
+  runtime.instructions = ops::instruction_set();
   runtime.threads = ops::set_threads(runtime.threads);
   runtime.dtype = ops::dtype_name(ops::choose_dtype(runtime.dtype).dtype);
 }

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/progress.h"
+#include "base/signals.h"
 #include "cli/recipe.h"
 #include "cli/runner.h"
 #include "cli/verb.h"
@@ -57,6 +58,7 @@ const std::map<std::string, ShortForm>& short_forms() {
 }
 
 int run_stage(const std::string& kind, StageOptions& options, const FieldValues& values) {
+  base::stop_at_signals();
   const auto progress = options.quiet ? base::make_quiet() : base::make_progress();
   apply_runtime(options.runtime);
   RecipeStage stage = read_stage(kind, options.config, options.sets, values);

@@ -1,6 +1,9 @@
 # LibTorch from the unpacked PyPI wheel, linked through imported targets of our own: find_package(Torch) would insist
 # on a CUDA toolkit even for a CPU build. FINSTILL_TORCH names the folder that holds include/ and lib/.
-set(FINSTILL_TORCH "$ENV{FINSTILL_TORCH}" CACHE PATH "LibTorch: the folder with include/ and lib/")
+# The environment's word counts in a folder that was configured before, too.
+if(DEFINED ENV{FINSTILL_TORCH})
+  set(FINSTILL_TORCH "$ENV{FINSTILL_TORCH}" CACHE PATH "LibTorch: the folder with include/ and lib/" FORCE)
+endif()
 if(NOT FINSTILL_TORCH)
   set(FINSTILL_TORCH ${CMAKE_SOURCE_DIR}/.deps/python/torch)
 endif()

@@ -1,7 +1,8 @@
-// Lines of an `examples` artifact: {"id", "task", "language", "messages", "answer", ...}. The
-// messages end with the reference answer as the assistant's turn.
+// Lines of an `examples` artifact: {"schema", "id", "task", "language", "messages", "answer", ...}.
+// The messages end with the reference answer as the assistant's turn.
 
 #include "data/documents.h"
+#include "data/tools.h"
 
 #include "base/error.h"
 
@@ -10,9 +11,7 @@ namespace {
 
 class ExamplesFormat : public RowFormat {
  public:
-  bool fits(const base::Json& row) const override {
-    return row.contains("task") && row.contains("messages");
-  }
+  bool fits(const base::Json& row) const override { return is_example(row); }
 
   void read(const base::Json& row, const std::string& where, Record& record) const override {
     const auto messages = row.find("messages");
@@ -25,6 +24,7 @@ class ExamplesFormat : public RowFormat {
     }
     // Few-shot turns in a prompt are part of the question: the reference answer alone is trained.
     for (std::size_t i = 0; i + 1 < record.messages.size(); ++i) record.messages[i].trained = false;
+    record.tools = read_tools(row, where);
   }
 
   base::Json example() const override {

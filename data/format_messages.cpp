@@ -9,7 +9,7 @@ namespace {
 class MessagesFormat : public RowFormat {
  public:
   bool fits(const base::Json& row) const override {
-    return row.contains("messages") && !row.contains("task");
+    return row.contains("messages") && !is_example(row);
   }
 
   void read(const base::Json& row, const std::string& where, Record& record) const override {

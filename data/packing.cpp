@@ -146,33 +146,35 @@ class PackedSource : public BatchSource {
   }
 
   std::vector<Batch> next(std::int64_t step) const override {
+    if (epochs_ > 0 && step >= steps()) return {};
     BatchBuilder builder(documents_, config_, eos_, config_.micro_batch_tokens);
-    const std::int64_t begin = step * config_.rows_per_step;
-    std::int64_t end = begin + config_.rows_per_step;
-    if (epochs_ > 0) end = std::min(end, epochs_ * row_count());
-    for (std::int64_t at = begin; at < end; ++at) builder.add(rows_[row_at(at)]);
+    const std::int64_t epoch = step / steps_per_epoch();
+    const std::int64_t begin = (step % steps_per_epoch()) * config_.rows_per_step;
+    const std::int64_t end = std::min(begin + config_.rows_per_step, row_count());
+    for (std::int64_t place = begin; place < end; ++place)
+      builder.add(rows_[row_at(epoch, static_cast<std::size_t>(place))]);
     return builder.take();
   }
 
-  std::int64_t steps() const override {
-    if (epochs_ == 0) return -1;
-    return (epochs_ * row_count() + config_.rows_per_step - 1) / config_.rows_per_step;
-  }
+  std::int64_t steps() const override { return epochs_ == 0 ? -1 : epochs_ * steps_per_epoch(); }
 
   double epoch_after(std::int64_t step) const override {
-    const double passes =
-        static_cast<double>(step * config_.rows_per_step) / static_cast<double>(row_count());
-    return epochs_ == 0 ? passes : std::min(passes, static_cast<double>(epochs_));
+    if (epochs_ > 0) step = std::min(step, steps());
+    const std::int64_t rows = (step % steps_per_epoch()) * config_.rows_per_step;
+    return static_cast<double>(step / steps_per_epoch()) +
+           static_cast<double>(rows) / static_cast<double>(row_count());
   }
 
  private:
   std::int64_t row_count() const { return static_cast<std::int64_t>(rows_.size()); }
 
-  /// The row at a place of the endless sequence of epochs. The permutation of the epoch last asked
-  /// for is kept; it is a function of seed and epoch, not a state.
-  std::size_t row_at(std::int64_t at) const {
-    const std::int64_t epoch = at / row_count();
-    const auto place = static_cast<std::size_t>(at % row_count());
+  std::int64_t steps_per_epoch() const {
+    return (row_count() + config_.rows_per_step - 1) / config_.rows_per_step;
+  }
+
+  /// The row at a place of an epoch. The permutation of the epoch last asked for is kept; it is a
+  /// function of seed and epoch, not a state.
+  std::size_t row_at(std::int64_t epoch, std::size_t place) const {
     if (!config_.shuffle) return place;
     const std::lock_guard lock(mutex_);
     if (kept_epoch_ != epoch) {

@@ -6,9 +6,10 @@
 //   `row_tokens`: one attention span a row, every token
 //                of a trained document scored except the row's first
 // Rows are made once; what changes from epoch to epoch is their order, drawn by (seed, epoch). A
-// step takes the next `rows_per_step` rows, and splits them into micro-batches of at most
-// `micro_batch_tokens`. So a step is a pure function of (documents, settings, seed, step): resuming
-// costs nothing and saves nothing but the step.
+// step takes the next `rows_per_step` rows, at the end of an epoch those that are left, so that no
+// row is in a step twice; it splits them into micro-batches of at most `micro_batch_tokens`. So a
+// step is a pure function of (documents, settings, seed, step): resuming costs nothing and saves
+// nothing but the step.
 
 #include "data/batch.h"
 #include "data/documents.h"
@@ -72,9 +73,9 @@ std::vector<Row> pack_concatenated(const std::vector<std::int64_t>& lengths,
                                    const std::vector<std::int64_t>& order, std::int64_t row_tokens);
 
 /// The batches of prepared documents. `epochs` = 0: without end, else that many passes; the last
-/// step may have fewer rows. `eos` joins concatenated documents (-1 = the tokenizer has none: they
-/// are joined by nothing). Throws Error(data) when there is no document or when one is longer than
-/// a row of best_fit.
+/// step of each may have fewer rows. `eos` joins concatenated documents (-1 = the tokenizer has
+/// none: they are joined by nothing). Throws Error(data) when there is no document or when one is
+/// longer than a row of best_fit.
 std::unique_ptr<BatchSource> make_batch_source(std::vector<Document> documents,
                                                const PackingConfig& config, std::uint64_t seed,
                                                std::int64_t epochs, std::int32_t eos);

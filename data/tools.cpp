@@ -17,6 +17,12 @@ base::Json read_tools(const base::Json& row, const std::string& where) {
   return tools.empty() ? base::Json(nullptr) : tools;
 }
 
+bool is_example(const base::Json& row) {
+  const auto schema = row.find("schema");
+  if (schema != row.end() && *schema == "finstill-example-1") return true;
+  return row.contains("task") && row.contains("messages") && row.contains("answer");
+}
+
 const base::Json& required_array(const base::Json& row, const std::string& key,
                                  const std::string& where) {
   const auto found = row.find(key);

@@ -2,7 +2,6 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
-#include "base/signals.h"
 #include "base/statistics.h"
 
 #include <algorithm>
@@ -33,7 +32,6 @@ Round run_round(Generator& generator, const std::vector<std::vector<std::int32_t
   Round round;
   std::set<RequestId> begun;
   while (!generator.idle()) {
-    base::check_stop();
     for (const Event& event : generator.step()) {
       round.new_tokens += event.token.has_value() ? 1 : 0;
       begun.insert(event.request);

@@ -28,7 +28,7 @@ const bool registered_evaluate = base::Registry<base::Stage>::add<EvaluateConfig
     [](const EvaluateConfig& config) { return std::make_unique<Evaluate>(config); });
 
 std::string role_of(const std::string& name, const EvaluatedModel& model) {
-  if (!model.role.empty()) return model.role;
+  if (model.role) return *model.role;
   for (const char* role : {"base", "teacher", "student", "control"}) {
     if (name == role) return role;
   }
@@ -148,7 +148,8 @@ void EvaluatedModel::fields(base::Fields<EvaluatedModel>& f) {
   f.add("few_shot", &EvaluatedModel::few_shot, "solved training examples before each question")
       .range(0, 64);
   f.add("role", &EvaluatedModel::role,
-        "base, teacher, student or control; by default its name when it is one of these");
+        "what it is in the report; by default its name when it is one of these")
+      .one_of({"base", "teacher", "student", "control"});
 }
 
 void EvaluateConfig::fields(base::Fields<EvaluateConfig>& f) {
@@ -156,8 +157,9 @@ void EvaluateConfig::fields(base::Fields<EvaluateConfig>& f) {
   f.add("examples", &EvaluateConfig::examples, "whose test examples are asked")
       .artifact({"examples"});
   f.add("tasks", &EvaluateConfig::tasks,
-        "with examples: those of its tasks that are asked, by name (empty = all); without: tasks "
-        "that make their own examples");
+        "with examples: those of their tasks that are asked, by name (empty = all); without: tasks "
+        "that make their own examples. Names are looked up in examples that another stage makes "
+        "only once they are there");
   f.add("test", &EvaluateConfig::test,
         "items of each task; 0 = all of the examples, or 200 new ones")
       .range(0, 1e6);
@@ -167,13 +169,14 @@ void EvaluateConfig::fields(base::Fields<EvaluateConfig>& f) {
   f.add("max_new_tokens", &EvaluateConfig::max_new_tokens, "longest answer in tokens")
       .range(1, 1e5);
   f.add("max_new_tokens_of", &EvaluateConfig::max_new_tokens_of,
-        "the same for single tasks: {sentiment: 16}");
+        "the same for single tasks: {sentiment: 16}; looked up as `tasks` are");
   f.add("batch", &EvaluateConfig::batch, "answers generated at once")
       .range(1, 4096)
       .no_effect_on_results();
   f.add("baselines", &EvaluateConfig::baselines,
         "majority, naive Bayes and rules beside the models");
-  f.add("language", &EvaluateConfig::language, "of the report").one_of({"en", "zh"});
+  f.add("language", &EvaluateConfig::language, "of the report, where it does not say")
+      .one_of({"en", "zh"});
 }
 
 base::StagePlan Evaluate::plan() const {
@@ -207,10 +210,7 @@ void Evaluate::check() const {
                  tokens);
     }
   }
-  if (config_.tasks.empty()) return;
-  for (const auto& task : tasks::make_tasks(config_.tasks)) {
-    if (config_.examples.empty()) task->check();
-  }
+  check_tasks(config_);
 }
 
 void Evaluate::run(base::StageContext& context) const {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,15 +18,18 @@ namespace finstill::eval {
 struct EvaluatedModel {
   base::ArtifactRef model, adapter;
   std::int64_t few_shot = 0;
-  std::string role;
+  std::optional<std::string> role;
 
   static void fields(base::Fields<EvaluatedModel>& f);
 };
 
+/// A task to ask. One that only the examples know has its name for its `kind`, and no config.
+struct AskedTask : base::Tagged<tasks::Task> {};
+
 struct EvaluateConfig {
   base::Named<EvaluatedModel> models;
   base::ArtifactRef examples;
-  std::vector<base::Tagged<tasks::Task>> tasks;
+  std::vector<AskedTask> tasks;
   std::int64_t test = 0, train = 1000;
   std::int64_t max_new_tokens = 128;
   base::Named<std::int64_t> max_new_tokens_of;
@@ -41,7 +45,7 @@ class Evaluate : public base::Stage {
   explicit Evaluate(EvaluateConfig config) : config_(std::move(config)) {}
 
   std::string artifact_kind() const override { return "scores"; }
-  int revision() const override { return 3; }
+  int revision() const override { return 4; }
   bool computes() const override { return true; }
   base::StagePlan plan() const override;
   void check() const override;
@@ -83,6 +87,35 @@ struct FieldType<eval::EvaluatedModel> {
   static std::string help(const Value& value, int indent) {
     return struct_of<Value>().help(&value, indent);
   }
+};
+
+/// Any name is taken: which ones there are the examples say, or the registry when the task is made.
+template <>
+struct FieldType<eval::AskedTask> {
+  using Value = eval::AskedTask;
+  using Known = FieldType<Tagged<tasks::Task>>;
+  static std::string type() { return "task"; }
+  static void read(Value& value, const ConfigNode& node, const Field& field) {
+    const bool is_name = node.kind == ConfigNode::Kind::scalar;
+    if (!is_name || Registry<tasks::Task>::contains(node.text))
+      return Known::read(value, node, field);
+    value.kind = read_text(node, field);
+    value.config = nullptr;
+    value.where = node.where();
+  }
+  static Json write(const Value& value, Include include) {
+    return value.config == nullptr ? Json(value.kind) : Known::write(value, include);
+  }
+  static Json schema(const Field& field) {
+    return {{"anyOf", Json::array({Json{{"type", "string"}}, Known::schema(field)})}};
+  }
+  static void references(Value& value, const Field& field, const ReferenceVisitor& visit) {
+    if (value.config != nullptr) Known::references(value, field, visit);
+  }
+  static void files(Value& value, const Field& field, const FileVisitor& visit) {
+    if (value.config != nullptr) Known::files(value, field, visit);
+  }
+  static std::string help(const Value& value, int indent) { return Known::help(value, indent); }
 };
 
 }  // namespace finstill::base

@@ -7,9 +7,13 @@
 
 #include "base/error.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <memory>
+#include <span>
 #include <utility>
 
 namespace finstill::eval {
@@ -29,22 +33,99 @@ std::vector<tasks::Example> of_task(const std::vector<tasks::Example>& examples,
   return own;
 }
 
-/// Drops the tasks of an examples artifact that the config does not name.
-void keep_named(tasks::ExampleSet& set, const EvaluateConfig& config) {
+std::vector<std::unique_ptr<tasks::Task>> own_tasks(const EvaluateConfig& config) {
+  return tasks::make_tasks({config.tasks.begin(), config.tasks.end()});
+}
+
+std::vector<std::string> names_of(std::span<const std::unique_ptr<tasks::Task>> tasks) {
+  std::vector<std::string> names;
+  for (const auto& task : tasks) names.push_back(task->name());
+  return names;
+}
+
+/// The settings of a task that are not as they are by default, but for its name.
+base::Json changed_settings(const AskedTask& task) {
+  const auto& entry = base::Registry<tasks::Task>::find(task.kind, task.where);
+  const auto defaults = entry.new_config();
+  base::Json changed = base::Json::object();
+  const base::Json usual = entry.config->write(defaults.get(), base::Include::all);
+  const base::Json given = entry.config->write(task.config.get(), base::Include::all);
+  for (const auto& [key, value] : given.items())
+    if (key != "name" && value != usual[key]) changed[key] = value;
+  return changed;
+}
+
+/// The name under which the examples have a task.
+std::string name_in_examples(const AskedTask& task) {
+  if (task.config == nullptr) return task.kind;
+  const std::string name = task.make()->name();
+  if (const base::Json changed = changed_settings(task); !changed.empty())
+    base::fail(base::ExitCode::config,
+               "{}: \"{}\" of task '{}' is set where the examples are made: leave it out here",
+               task.where, changed.begin().key(), name);
+  return name;
+}
+
+/// The names of the tasks that the config lists.
+std::vector<std::string> asked_names(const EvaluateConfig& config) {
+  if (config.tasks.empty()) return {};
+  if (config.examples.empty()) return names_of(own_tasks(config));
+  std::vector<std::string> names;
+  for (const AskedTask& task : config.tasks) {
+    const std::string name = name_in_examples(task);
+    if (std::ranges::find(names, name) != names.end())
+      base::fail(base::ExitCode::config, "{}: task '{}' is asked already: name it once", task.where,
+                 name);
+    names.push_back(name);
+  }
+  return names;
+}
+
+/// Throws Error(config) where the config names a task that is not among `known`, or sets the token
+/// budget of one that is not asked.
+void check_names(const EvaluateConfig& config, const std::vector<std::string>& known) {
+  const std::vector<std::string> named = asked_names(config);
+  for (std::size_t at = 0; at < named.size(); ++at) {
+    if (std::ranges::find(known, named[at]) == known.end())
+      base::fail(base::ExitCode::config, "{}: the examples have no task '{}'; they have {}",
+                 config.tasks[at].where, named[at], fmt::join(known, ", "));
+  }
+  const std::vector<std::string>& asked = named.empty() ? known : named;
+  for (const auto& [name, tokens] : config.max_new_tokens_of) {
+    if (std::ranges::find(asked, name) == asked.end())
+      base::fail(base::ExitCode::config,
+                 "evaluate: max_new_tokens_of: no task '{}' is asked, only {}", name,
+                 fmt::join(asked, ", "));
+  }
+}
+
+/// Drops the tasks of an examples artifact that are not among `names`, and brings the others into
+/// their order.
+void keep_named(tasks::ExampleSet& set, const std::vector<std::string>& names) {
   tasks::ExampleSet kept;
   kept.splits = std::move(set.splits);
-  for (const auto& wanted : tasks::make_tasks(config.tasks)) {
-    const auto at = std::find_if(set.tasks.begin(), set.tasks.end(), [&](const auto& task) {
-      return task && task->name() == wanted->name();
-    });
-    if (at == set.tasks.end()) {
-      base::fail(base::ExitCode::config, "{}: the examples have no task '{}'",
-                 config.examples.where, wanted->name());
-    }
-    kept.records.push_back(set.records[static_cast<std::size_t>(at - set.tasks.begin())]);
-    kept.tasks.push_back(std::move(*at));
+  const std::vector<std::string> known = names_of(set.tasks);
+  for (const std::string& name : names) {
+    const auto at = static_cast<std::size_t>(std::ranges::find(known, name) - known.begin());
+    kept.records.push_back(set.records[at]);
+    kept.tasks.push_back(std::move(set.tasks[at]));
   }
   set = std::move(kept);
+}
+
+/// Throws Error(data) where no item can be judged: every model would seem to get all of them wrong.
+void check_judgeable(const tasks::Task& task, const std::vector<tasks::Example>& items) {
+  if (items.empty())
+    base::fail(base::ExitCode::data, "task {}: no test examples to ask", task.name());
+  std::string reason;
+  for (const tasks::Example& item : items) {
+    const tasks::Grade grade = task.grade(item, {.text = item.answer});
+    if (grade.outcome != tasks::Outcome::unjudgeable) return;
+    if (reason.empty()) reason = fmt::format("{}: {}", item.id, grade.reason);
+  }
+  base::fail(base::ExitCode::data,
+             "task {}: none of its {} test examples can be judged ({}): make them anew",
+             task.name(), items.size(), reason);
 }
 
 /// Solved examples that stand at hand for every item: one that asks the item's own question is
@@ -82,7 +163,7 @@ Questions gather_questions(const EvaluateConfig& config, std::uint64_t seed) {
   Questions questions;
   tasks::ExampleSet& set = questions.set;
   if (config.examples.empty()) {
-    set.tasks = tasks::make_tasks(config.tasks);
+    set.tasks = own_tasks(config);
     for (const auto& tagged : config.tasks) set.records.push_back({{"kind", tagged.kind}});
     const auto make = [&](tasks::Split split, std::int64_t count) {
       const std::vector<std::int64_t> counts(set.tasks.size(), count);
@@ -92,22 +173,27 @@ Questions gather_questions(const EvaluateConfig& config, std::uint64_t seed) {
     make(tasks::Split::train, config.train);
   } else {
     set = tasks::read_example_set(config.examples.path);
-    if (!config.tasks.empty()) keep_named(set, config);
   }
+  check_names(config, names_of(set.tasks));
+  if (!config.examples.empty() && !config.tasks.empty()) keep_named(set, asked_names(config));
   for (const auto& task : set.tasks) {
     questions.items.push_back(of_task(set.splits[tasks::Split::test], task->name(), config.test));
     questions.train.push_back(of_task(set.splits[tasks::Split::train], task->name(), 0));
-    if (questions.items.back().empty())
-      base::fail(base::ExitCode::data, "task {}: no test examples to ask", task->name());
-  }
-  for (const auto& [name, tokens] : config.max_new_tokens_of) {
-    if (std::ranges::find(set.tasks, name, [](const auto& task) { return task->name(); }) ==
-        set.tasks.end()) {
-      base::fail(base::ExitCode::config, "evaluate: max_new_tokens_of: no task '{}' is asked",
-                 name);
-    }
+    check_judgeable(*task, questions.items.back());
   }
   return questions;
+}
+
+void check_tasks(const EvaluateConfig& config) {
+  std::vector<std::string> known = asked_names(config);
+  const std::filesystem::path summary = config.examples.path / "summary.json";
+  if (config.examples.empty()) {
+    for (const auto& task : own_tasks(config)) task->check();
+  } else if (!config.examples.text.starts_with("${") && std::filesystem::exists(summary)) {
+    known.clear();
+    for (const PlannedTask& task : summarised_tasks(summary)) known.push_back(task.name);
+  }
+  if (!known.empty()) check_names(config, known);
 }
 
 AnswerOptions answer_options(const EvaluateConfig& config, const EvaluatedModel& model,
@@ -150,9 +236,7 @@ void check_prompts(const EvaluateConfig& config, const EvaluatedModel& model,
 std::vector<PlannedTask> planned_tasks(const EvaluateConfig& config) {
   const std::int64_t items = config.test == 0 ? usual_items : config.test;
   std::vector<PlannedTask> named;
-  if (!config.tasks.empty()) {
-    for (const auto& task : tasks::make_tasks(config.tasks)) named.push_back({task->name(), items});
-  }
+  for (const std::string& name : asked_names(config)) named.push_back({name, items});
   const std::filesystem::path summary = config.examples.path / "summary.json";
   if (!config.examples.path.empty() && std::filesystem::exists(summary)) {
     std::vector<PlannedTask> tasks = summarised_tasks(summary);

@@ -20,8 +20,14 @@ struct Questions {
 };
 
 /// From the examples artifact (all of its tasks, or those that `tasks` names), or made by the tasks
-/// from `seed`. Throws Error.
+/// from `seed`. Throws Error, as check_tasks does too, and Error(data) for a task without items
+/// that can be judged.
 Questions gather_questions(const EvaluateConfig& config, std::uint64_t seed);
+
+/// Throws Error(config) for a task that is not there, for settings of one that the examples set,
+/// and for a token budget of a task that is not asked; and as Task::check does. Examples that a
+/// stage of the recipe makes may be about to change: gather_questions looks at those.
+void check_tasks(const EvaluateConfig& config);
 
 /// How one model is asked the items of task `at`. The questions outlive the options.
 AnswerOptions answer_options(const EvaluateConfig& config, const EvaluatedModel& model,

@@ -85,8 +85,9 @@ LoraConfig read_lora_config(const std::filesystem::path& folder);
 LoraAdapters load_lora(const std::filesystem::path& folder, const ModelConfig& model,
                        at::ScalarType dtype, const std::string& device = "cpu");
 
-/// Writes adapter_config.json and adapter_model.safetensors (float32). Throws Error(io).
-void save_lora(const std::filesystem::path& folder, const LoraAdapters& adapters);
+/// Writes adapter_config.json and adapter_model.safetensors in `dtype`. Throws Error(io).
+void save_lora(const std::filesystem::path& folder, const LoraAdapters& adapters,
+               at::ScalarType dtype = at::kFloat);
 
 /// W += scale * B A, computed in float32 (float64 weights: float64), in place.
 void merge_lora(DenseWeights& weights, const ModelConfig& model, const LoraAdapters& adapters);

@@ -146,15 +146,16 @@ LoraAdapters load_lora(const std::filesystem::path& folder, const ModelConfig& m
   return adapters;
 }
 
-void save_lora(const std::filesystem::path& folder, const LoraAdapters& adapters) {
+void save_lora(const std::filesystem::path& folder, const LoraAdapters& adapters,
+               at::ScalarType dtype) {
   const LoraConfig& config = adapters.config();
   base::make_folder(folder);
   std::vector<base::SafetensorsWriter::Spec> specs;
   for (const NamedTensor& named : adapters.tensors())
-    specs.push_back({named.name, "F32", named.tensor.sizes().vec()});
+    specs.push_back({named.name, safetensors_dtype(dtype), named.tensor.sizes().vec()});
   base::SafetensorsWriter writer(folder, weights_stem, std::move(specs));
   for (const NamedTensor& named : adapters.tensors()) {
-    const at::Tensor tensor = ops::cast(ops::detached(named.tensor).cpu(), at::kFloat).contiguous();
+    const at::Tensor tensor = ops::cast(ops::detached(named.tensor).cpu(), dtype).contiguous();
     writer.write(named.name, ops::bytes_of(tensor));
   }
   writer.commit();

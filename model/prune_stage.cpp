@@ -66,6 +66,7 @@ class Prune : public base::Stage {
   explicit Prune(PruneConfig config) : config_(std::move(config)) {}
 
   std::string artifact_kind() const override { return "model"; }
+  int revision() const override { return 2; }
   bool computes() const override { return needs_data(); }
 
   void check() const override {
@@ -79,6 +80,7 @@ class Prune : public base::Stage {
       fail(ExitCode::config, "{}: keep must hold distinct blocks in ascending order",
            config_.model.where);
     }
+    refuse_unread();
     if (config_.method == "influence" && config_.data.empty()) {
       fail(ExitCode::config,
            "{}: method influence measures the blocks on data: name some, or say method: even",
@@ -113,6 +115,19 @@ class Prune : public base::Stage {
   }
 
   bool needs_data() const { return method() == "influence"; }
+
+  /// A setting that nothing reads is a mistake, and would be part of the identity.
+  void refuse_unread() const {
+    const PruneConfig defaults;
+    std::string unread;
+    if (!config_.keep.empty() && config_.method != "auto") unread = "method";
+    if (!needs_data() && !config_.data.empty()) unread = "data";
+    if (!needs_data() && config_.split != defaults.split) unread = "split";
+    if (!needs_data() && config_.sample_tokens != defaults.sample_tokens) unread = "sample_tokens";
+    if (unread.empty()) return;
+    fail(ExitCode::config, "{}: prune with {} has no use for {}; remove it", config_.model.where,
+         config_.keep.empty() ? "method even" : "keep", unread);
+  }
 
   void check_blocks(const ModelConfig& model) const {
     const std::int64_t highest = config_.keep.empty() ? *config_.layers : config_.keep.back() + 1;

@@ -2,7 +2,6 @@
 
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
-#include <sched.h>
 #include <sys/syscall.h>
 #include <torch/version.h>
 #include <unistd.h>
@@ -12,6 +11,7 @@
 #include <fstream>
 
 #include "base/error.h"
+#include "base/processors.h"
 #include "base/version.h"
 
 namespace finstill::ops {
@@ -98,6 +98,16 @@ const Processor& processor() {
   return found;
 }
 
+std::string instruction_set() {
+  const Processor& cpu = processor();
+  return cpu.amx_bf16      ? "amx"
+         : cpu.avx512_bf16 ? "avx512-bf16"
+         : cpu.avx512_vnni ? "avx512-vnni"
+         : cpu.avx512      ? "avx512"
+         : cpu.avx2        ? "avx2"
+                           : "baseline";
+}
+
 DtypeChoice choose_dtype(std::string_view wish) {
   if (wish == "float32") return {at::kFloat, "float32 was asked for"};
   if (wish == "bfloat16") return {at::kBFloat16, "bfloat16 was asked for"};
@@ -138,12 +148,7 @@ int set_threads(int wish) {
   if (wish < 0)
     fail(ExitCode::usage, "threads: {} is negative; give 0 for all cores or a number from 1 up",
          wish);
-  if (wish == 0) {
-    cpu_set_t allowed;
-    CPU_ZERO(&allowed);
-    wish = sched_getaffinity(0, sizeof(allowed), &allowed) == 0 ? CPU_COUNT(&allowed) : 1;
-  }
-  at::set_num_threads(wish);
+  at::set_num_threads(wish == 0 ? base::usable_processors() : wish);
   return threads();
 }
 

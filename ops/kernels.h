@@ -51,6 +51,10 @@ struct Processor {
 };
 const Processor& processor();
 
+/// The widest instructions that ours and the library's kernels use here, which decides how sums are
+/// rounded: "amx", "avx512-bf16", "avx512-vnni", "avx512", "avx2" or "baseline".
+std::string instruction_set();
+
 /// The dtype to compute in, and one sentence that says why, for the log.
 struct DtypeChoice {
   at::ScalarType dtype = at::kFloat;
@@ -65,8 +69,8 @@ DtypeChoice choose_dtype(std::string_view wish);
 /// "float32", "bfloat16", "float64", "int64", ...
 std::string dtype_name(at::ScalarType dtype);
 
-/// Sets the threads that operations use; 0 = all cores that this process may use (its affinity
-/// mask). Returns the number now in use. Throws Error(usage) for a negative number.
+/// Sets the threads that operations use; 0 = all cores that this process may use
+/// (base/processors.h). Returns the number now in use. Throws Error(usage) for a negative number.
 int set_threads(int wish);
 int threads();
 

@@ -12,6 +12,7 @@ namespace {
 
 // Bars: label above its bar, so that long names and phones both work.
 constexpr double bar_width = 460, bar_left = 4, bar_row = 44, bar_height = 16, bar_axis = 24;
+constexpr double bar_column = 9.6;  // a wider letter at the size that phones get (report/style.cpp)
 
 double bar_x(double share) {
   return bar_left +
@@ -39,11 +40,20 @@ std::string bar_grid(double height) {
   return out;
 }
 
+/// What of a label fits before the value, with the whole of it to point at where that is not all.
+std::string bar_label(const std::string& label, const std::string& value) {
+  const auto columns = static_cast<std::size_t>((bar_width - 2 * bar_left) / bar_column);
+  const std::string shown = fitted(label, columns - std::min(columns, columns_of(value) + 2));
+  if (shown == label) return escape_html(label);
+  return fmt::format("{}<title>{}</title>", escape_html(shown), escape_html(label));
+}
+
 std::string one_bar(const Bar& bar, double top) {
+  const std::string value = percent(bar.value) + (bar.note.empty() ? "" : "  " + bar.note);
   std::string out = fmt::format(
       R"(<text class="label" x="{:.1f}" y="{:.1f}">{}</text><text class="value" x="{:.1f}" y="{:.1f}" text-anchor="end">{}</text>)",
-      bar_left, top + 14, escape_html(bar.label), bar_width - bar_left, top + 14,
-      escape_html(percent(bar.value) + (bar.note.empty() ? "" : "  " + bar.note)));
+      bar_left, top + 14, bar_label(bar.label, value), bar_width - bar_left, top + 14,
+      escape_html(value));
   const double y = top + 20;
   out += fmt::format(
       R"(<rect class="track" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" rx="3"/>)",

@@ -77,13 +77,19 @@ void read_scores(const fs::path& file, Content& content) {
   if (json_string(json, "schema", where) != "finstill-scores-1") {
     base::fail(base::ExitCode::data, "{}: not a finstill-scores-1 file", where);
   }
-  for (const Json& task : array(json, "tasks", where))
+  content.language = json_string(json, "language", where, "");
+  for (const Json& task : array(json, "tasks", where)) {
     content.tasks.push_back(json_string(task, "name", where));
+    content.scorers[content.tasks.back()] = json_string(task, "scorer", where, "");
+  }
   for (const Json& model : array(json, "models", where)) {
     content.models.push_back({.name = json_string(model, "name", where),
                               .role = json_string(model, "role", where, ""),
                               .parameters = json_number(model, "parameters", where, 0),
-                              .few_shot = json_integer(model, "few_shot", where, 0)});
+                              .few_shot = json_integer(model, "few_shot", where, 0),
+                              .artifact = json_string(model, "artifact", where, ""),
+                              .adapter = json_string(model, "adapter", where, ""),
+                              .dtype = json_string(model, "dtype", where, "")});
   }
   for (const Json& result : array(json, "results", where))
     content.results.push_back(read_result(result, where));
@@ -202,6 +208,11 @@ const Result* Content::result(const std::string& task, const std::string& model)
     return result.task == task && result.model == model;
   });
   return found == results.end() ? nullptr : &*found;
+}
+
+std::string Content::scorer(const std::string& task) const {
+  const auto found = scorers.find(task);
+  return found == scorers.end() ? "" : found->second;
 }
 
 Content read_content(const fs::path& scores) {

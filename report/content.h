@@ -20,6 +20,8 @@ struct ModelInfo {
       role;  ///< "base", "teacher", "student", "control" or "": colours and the first screen
   double parameters = 0;
   std::int64_t few_shot = 0;
+  std::string artifact, adapter;  ///< identities; "" where there is no adapter
+  std::string dtype;
 };
 
 /// One system (a model or a baseline) on one task.
@@ -65,7 +67,9 @@ struct Origin {
 };
 
 struct Content {
+  std::string language;  ///< that the scores ask for, or ""
   std::vector<std::string> tasks;
+  std::map<std::string, std::string> scorers;  ///< of each task
   std::vector<ModelInfo> models;
   std::vector<Result> results;
   std::vector<Comparison> comparisons;
@@ -78,6 +82,7 @@ struct Content {
   const ModelInfo* model_of_role(const std::string& role) const;
   const ModelInfo* model(const std::string& name) const;
   const Result* result(const std::string& task, const std::string& model) const;
+  std::string scorer(const std::string& task) const;  ///< "" where the scores do not say
 };
 
 /// Reads the `scores` artifact and what it descends from (the folders beside it). Throws

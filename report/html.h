@@ -13,7 +13,14 @@ std::string escape_html(std::string_view text);
 /// At most `bytes` of `text`, cut between characters; a cut is shown by an ellipsis.
 std::string clipped(std::string_view text, std::size_t bytes);
 
-/// "83 %" from 0.834; `digits` after the point.
+/// Columns that a text takes on a line of plain characters: East Asian wide ones take two.
+std::size_t columns_of(std::string_view text);
+
+/// At most so many columns of `text`; a cut is shown by an ellipsis, which is one of them.
+std::string fitted(std::string_view text, std::size_t columns);
+
+/// "83 %" from 0.834; `digits` after the point, and more where they would say 100 % of a share that
+/// is not all, or 0 % of one that is not nothing.
 std::string percent(double share, int digits = 0);
 
 /// "1 234 567" with thin spaces between groups.

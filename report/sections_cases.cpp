@@ -102,6 +102,18 @@ std::string changed_list(const Content& content, const Words& words, const Compa
   return fmt::format("<div><p class=\"small\"><b>{}</b> ({})</p>{}</div>", heading, figure, items);
 }
 
+/// The same comparison with `second` as the model that came before.
+Comparison turned(const Comparison& comparison) {
+  return {.task = comparison.task,
+          .first = comparison.second,
+          .second = comparison.first,
+          .only_first = comparison.only_second,
+          .only_second = comparison.only_first,
+          .p_value = comparison.p_value,
+          .newly_right = comparison.newly_wrong,
+          .newly_wrong = comparison.newly_right};
+}
+
 std::string settings_text(const base::Json& settings) {
   constexpr std::size_t most = 1200;
   return clipped(base::dump_json(settings), most);
@@ -119,8 +131,9 @@ std::string changes_section(const Content& content, const Words& words) {
   const ModelInfo* model = subject(content);
   if (model == nullptr) return "";
   std::string out;
-  for (const Comparison& comparison : content.comparisons) {
-    if (comparison.second != model->name) continue;
+  for (const Comparison& found : content.comparisons) {
+    if (found.first != model->name && found.second != model->name) continue;
+    const Comparison comparison = found.second == model->name ? found : turned(found);
     out += fmt::format("<h3>{}: {}</h3><div class=\"two\">{}{}</div>", escape_html(comparison.task),
                        fmt::format(fmt::runtime(words.against), escape_html(comparison.first),
                                    escape_html(comparison.second)),

@@ -96,15 +96,26 @@ std::vector<Bar> task_bars(const Content& content, const Words& words, const std
   return bars;
 }
 
+/// A model's artifact and dtype under its name in a table; "" for what is no model.
+std::string made_of(const ModelInfo* model) {
+  if (model == nullptr || model->artifact.empty()) return "";
+  constexpr std::size_t digits = 16;
+  const std::string adapter =
+      model->adapter.empty() ? "" : " + " + model->adapter.substr(0, digits);
+  return fmt::format("<br><span class=\"soft small\">{}</span>",
+                     escape_html(fmt::format("{}{} {}", model->artifact.substr(0, digits), adapter,
+                                             model->dtype)));
+}
+
 std::string scores_table(const Content& content, const Words& words) {
   std::string rows;
   for (const Result& result : content.results) {
     rows += fmt::format(
-        "<tr><td>{}</td><td>{}</td><td class=\"number\">{} / {}</td><td class=\"number\">{}</td>"
+        "<tr><td>{}</td><td>{}{}</td><td class=\"number\">{} / {}</td><td class=\"number\">{}</td>"
         "<td class=\"number\">{} – {}</td><td class=\"number\">{:.3f}</td></tr>",
-        escape_html(result.task), escape_html(result.model), result.correct, result.items,
-        percent(result.accuracy, 1), percent(result.low, 1), percent(result.high, 1),
-        result.macro_f1);
+        escape_html(result.task), escape_html(result.model), made_of(content.model(result.model)),
+        result.correct, result.items, percent(result.accuracy, 1), percent(result.low, 1),
+        percent(result.high, 1), result.macro_f1);
   }
   return fmt::format(
       "<details><summary>{}</summary><div class=\"scroll\"><table><tr><th>{}</th><th>{}</th><th "
@@ -156,9 +167,11 @@ std::string scores_section(const Content& content, const Words& words) {
   std::string figures;
   for (const std::string& task : content.tasks) {
     const std::string description = fmt::format("{}: {}", task, words.exact_answers);
-    figures += fmt::format("<figure><figcaption>{}</figcaption>{}{}</figure>", escape_html(task),
-                           bar_chart(task_bars(content, words, task), description),
-                           kept_share(content, words, task));
+    const std::string scorer = content.scorer(task);
+    figures += fmt::format(
+        "<figure><figcaption>{}{}</figcaption>{}{}</figure>", escape_html(task),
+        scorer.empty() ? "" : fmt::format(" · <code>{}</code>", escape_html(scorer)),
+        bar_chart(task_bars(content, words, task), description), kept_share(content, words, task));
   }
   std::string compared;
   for (const std::string& task : content.tasks) {

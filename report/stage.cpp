@@ -2,6 +2,7 @@
 // hashes; report.json holds what does not depend on the clock and is what the identity covers.
 
 #include <filesystem>
+#include <optional>
 
 #include "base/file.h"
 #include "base/progress.h"
@@ -15,22 +16,24 @@ namespace {
 struct ReportConfig {
   std::string title = "A small finance model";
   std::string about;
-  std::string language = "en";
+  std::optional<std::string> language;
   base::ArtifactRef scores;
 
   static void fields(base::Fields<ReportConfig>& f) {
     f.add("title", &ReportConfig::title, "heading of the page");
     f.add("about", &ReportConfig::about, "one sentence: what the model is for");
-    f.add("language", &ReportConfig::language, "of the page").one_of({"en", "zh"});
+    f.add("language", &ReportConfig::language, "of the page; by default the scores'")
+        .one_of({"en", "zh"});
     f.add("scores", &ReportConfig::scores, "what to report").required().artifact({"scores"});
   }
 };
 
-base::Json figures(const Content& content, const ReportConfig& config) {
+base::Json figures(const Content& content, const PageOptions& page) {
   base::Json results = base::Json::array();
   for (const Result& result : content.results) {
     results.push_back({{"task", result.task},
                        {"model", result.model},
+                       {"scorer", content.scorer(result.task)},
                        {"items", result.items},
                        {"correct", result.correct},
                        {"accuracy", result.accuracy},
@@ -38,14 +41,20 @@ base::Json figures(const Content& content, const ReportConfig& config) {
                        {"high", result.high},
                        {"macro_f1", result.macro_f1}});
   }
+  base::Json models = base::Json::array();
+  for (const ModelInfo& model : content.models) {
+    models.push_back({{"name", model.name}, {"artifact", model.artifact}, {"dtype", model.dtype}});
+    if (!model.adapter.empty()) models.back()["adapter"] = model.adapter;
+  }
   base::Json origins = base::Json::array();
   for (const Origin& origin : content.origins) {
     origins.push_back(
         {{"stage", origin.name}, {"kind", origin.kind}, {"identity", origin.identity}});
   }
   return {{"schema", "finstill-report-1"},
-          {"title", config.title},
-          {"language", config.language},
+          {"title", page.title},
+          {"language", page.language},
+          {"models", models},
           {"results", results},
           {"origins", origins}};
 }
@@ -55,16 +64,19 @@ class ReportStage : public base::Stage {
   explicit ReportStage(ReportConfig config) : config_(std::move(config)) {}
 
   std::string artifact_kind() const override { return "report"; }
+  int revision() const override { return 2; }
 
   void run(base::StageContext& context) const override {
     context.progress->start("report", 1, "page");
     const Content content = read_content(config_.scores.path);
+    const PageOptions page{
+        .title = config_.title,
+        .about = config_.about,
+        .language = config_.language.value_or(content.language.empty() ? "en" : content.language)};
     base::write_file_atomic(context.directory / "report.json",
-                            figures(content, config_).dump(1) + "\n");
-    base::write_file_atomic(context.directory / "report.html",
-                            render_page(content, {.title = config_.title,
-                                                  .about = config_.about,
-                                                  .language = config_.language}));
+                            figures(content, page).dump(1) + "\n");
+    base::write_file_atomic(context.directory / "report.html", render_page(content, page));
+    context.observed["unhashed"] = base::Json::array({"report.html"});
     context.progress->finish();
   }
 

@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 export ASAN_OPTIONS=detect_container_overflow=0:detect_odr_violation=0:allocator_may_return_null=1
 export UBSAN_OPTIONS=print_stacktrace=1
-export LSAN_OPTIONS=suppressions=$PWD/scripts/leaks.txt:print_suppressions=0
+export LSAN_OPTIONS="suppressions='$PWD/scripts/leaks.txt':print_suppressions=0"
 # Threads that wait must not spin: other tests and builds share the cores.
 export OMP_WAIT_POLICY=passive
 export FINSTILL_SHARED=${FINSTILL_SHARED:-$PWD/../shared}

@@ -77,12 +77,6 @@ std::optional<std::string_view> after_marker(std::string_view text) {
   return text.substr(best);
 }
 
-/// Whether exactly three digits follow a comma: "1,234" is one figure, "40,45" is two.
-bool is_thousands_group(std::string_view rest) {
-  const auto digits = std::min(rest.find_first_not_of("0123456789"), rest.size());
-  return digits == 3;
-}
-
 constexpr std::array<std::pair<std::string_view, std::string_view>, 9> plain_forms = {
     {{"　", " "},
      {"\u00a0", " "},
@@ -151,6 +145,10 @@ Outcome unreadable_outcome(const ExtractedAnswer& answer, FinishReason finish) {
 
 bool is_cut(const ExtractedAnswer& answer, FinishReason finish) {
   return finish == FinishReason::length && answer.how != "answer_block" && answer.how != "boxed";
+}
+
+bool is_thousands_group(std::string_view rest) {
+  return std::min(rest.find_first_not_of("0123456789"), rest.size()) == 3;
 }
 
 std::optional<Figure> parse_figure(std::string_view text) {

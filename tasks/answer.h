@@ -44,6 +44,10 @@ inline constexpr Figure figure_one = 10000;
 /// nullopt.
 std::optional<Figure> parse_figure(std::string_view text);
 
+/// Whether what follows a comma begins with exactly three digits: "1,234" may be one figure,
+/// "40,45" is two.
+bool is_thousands_group(std::string_view rest);
+
 /// Shortest decimal: 12.5 for 125000, -3 for -30000; no thousands separators.
 std::string write_figure(Figure value);
 

@@ -154,10 +154,13 @@ base::Json grade_lines(const Task& task, std::span<const Example> examples, std:
     base::fail(base::ExitCode::data, "stdin: no answers: give lines of {{\"id\", \"answer\"}}");
   std::vector<Graded> graded;
   for (const auto& [example, grade] : kept) graded.push_back({&example, grade});
-  return {{"task", task.name()},
-          {"scorer", scorer_id(task)},
-          {"items", kept.size()},
-          {"aggregate", scores_to_json(task.aggregate(graded))}};
+  base::Json result{{"task", task.name()}, {"scorer", scorer_id(task)}, {"items", kept.size()}};
+  if (!examples.empty()) {
+    result["asked"] = known.size();
+    result["missing"] = known.size() - kept.size();
+  }
+  result["aggregate"] = scores_to_json(task.aggregate(graded));
+  return result;
 }
 
 }  // namespace finstill::tasks

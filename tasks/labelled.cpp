@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/random.h"
+#include "base/unicode.h"
 
 #include <fmt/format.h>
 
@@ -250,7 +251,31 @@ class Labelled : public Task {
     if (found.size() < 2)
       base::fail(base::ExitCode::data, "{}: needs at least two different labels",
                  config_.file.string());
-    return config_.labels.empty() ? std::vector(found.begin(), found.end()) : config_.labels;
+    const auto labels =
+        config_.labels.empty() ? std::vector(found.begin(), found.end()) : config_.labels;
+    check_labels(labels);
+    return labels;
+  }
+
+  /// The grader must be able to tell every label from the others, and from no answer.
+  void check_labels(const std::vector<std::string>& labels) const {
+    constexpr std::string_view reading =
+        "which ignores case, \"*\", \"`\" and a final \".\" or \"!\", and reads \"_\" as a blank";
+    std::map<std::string, std::string> known;
+    for (const std::string& label : labels) {
+      const std::string folded = folded_label(label);
+      if (folded.empty()) {
+        base::fail(base::ExitCode::data, "{}: label '{}' is nothing to the grader, {}: rename it",
+                   config_.file.string(), base::printable(label), reading);
+      }
+      if (const auto [other, is_new] = known.emplace(folded, label); !is_new) {
+        base::fail(base::ExitCode::data,
+                   "{}: labels '{}' and '{}' are one to the grader, {}: write them alike or rename "
+                   "one",
+                   config_.file.string(), base::printable(other->second), base::printable(label),
+                   reading);
+      }
+    }
   }
 
   /// Indices into the pool. A whole pool comes in file order. Otherwise shuffled by the seed; in

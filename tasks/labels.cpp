@@ -5,9 +5,8 @@
 #include <fmt/format.h>
 
 namespace finstill::tasks {
-namespace {
 
-std::string folded(std::string_view text) {
+std::string folded_label(std::string_view text) {
   std::string word = normalise_answer(text);
   while (!word.empty() && (word.back() == '.' || word.back() == '!')) word.pop_back();
   for (char& c : word) {
@@ -17,18 +16,17 @@ std::string folded(std::string_view text) {
   return word;
 }
 
-}  // namespace
-
 LabelSet::LabelSet(const std::vector<Label>& labels) {
   for (const Label& label : labels) {
-    words_.emplace(folded(label.name), label.name);
-    for (const std::string& word : label.words) words_.emplace(folded(word), label.name);
+    words_.emplace(folded_label(label.name), label.name);
+    for (const std::string& word : label.words) words_.emplace(folded_label(word), label.name);
   }
 }
 
 std::optional<std::string> LabelSet::find(std::string_view answer) const {
-  const auto at = words_.find(folded(answer));
-  if (at == words_.end()) return std::nullopt;
+  const std::string word = folded_label(answer);
+  const auto at = words_.find(word);
+  if (word.empty() || at == words_.end()) return std::nullopt;
   return at->second;
 }
 

@@ -12,6 +12,10 @@
 
 namespace finstill::tasks {
 
+/// How a label is compared: without case, emphasis and final "." or "!", "_" as " ". What folds
+/// alike is one label, what folds to "" is none.
+std::string folded_label(std::string_view text);
+
 /// The labels of a task and the words that stand for each.
 class LabelSet {
  public:

@@ -100,12 +100,12 @@ Scores Task::aggregate(std::span<const Graded> graded) const {
       ++share->count;
     }
   }
-  if (scores.count == 0) return scores;
-  const auto count = static_cast<double>(scores.count);
-  scores.accuracy = static_cast<double>(right) / count;
   const auto interval = base::wilson_interval(right, scores.count);
   scores.accuracy_low = interval.low;
   scores.accuracy_high = interval.high;
+  if (scores.count == 0) return scores;
+  const auto count = static_cast<double>(scores.count);
+  scores.accuracy = static_cast<double>(right) / count;
   scores.macro_f1 = macro_f1(graded);
   scores.parse_rate = static_cast<double>(read) / count;
   scores.mean_score /= count;

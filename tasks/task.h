@@ -61,7 +61,7 @@ struct Graded {
 struct Scores {
   std::int64_t count = 0;                      ///< judged items: all but unjudgeable ones
   double accuracy = 0;                         ///< right / count
-  double accuracy_low = 0, accuracy_high = 0;  ///< Wilson 95 %
+  double accuracy_low = 0, accuracy_high = 1;  ///< Wilson 95 %; of nothing judged, all of 0 to 1
   double macro_f1 = 0;    ///< over gold labels; an unreadable answer is a miss of its gold label
   double parse_rate = 0;  ///< answers that could be read / count
   double mean_score = 0;

@@ -5,9 +5,10 @@
 namespace finstill::trainer {
 namespace {
 
+/// A share of warm-up is rounded up, as transformers' TrainingArguments.get_warmup_steps does.
 ScheduleSpan span_of(const TrainConfig& config, std::int64_t steps) {
   const auto share =
-      static_cast<std::int64_t>(std::llround(config.warmup_share * static_cast<double>(steps)));
+      static_cast<std::int64_t>(std::ceil(config.warmup_share * static_cast<double>(steps)));
   return {config.learning_rate, steps, config.warmup_steps.value_or(share)};
 }
 
@@ -34,7 +35,7 @@ Assembly::Assembly(const TrainConfig& config, const base::StageContext& context,
     : objective(prepared_objective(config, context)),
       trainee(open_trainee(config, dtype, seed_of(config, context), context.directory)),
       tokenizer(text::load_tokenizer(trainee.folders.tokenizer)),
-      data(load_training_data(config, *tokenizer, trainee.model.config().vocabulary_size,
+      data(load_training_data(config, *tokenizer, trainee.model.config(),
                               objective->scores_all_tokens(), seed_of(config, context))),
       optimizer(make_adamw(config.adamw, trainee.parameters.shards())),
       schedule(config.schedule.empty() ? base::Registry<Schedule>::make("linear")

@@ -98,6 +98,14 @@ void check_files(const std::filesystem::path& folder, const Json& manifest) {
   }
 }
 
+/// The manifest goes first: a kill on the way leaves no checkpoint, never a damaged one.
+void remove_checkpoint(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  if (std::filesystem::remove(folder / "manifest.json", ignored)) base::sync_folder(folder);
+  base::failpoint("checkpoint.while_removing");
+  base::remove_all(folder);
+}
+
 }  // namespace
 
 const Json& StateReader::part() const {
@@ -152,7 +160,7 @@ void Checkpoints::write(std::int64_t step, const StateWriter& state) const {
     write_tensors(staging, state);
     manifest["files"] = describe_files(staging);
     base::sync_folder(staging);
-    base::remove_all(target);
+    remove_checkpoint(target);
     base::rename_durably(staging, target);
   } catch (...) {
     std::error_code ignored;
@@ -205,7 +213,7 @@ void Checkpoints::retain(const std::vector<std::int64_t>& steps) const {
     const bool needed = step >= 0 && std::find(steps.begin(), steps.end(), step) != steps.end();
     if (name.starts_with(prefix) && !needed) unneeded.push_back(entry.path());
   }
-  for (const std::filesystem::path& path : unneeded) base::remove_all(path);
+  for (const std::filesystem::path& path : unneeded) remove_checkpoint(path);
 }
 
 }  // namespace finstill::trainer

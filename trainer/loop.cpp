@@ -13,12 +13,14 @@ void RunPosition::save(StateWriter& writer) const {
   writer.value("step", step);
   writer.value("tokens", tokens);
   writer.value("trained_tokens", trained_tokens);
+  writer.value("skipped", skipped);
 }
 
 void RunPosition::load(StateReader& reader) {
   step = reader.integer("step");
   tokens = reader.integer("tokens");
   trained_tokens = reader.integer("trained_tokens");
+  skipped = reader.integer("skipped");
 }
 
 Loop::Loop(Training& training, LoopSettings settings, Evaluations evaluations, Selection selection,
@@ -34,6 +36,13 @@ Loop::Loop(Training& training, LoopSettings settings, Evaluations evaluations, S
 void Loop::run() {
   resume();
   while (!is_last() && !selection_.is_exhausted()) advance();
+  if (position_.skipped == position_.step) {
+    base::fail(base::ExitCode::data,
+               "train: none of the {} steps updated anything: no loss or gradient was a finite "
+               "number, or no token was scored; look at the data, lower learning_rate, or set "
+               "non_finite: stop to see the documents of the first such step",
+               position_.step);
+  }
   if (settings_.keep_state) {
     if (saved_step_ != position_.step) save();
     // The state becomes an output: the last one alone, however often the run was stopped before.
@@ -56,7 +65,11 @@ void Loop::advance() {
   const double seconds = base::seconds_since(start);
   ++position_.step;
   position_.tokens += result.totals.tokens;
-  position_.trained_tokens += result.totals.trained_tokens;
+  if (result.skipped) {
+    ++position_.skipped;
+  } else {
+    position_.trained_tokens += result.totals.trained_tokens;
+  }
 
   std::map<std::string, double> evaluation;
   if (is_due(settings_.evaluate_every) || is_last()) evaluation = evaluate();

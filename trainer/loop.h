@@ -39,7 +39,8 @@ struct Evaluations {
 struct RunPosition : Stateful {
   std::int64_t step = 0;            ///< updates behind
   std::int64_t tokens = 0;          ///< read in all
-  std::int64_t trained_tokens = 0;  ///< of them, those in the loss
+  std::int64_t trained_tokens = 0;  ///< of them, those in the loss of an update
+  std::int64_t skipped = 0;         ///< steps that updated nothing
 
   void save(StateWriter& writer) const override;
   void load(StateReader& reader) override;
@@ -54,7 +55,7 @@ class Loop {
 
   /// Continues from the newest checkpoint where there is one. On return the parameters are the
   /// result: the last ones, or the best by the selection's metric. Throws Error(preempted) after a
-  /// stop signal, with the state saved.
+  /// stop signal, with the state saved, and Error(data) when no step updated anything.
   void run();
 
   const RunPosition& position() const { return position_; }

@@ -31,6 +31,8 @@ double half_cosine(double progress, double cycles = 0.5) {
 }
 
 struct ConstantSchedule : Schedule {
+  bool knows_the_end() const override { return false; }
+
   double factor(std::int64_t step, const ScheduleSpan& span) const override {
     return warmup(static_cast<double>(step), span);
   }
@@ -144,6 +146,8 @@ struct InverseSqrtConfig {
 
 struct InverseSqrtSchedule : Schedule {
   explicit InverseSqrtSchedule(const InverseSqrtConfig& config) : config(config) {}
+
+  bool knows_the_end() const override { return false; }
 
   double factor(std::int64_t step, const ScheduleSpan& span) const override {
     if (step < span.warmup_steps) return warmup(static_cast<double>(step), span);

@@ -27,6 +27,9 @@ class Schedule {
   /// NaN; steps past the end keep the formula's value there.
   virtual double factor(std::int64_t step, const ScheduleSpan& span) const = 0;
 
+  /// Whether the rate of a step depends on how many there are in all.
+  virtual bool knows_the_end() const { return true; }
+
   double rate(std::int64_t step, const ScheduleSpan& span) const {
     return span.base_rate * factor(step, span);
   }

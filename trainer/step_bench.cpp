@@ -2,7 +2,6 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
-#include "base/signals.h"
 #include "base/statistics.h"
 #include "ops/kernels.h"
 #include "trainer/assembly.h"
@@ -26,19 +25,21 @@ StepCost measure_step(const TrainConfig& config, const base::StageContext& conte
   Assembly assembly(endless, context, ops::choose_dtype(context.runtime.dtype).dtype);
   Training training = assembly.training(endless);
   StepCost cost;
+  std::vector<double> tokens;  // of each step: the last of an epoch has fewer
   const auto run = [&] {
-    base::check_stop();
     const auto before = Clock::now();
     const StepResult result = train_step(training, static_cast<std::int64_t>(cost.losses.size()));
     cost.losses.push_back(result.loss);
-    cost.tokens = result.totals.tokens;
+    tokens.push_back(static_cast<double>(result.totals.tokens));
     return seconds_since(before);
   };
 
   run();
   cost.first_step_seconds = seconds_since(start);
   std::vector<double> plain, profiled;
+  tokens.clear();
   for (std::int64_t i = 0; i < steps; ++i) plain.push_back(run());
+  cost.tokens = static_cast<std::int64_t>(base::median(tokens));
   ops::Profile profile;
   for (std::int64_t i = 0; i < steps; ++i) profiled.push_back(run());
   cost.operations = profile.stop();

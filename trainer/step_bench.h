@@ -13,7 +13,7 @@ namespace finstill::trainer {
 /// Means over the measured steps of a training run.
 struct StepCost {
   std::vector<double> losses;  ///< of every step that ran, the first ones unmeasured among them
-  std::int64_t tokens = 0;     ///< that a step reads
+  std::int64_t tokens = 0;     ///< that a step reads: the median, as its seconds are
   double seconds = 0;          ///< a step without the profile: the median
   double fastest_seconds =
       0;  ///< the quickest of them: what a shared machine can do when it is ours

@@ -9,27 +9,27 @@
 #include "trainer/loop.h"
 #include "trainer/run_log.h"
 
-#include <set>
-
 namespace finstill::trainer {
 namespace {
 
 constexpr const char* checkpoint_folder = "checkpoints";
 
-/// What two runs must share so that one may continue the other: all but the budget and what only
-/// looks on.
+/// What two runs must share so that one may continue the other: all but what only looks on, and the
+/// budget, unless the rates depend on it.
 base::Json checkpoint_key(TrainConfig config, const base::StageContext& context, std::uint64_t seed,
                           at::ScalarType dtype) {
-  static const std::set<std::string> free = {"steps",          "tokens",     "epochs",
-                                             "evaluate_every", "measures",   "best_by",
-                                             "early_stop",     "keep_state", "save_dtype"};
   base::Json fields = base::write_config(config, base::Include::results);
-  for (const std::string& name : free) fields.erase(name);
+  for (const char* name :
+       {"evaluate_every", "measures", "best_by", "early_stop", "keep_state", "save_dtype"})
+    fields.erase(name);
+  if (!config.rates_know_the_end())
+    for (const std::string& name : train_budgets) fields.erase(name);
   return {{"config", fields},
           {"inputs", base::input_identities(base::struct_of<TrainConfig>(), &config)},
           {"seed", seed},
           {"dtype", ops::dtype_name(dtype)},
-          {"kernels", context.runtime.kernels}};
+          {"kernels", context.runtime.kernels},
+          {"instructions", context.runtime.instructions}};
 }
 
 Selection selection_of(const TrainConfig& config) {
@@ -68,6 +68,7 @@ base::Json observe(const Loop& loop, const RunLog& log, const TrainingData& data
   base::Json observed{{"steps", loop.position().step},
                       {"training_tokens", loop.position().tokens},
                       {"trained_tokens", loop.position().trained_tokens},
+                      {"skipped_steps", loop.position().skipped},
                       {"training_seconds", log.seconds()},
                       {"tokens_per_second",
                        log.seconds() > 0 ? static_cast<double>(log.tokens()) / log.seconds() : 0.0},
@@ -102,6 +103,12 @@ void train(const TrainConfig& config, base::StageContext& context) {
             selection_of(config), Checkpoints(saved, key), Checkpoints(saved / "best", key), log);
   loop.run();
 
+  if (const std::int64_t skipped = loop.position().skipped; skipped > 0) {
+    context.progress->say(fmt::format(
+        "warning: {} of {} steps updated nothing (\"skipped\" in metrics.jsonl): look at "
+        "their documents or lower learning_rate",
+        skipped, loop.position().step));
+  }
   save_trainee(assembly.trainee, config, context.directory);
   context.observed.update(observe(loop, log, assembly.data));
 }

@@ -87,9 +87,18 @@ struct TrainConfig {
 
   static void fields(base::Fields<TrainConfig>& f);
   /// What the fields say together: one budget, a batch that holds a row, a teacher where one is
-  /// wanted, a metric that will be there. Throws Error(config).
+  /// wanted, measures that can be told apart, a metric that will be there. Throws Error(config).
   void check() const;
+
+  /// Whether the learning rates depend on where the run ends.
+  bool rates_know_the_end() const;
+  /// Whether a run that was to end after `steps` updates (none = not known) and is continued with a
+  /// larger budget gives what one with that budget from the start does.
+  bool may_be_prolonged(std::optional<std::int64_t> steps) const;
 };
+
+/// The fields that say where a run ends.
+inline const std::vector<std::string> train_budgets = {"steps", "tokens", "epochs"};
 
 /// Runs the stage: on return `context.directory` holds everything but the manifest. Continues from
 /// a checkpoint found there.

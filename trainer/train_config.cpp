@@ -2,6 +2,7 @@
 #include "trainer/train.h"
 
 #include <algorithm>
+#include <set>
 #include <string>
 
 namespace finstill::trainer {
@@ -77,7 +78,7 @@ void optimization_fields(base::Fields<TrainConfig>& f) {
   f.add("warmup_steps", &TrainConfig::warmup_steps, "updates in which the rate rises from 0")
       .range(0, 1e12);
   f.add("warmup_share", &TrainConfig::warmup_share,
-        "the same as a share of the steps, without warmup_steps")
+        "the same as a share of the steps, rounded up, without warmup_steps")
       .range(0, 1);
   f.add("adamw", &TrainConfig::adamw, "the optimizer");
   f.add("clip", &TrainConfig::clip, "largest global norm of the gradient; 0 = no clipping")
@@ -108,7 +109,8 @@ void evaluation_fields(base::Fields<TrainConfig>& f) {
       .range(1, 1000)
       .no_effect_on_results();
   f.add("keep_state", &TrainConfig::keep_state,
-        "keep the last checkpoint, to train on with a larger budget later");
+        "keep the last checkpoint: a larger budget goes on from it where rates (constant or "
+        "inverse_sqrt, no warmup_share) and evaluations so far would have been the same");
   f.add("save_dtype", &TrainConfig::save_dtype, "of the trained weights on disk")
       .one_of({"float32", "bfloat16", "float16"});
 }
@@ -129,6 +131,46 @@ void TrainConfig::fields(base::Fields<TrainConfig>& f) {
   evaluation_fields(f);
 }
 
+namespace {
+
+void check_evaluations(const TrainConfig& config) {
+  using base::ExitCode;
+  std::set<std::string> names;
+  if (!config.validation.empty() || config.validation_share > 0) names.insert("validation_loss");
+  for (const auto& measure : config.measures) {
+    const std::string name = measure.make()->name();
+    if (names.insert(name).second) continue;
+    base::fail(ExitCode::config,
+               "{}: two measures are called {}, and the second would hide the first; remove one or "
+               "take another metric",
+               measure.where, name);
+  }
+  if (!config.best_by.empty() && !names.contains(config.best_by)) {
+    base::fail(ExitCode::config,
+               "train: best_by {} is never computed: it is validation_loss (with validation or "
+               "validation_share) or the name of one of `measures`",
+               config.best_by);
+  }
+  if (config.early_stop > 0 && (config.best_by.empty() || config.evaluate_every == 0)) {
+    base::fail(ExitCode::config, "train: early_stop needs best_by and evaluate_every");
+  }
+}
+
+}  // namespace
+
+bool TrainConfig::rates_know_the_end() const {
+  const bool warmup_does = warmup_share > 0 && !warmup_steps;
+  return warmup_does || schedule.empty() || schedule.make()->knows_the_end();
+}
+
+bool TrainConfig::may_be_prolonged(std::optional<std::int64_t> steps) const {
+  const bool evaluates = !validation.empty() || validation_share > 0 || !measures.empty();
+  // The last step is evaluated in any case: a longer run must do so by itself.
+  const bool same_evaluations = !evaluates || evaluate_every == 1 ||
+                                (evaluate_every > 0 && steps && *steps % evaluate_every == 0);
+  return keep_state && !rates_know_the_end() && same_evaluations;
+}
+
 void TrainConfig::check() const {
   using base::ExitCode;
   if (steps.has_value() + tokens.has_value() + epochs.has_value() != 1) {
@@ -146,19 +188,7 @@ void TrainConfig::check() const {
                "train: micro_batch_tokens ({}) holds not one row of max_length ({})",
                micro_batch_tokens, max_length);
   }
-  const bool has_validation = !validation.empty() || validation_share > 0;
-  bool known = best_by.empty() || (best_by == "validation_loss" && has_validation);
-  for (const auto& measure : measures) known = known || measure.make()->name() == best_by;
-  if (!known) {
-    base::fail(ExitCode::config,
-               "train: best_by {} is never computed: it is validation_loss (with validation or "
-               "validation_share) or the "
-               "name of one of `measures`",
-               best_by);
-  }
-  if (early_stop > 0 && (best_by.empty() || evaluate_every == 0)) {
-    base::fail(ExitCode::config, "train: early_stop needs best_by and evaluate_every");
-  }
+  check_evaluations(*this);
   if (lora && (freeze.embedding || freeze.head || freeze.blocks > 0)) {
     base::fail(ExitCode::config,
                "train: lora trains adapters alone, so `freeze` has nothing to keep; remove one");

@@ -43,8 +43,15 @@ class TrainStage : public base::Stage {
   explicit TrainStage(const TrainConfig& config) : config_(config) {}
 
   std::string artifact_kind() const override { return "train"; }
+  int revision() const override { return 2; }
   bool computes() const override { return true; }
-  std::vector<std::string> budget_fields() const override { return {"steps", "tokens", "epochs"}; }
+  std::vector<std::string> budget_fields(const base::Json& earlier) const override {
+    const auto steps = earlier.find("steps");
+    const bool known = steps != earlier.end() && steps->is_number_integer();
+    const bool may = config_.may_be_prolonged(known ? steps->get<std::int64_t>()
+                                                    : std::optional<std::int64_t>());
+    return may ? train_budgets : std::vector<std::string>();
+  }
   void check() const override { config_.check(); }
   void run(base::StageContext& context) const override { train(config_, context); }
 

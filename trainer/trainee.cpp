@@ -66,14 +66,14 @@ Trainee open_trainee(const TrainConfig& config, at::ScalarType dtype, std::uint6
 
 void save_trainee(const Trainee& trainee, const TrainConfig& config,
                   const std::filesystem::path& folder) {
+  model::SaveOptions options;
+  options.dtype = model::parse_storage_dtype(config.save_dtype, "save_dtype");
   if (trainee.adapters != nullptr) {
-    model::save_lora(folder / "adapter", *trainee.adapters);
+    model::save_lora(folder / "adapter", *trainee.adapters, options.dtype);
     return;
   }
   model::ModelConfig saved = trainee.model.config();
   saved.dtype = config.save_dtype;
-  model::SaveOptions options;
-  options.dtype = model::parse_storage_dtype(config.save_dtype, "save_dtype");
   model::save_model(folder / "model", saved, *trainee.truth, options);
   model::copy_tokenizer(trainee.folders.tokenizer, folder / "model");
 }

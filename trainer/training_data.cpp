@@ -62,6 +62,21 @@ data::DocumentSet tokenize(const std::vector<data::Record>& records, const Train
                                 tokenization_of(config, score_all), source);
 }
 
+/// Whatever the rope could stretch to, generation and evaluation end where config.json says, so
+/// that what lies beyond would be learnt for nothing.
+void check_positions(const data::DocumentSet& set, const TrainConfig& config,
+                     const model::ModelConfig& model) {
+  std::int64_t longest = 0;
+  for (const data::Document& document : set.documents)
+    longest = std::max(longest, static_cast<std::int64_t>(document.ids.size()));
+  if (config.packing == "concatenate") longest = std::min(config.max_length, set.summary.tokens);
+  if (longest <= model.max_positions) return;
+  base::fail(base::ExitCode::config,
+             "train: max_length ({}) lets a text of {} tokens through, and {} has {} positions; "
+             "lower it, or raise max_position_embeddings in the model's config.json",
+             config.max_length, longest, config.model.text, model.max_positions);
+}
+
 std::int64_t resolve_steps(const TrainConfig& config, const data::BatchSource& source) {
   if (config.steps) return *config.steps;
   if (config.tokens) return steps_within(source, *config.tokens);
@@ -71,21 +86,28 @@ std::int64_t resolve_steps(const TrainConfig& config, const data::BatchSource& s
 }  // namespace
 
 std::int64_t steps_within(const data::BatchSource& source, std::int64_t tokens) {
-  std::int64_t steps = 0;
-  for (std::int64_t used = 0; source.steps() < 0 || steps < source.steps(); ++steps) {
+  std::int64_t steps = 0, used = 0;
+  for (; source.steps() < 0 || steps < source.steps(); ++steps) {
     for (const data::Batch& batch : source.next(steps)) used += batch.tokens();
     if (used > tokens) break;
   }
-  return std::max<std::int64_t>(1, steps);
+  if (steps == 0) {
+    base::fail(base::ExitCode::config,
+               "train: tokens ({}) is less than the first step reads ({}); raise it, or lower "
+               "batch_tokens",
+               tokens, used);
+  }
+  return steps;
 }
 
 TrainingData load_training_data(const TrainConfig& config, const text::Tokenizer& tokenizer,
-                                std::int64_t vocabulary_size, bool score_all, std::uint64_t seed) {
-  if (tokenizer.vocabulary_size() > vocabulary_size) {
+                                const model::ModelConfig& model, bool score_all,
+                                std::uint64_t seed) {
+  if (tokenizer.vocabulary_size() > model.vocabulary_size) {
     base::fail(base::ExitCode::data,
                "{}: its tokenizer has {} tokens but its embedding only {} rows; the tokenizer "
                "belongs to another model",
-               config.model.text, tokenizer.vocabulary_size(), vocabulary_size);
+               config.model.text, tokenizer.vocabulary_size(), model.vocabulary_size);
   }
   const data::PackingConfig packing = packing_of(config);
   const std::int32_t eos = tokenizer.special().eos.value_or(-1);
@@ -93,12 +115,14 @@ TrainingData load_training_data(const TrainConfig& config, const text::Tokenizer
 
   TrainingData loaded;
   data::DocumentSet train = tokenize(records.train, config, tokenizer, score_all, config.data.text);
+  check_positions(train, config, model);
   loaded.summary = train.summary;
   for (const data::Document& document : train.documents) loaded.documents.push_back(document.id);
   if (!records.validation.empty()) {
     const data::DocumentSet validation =
         tokenize(records.validation, config, tokenizer, score_all,
                  config.validation.empty() ? config.data.text : config.validation.text);
+    check_positions(validation, config, model);
     loaded.validation_summary = validation.summary;
     loaded.validation = data::make_evaluation_batches(validation.documents, packing, eos);
   }

@@ -2,6 +2,7 @@
 
 #include "data/batch.h"
 #include "data/documents.h"
+#include "model/config.h"
 #include "text/tokenizer.h"
 #include "trainer/train.h"
 
@@ -22,12 +23,15 @@ struct TrainingData {
 };
 
 /// Reads, splits, tokenises and packs. `score_all`: every token is trained
-/// (Objective::scores_all_tokens). Throws Error(data|io) as data/documents.h says, and Error(data)
-/// when the tokenizer has ids beyond `vocabulary_size`.
+/// (Objective::scores_all_tokens). Throws Error(data|io) as data/documents.h says, Error(data) when
+/// the tokenizer has ids beyond the model's vocabulary, and Error(config) when a row is longer than
+/// the model has positions or the budget ends before the first step.
 TrainingData load_training_data(const TrainConfig& config, const text::Tokenizer& tokenizer,
-                                std::int64_t vocabulary_size, bool score_all, std::uint64_t seed);
+                                const model::ModelConfig& model, bool score_all,
+                                std::uint64_t seed);
 
-/// The most steps whose tokens together stay within `tokens`, at least 1.
+/// The most steps whose tokens together stay within `tokens`. Throws Error(config) when the first
+/// has more.
 std::int64_t steps_within(const data::BatchSource& source, std::int64_t tokens);
 
 }  // namespace finstill::trainer

@@ -40,6 +40,20 @@ bool names_line(std::string_view word, BreakType type) {
                      : is_one_of(word, {"accrued", "accrual", "应计"});
 }
 
+std::string_view without_blanks(std::string_view text) {
+  constexpr std::string_view blanks = " \t";
+  const auto first = std::min(text.find_first_not_of(blanks), text.size());
+  text.remove_prefix(first);
+  return text.substr(0, text.find_last_not_of(blanks) + 1);
+}
+
+/// Whether a field so far may be the digits before a thousands separator: no key has it.
+bool ends_as_figure(std::string_view field) {
+  const auto is_letter = [](char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); };
+  return !field.empty() && field.back() >= '0' && field.back() <= '9' &&
+         std::none_of(field.begin(), field.end(), is_letter);
+}
+
 /// A key has letters and digits and nothing that a figure has.
 bool is_key(std::string_view word) {
   const std::string key = canonical_key(word);
@@ -97,7 +111,9 @@ bool read_pairs(const Line& line, const std::string& key, Statement& statement) 
       add(statement, {*type, key, *ours, *theirs});
       differs = true;
       ++at;
-    } else if (*ours != *theirs && !follows) {
+    } else if (*ours == *theirs || follows) {
+      statement.shown.push_back({key, column, *ours, *theirs});
+    } else {
       return false;
     }
   }
@@ -113,15 +129,18 @@ bool read_line(Line line, Statement& statement) {
   const std::string second = lower(line.fields[1]);
   for (const BreakType type : {fee, accrual}) {
     if (!names_line(first, type)) continue;
+    const std::string row = type == fee ? "fee" : "accrued";
     if (line.fields.size() == 2 && says_agreed(second)) {
-      statement.agreed.insert(type == fee ? "fee" : "accrued");
+      statement.agreed.insert(row);
       return true;
     }
     if (!line.read_figures(1, 2, 2)) return false;
-    if (line.figures[0] == line.figures[1])
-      statement.agreed.insert(type == fee ? "fee" : "accrued");
-    else
+    if (line.figures[0] == line.figures[1]) {
+      statement.agreed.insert(row);
+      statement.shown.push_back({row, 0, line.figures[0], line.figures[1]});
+    } else {
       add(statement, {type, "", line.figures[0], line.figures[1]});
+    }
     return true;
   }
   if (!is_key(first)) return false;
@@ -196,15 +215,20 @@ struct Writer {
 
 std::vector<std::string> split_fields(std::string_view line) {
   constexpr std::string_view separators = " \t,;|";
-  std::vector<std::string> fields;
-  for (;;) {
-    const auto from = line.find_first_not_of(separators);
-    if (from == std::string_view::npos) return fields;
-    line.remove_prefix(from);
-    const auto to = std::min(line.find_first_of(separators), line.size());
-    fields.emplace_back(line.substr(0, to));
-    line.remove_prefix(to);
+  line = without_blanks(line);
+  const bool commas_alone = line.find_first_of(" \t;|") == std::string_view::npos;
+  std::vector<std::string> fields(1);
+  for (std::size_t at = 0; at < line.size(); ++at) {
+    std::string& field = fields.back();
+    const bool groups = line[at] == ',' && !commas_alone && ends_as_figure(field) &&
+                        is_thousands_group(line.substr(at + 1));
+    if (groups || separators.find(line[at]) == std::string_view::npos)
+      field += line[at];
+    else if (!field.empty())
+      fields.emplace_back();
   }
+  if (fields.back().empty()) fields.pop_back();
+  return fields;
 }
 
 Statement parse_statement(std::string_view answer) {
@@ -214,7 +238,9 @@ Statement parse_statement(std::string_view answer) {
   bool said_matched = false;
   while (start < plain.size()) {
     const auto end = std::min(plain.find_first_of("\n;", start), plain.size());
-    Line line{.fields = split_fields(std::string_view(plain).substr(start, end - start))};
+    std::string_view text = without_blanks(std::string_view(plain).substr(start, end - start));
+    if (text.ends_with('.')) text.remove_suffix(1);
+    Line line{.fields = split_fields(text)};
     start = end + 1;
     if (line.fields.empty()) continue;
     ++lines;

@@ -13,7 +13,8 @@
 //   fee =  /  fee 12 15         the fee line;  accrued likewise
 //
 // In Chinese: 一致, 数量, 缺失, ... Both languages are read for every example; keys in any of their
-// forms. Fields are apart by spaces, tabs, commas or "|"; lines also by ";".
+// forms. Fields are apart by spaces, tabs, commas or "|"; lines also by ";". A line may end in a
+// full stop, and its figures may have thousands separators where more than commas part the fields.
 
 #include <set>
 #include <string>
@@ -24,10 +25,18 @@
 
 namespace finstill::tasks::reconciliation {
 
+/// Both sides' figures of one column, shown without a break.
+struct Shown {
+  std::string row;         ///< as in Statement::agreed
+  std::size_t column = 0;  ///< of a position: quantity, price, value
+  Figure custodian = 0, manager = 0;
+};
+
 /// What an answer says.
 struct Statement {
   std::vector<Break> breaks;     ///< in the answer's order, without repeats
   std::set<std::string> agreed;  ///< keys said to agree; "fee" and "accrued" for those lines
+  std::vector<Shown> shown;      ///< of lines with pairs, agreed or not
   std::string fault;             ///< why the answer could not be read; "" when it could
 };
 
@@ -55,7 +64,8 @@ std::string_view type_word(BreakType type, std::string_view language);
 std::string_view fee_word(std::string_view language);
 std::string_view accrued_word(std::string_view language);
 
-/// Cuts a line at blanks, commas, ";" and "|"; empty fields are dropped.
+/// Cuts a line at blanks, commas, ";" and "|"; empty fields are dropped. A comma stays in its field
+/// where it groups the digits of a figure ("1,234.5"), unless commas alone part the fields.
 std::vector<std::string> split_fields(std::string_view line);
 
 }  // namespace finstill::tasks::reconciliation

@@ -10,6 +10,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <map>
+#include <ranges>
 #include <set>
 #include <tuple>
 
@@ -62,20 +65,53 @@ std::string row_of(const Break& found) {
   return found.type == BreakType::accrual ? "accrued" : place(found);
 }
 
-/// What is wrong with a statement's verdicts that rows agree: rows that neither book has, and rows
-/// of which it says that they differ, too.
-std::vector<std::string> false_agreements(const Statement& statement, const Truth& truth) {
-  std::set<std::string> rows = {"fee", "accrued"}, differing;
-  for (const Book* book : {&truth.custodian, &truth.manager}) {
-    for (const Position& position : book->positions) rows.insert(canonical_key(position.key));
+/// A book's figures by row and column, as Shown counts them.
+using Figures = std::map<std::string, std::array<Figure, 3>>;
+
+Figures figures_of(const Book& book) {
+  Figures figures = {{"fee", {book.fee}}, {"accrued", {book.accrued}}};
+  for (const Position& position : book.positions)
+    figures[canonical_key(position.key)] = {position.quantity, position.price, position.value};
+  return figures;
+}
+
+/// The rows of `breaks` that `others` lack.
+std::set<std::string> rows_beside(const std::vector<Break>& breaks,
+                                  const std::vector<Break>& others) {
+  std::set<std::string> rows;
+  for (const Break& found : breaks) {
+    if (std::find(others.begin(), others.end(), found) == others.end()) rows.insert(row_of(found));
   }
-  for (const Break& found : statement.breaks) differing.insert(row_of(found));
-  std::vector<std::string> faults;
+  return rows;
+}
+
+/// What is false in a statement beside its breaks, by row: that a row agrees which neither book
+/// has, or which is said to differ as well; and figures that are not the books', but for rows with
+/// a break missed or invented, which costs enough.
+std::map<std::string, std::string> false_verdicts(const Statement& statement, const Truth& truth,
+                                                  const std::vector<Break>& gold) {
+  const Figures custodian = figures_of(truth.custodian), manager = figures_of(truth.manager);
+  const std::set<std::string> differing = rows_beside(statement.breaks, {}),
+                              missed = rows_beside(gold, statement.breaks),
+                              invented = rows_beside(statement.breaks, gold);
+  std::map<std::string, std::string> faults;
   for (const std::string& row : statement.agreed) {
-    if (!rows.contains(row))
-      faults.push_back(fmt::format("{} is in neither book", row));
+    if (!custodian.contains(row) && !manager.contains(row))
+      faults[row] = fmt::format("{} is in neither book", row);
     else if (differing.contains(row))
-      faults.push_back(fmt::format("{} both agrees and differs", row));
+      faults[row] = fmt::format("{} both agrees and differs", row);
+  }
+  for (const Shown& shown : statement.shown) {
+    const auto ours = custodian.find(shown.row), theirs = manager.find(shown.row);
+    if (ours == custodian.end() || theirs == manager.end() || missed.contains(shown.row) ||
+        invented.contains(shown.row))
+      continue;
+    const Figure a = ours->second[shown.column], b = theirs->second[shown.column];
+    if (shown.custodian == a && shown.manager == b) continue;
+    faults.emplace(
+        shown.row,
+        fmt::format("{} shows {} {} instead of {} {}", shown.row, write_figure(shown.custodian),
+                    write_figure(shown.manager), write_figure(a), write_figure(b)));
   }
   return faults;
 }
@@ -171,7 +207,7 @@ Grade Reconciliation::grade(const Example& example, const Response& response) co
   }
   grade.predicted = describe(statement.breaks);
   grade.predicted_label = label_of(statement.breaks);
-  const std::vector<std::string> faults = false_agreements(statement, truth);
+  const auto faults = false_verdicts(statement, truth, gold);
   const auto share = [&](auto project) {
     return f1(statement.breaks, gold, faults.size(), project);
   };
@@ -184,7 +220,8 @@ Grade Reconciliation::grade(const Example& example, const Response& response) co
   grade.score = grade.parts["amount"];
   const bool same = grade.predicted == grade.gold;
   grade.outcome = same && faults.empty() ? Outcome::right : Outcome::wrong;
-  grade.reason = same ? fmt::format("{}", fmt::join(faults, "; ")) : difference(grade);
+  grade.reason =
+      same ? fmt::format("{}", fmt::join(std::views::values(faults), "; ")) : difference(grade);
   return grade;
 }
 

@@ -13,14 +13,15 @@ class Reconciliation : public Task {
   explicit Reconciliation(const Config& config);
 
   std::string name() const override { return config_.name; }
-  int revision() const override { return 3; }
+  int revision() const override { return 4; }
   std::vector<std::string> languages() const override { return config_.languages; }
   base::Json settings() const override;
   std::vector<Example> examples(Split split, std::uint64_t seed, std::int64_t count) const override;
   /// Right: exactly the true breaks, each with key, type and both figures, and (but in form
   /// `breaks`) something said of every row; that a row agrees which neither book has, or which is
-  /// said to differ as well, makes an answer wrong. The score is the F1 over breaks; parts: `key`,
-  /// `type` (key and type) and `amount` (all of it), each an F1.
+  /// said to differ as well, makes an answer wrong, and so does a figure that is not the book's.
+  /// The score is the F1 over breaks; parts: `key`, `type` (key and type) and `amount` (all of it),
+  /// each an F1.
   Grade grade(const Example& example, const Response& response) const override;
   /// "matched" alone makes an answer.
   std::optional<std::string> answer_of_class(const Example& example,

@@ -107,6 +107,21 @@ TEST(Artifact, AFinishedStageIsSkippedOnlyWhenNothingDiffers) {
   EXPECT_EQ(difference, "outputs.模型/weights");
 }
 
+TEST(Artifact, AMissingProductOutsideTheHashesIsUnfinishedWithoutAnotherIdentity) {
+  const TemporaryFolder folder;
+  write_outputs(folder.path());
+  const Json observed{{"unhashed", {"report.html"}}};
+  write_text(folder / "report.html", "page");
+  const std::string hash = finish_artifact(folder.path(), plan(3), {}, observed).hash;
+  EXPECT_TRUE(is_finished(folder.path(), plan(3)));
+  std::filesystem::remove(folder / "report.html");
+  std::string difference;
+  EXPECT_FALSE(is_finished(folder.path(), plan(3), &difference));
+  EXPECT_EQ(difference, "unhashed.report.html");
+  write_text(folder / "report.html", "another page");
+  EXPECT_EQ(finish_artifact(folder.path(), plan(3), {}, observed).hash, hash);
+}
+
 TEST(Artifact, OnlyStagesThatComputeDependOnHow) {
   Runtime bfloat16;
   bfloat16.dtype = "bfloat16";
@@ -133,6 +148,20 @@ TEST(Artifact, VerifyNamesWhatChanged) {
   expect_error([&] { verify_artifact(folder.path()); }, ExitCode::io, "模型/weights has changed");
   std::filesystem::remove(folder / "模型/weights");
   expect_error([&] { verify_artifact(folder.path()); }, ExitCode::io, "模型/weights is missing");
+}
+
+TEST(Artifact, LeftOversOfAKillAreClearedUpAndOutputsStay) {
+  const TemporaryFolder folder;
+  write_outputs(folder.path());
+  finish_artifact(folder.path(), plan(3), {"step-000010"}, Json::object());
+  make_folder(folder / "step-000010" / "deeper");
+  write_text(folder / "step-000010/deeper/state", "s");
+  write_text(folder / "模型/shard", "x");
+  expect_error([&] { verify_artifact(folder.path()); }, ExitCode::io, "is not in the manifest");
+  remove_leftovers(folder.path());
+  EXPECT_NO_THROW(verify_artifact(folder.path()));
+  EXPECT_FALSE(std::filesystem::exists(folder / "step-000010"));
+  EXPECT_TRUE(std::filesystem::exists(folder / "logs/a.log")) << "no output, and none is asked for";
 }
 
 TEST(Artifact, AnEditedManifestIsRefusedAndAForeignOneIgnored) {

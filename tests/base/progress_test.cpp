@@ -15,8 +15,10 @@ template <typename Use>
 std::string shown(std::unique_ptr<ProgressSink> (*make)(std::FILE*), Use&& use) {
   const tests::TemporaryFolder folder;
   std::FILE* stream = std::fopen((folder / "out").c_str(), "w");
-  const auto progress = make(stream);
-  use(*progress);
+  {
+    const auto progress = make(stream);
+    use(*progress);
+  }
   std::fclose(stream);
   return tests::read_text(folder / "out");
 }
@@ -50,6 +52,12 @@ TEST(Progress, PlainLinesHaveStateRateAndTimeLeft) {
 
 TEST(Progress, ShortWorkWritesNoPlainLineOfItsOwn) {
   EXPECT_EQ(shown(plain_every_hour, train), "a checkpoint was written\n");
+}
+
+TEST(Progress, ABarThatAnErrorEndedLeavesTheLineToItsMessage) {
+  const std::string text =
+      shown(make_bar, [](ProgressSink& progress) { progress.start("train", 10, "steps"); });
+  EXPECT_TRUE(text.ends_with("\r\033[K")) << text;
 }
 
 TEST(Progress, TheBarIsReplacedInPlaceAndEndsWithASummary) {

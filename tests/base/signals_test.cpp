@@ -11,11 +11,23 @@
 namespace finstill::base {
 namespace {
 
-TEST(Signals, TheFirstAsksForAStopAndTheSecondEndsTheProcess) {
+/// What `work` exits with in a process of its own.
+template <typename Work>
+int exit_code_of(Work work) {
   const pid_t child = ::fork();
-  ASSERT_GE(child, 0);
   if (child == 0) {
-    install_stop_signals();
+    work();
+    ::_exit(0);
+  }
+  int status = 0;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status));
+  return WEXITSTATUS(status);
+}
+
+TEST(Signals, TheFirstAsksForAStopAndTheSecondEndsTheProcess) {
+  const int code = exit_code_of([] {
+    stop_at_signals();
     if (stop_requested()) ::_exit(1);
     ::raise(SIGTERM);
     if (!stop_requested()) ::_exit(2);
@@ -27,11 +39,16 @@ TEST(Signals, TheFirstAsksForAStopAndTheSecondEndsTheProcess) {
     }
     ::raise(SIGTERM);
     ::_exit(5);
-  }
-  int status = 0;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
-  ASSERT_TRUE(WIFSIGNALED(status)) << "exit " << WEXITSTATUS(status);
-  EXPECT_EQ(WTERMSIG(status), SIGTERM);
+  });
+  EXPECT_EQ(code, 128 + SIGTERM);
+}
+
+TEST(Signals, WorkWithoutAnythingToSaveEndsAtTheFirst) {
+  const int code = exit_code_of([] {
+    end_at_signals();
+    ::raise(SIGINT);
+  });
+  EXPECT_EQ(code, 128 + SIGINT);
 }
 
 TEST(Signals, ARequestCanBeMadeAndTakenBack) {

@@ -79,6 +79,21 @@ TEST_F(BadInput, WrongCommandLineIsUsage) {
   expect_refusal({"help", "trian"}, 64, {"train"});
 }
 
+TEST_F(BadInput, NumbersOnTheCommandLineAreNotGuessed) {
+  const std::vector<std::vector<std::string>> mistakes = {{"--max-new-tokens", "010"},
+                                                          {"--max-new-tokens", "0x10"},
+                                                          {"--max-new-tokens", "0"},
+                                                          {"--seed", "-1"},
+                                                          {"--temperature", "nan"},
+                                                          {"--top-p", "0"},
+                                                          {"--top-k", "-3"}};
+  for (std::vector<std::string> words : mistakes) {
+    const std::string shown = words[0] + " " + words[1];
+    words.insert(words.begin(), {"generate", "--model", "absent"});
+    EXPECT_EQ(run_finstill(words).exit_code, 64) << shown;
+  }
+}
+
 TEST_F(BadInput, HelpAndVersionEndWell) {
   EXPECT_EQ(run_finstill({"--help"}).exit_code, 0);
   EXPECT_EQ(run_finstill({"--version"}).exit_code, 0);

@@ -237,7 +237,7 @@ TEST_F(GenerationVerbs, EqualPromptsOnTwoLinesAreTwoSamplesAndASeedRepeatsThem) 
 }
 
 TEST_F(GenerationVerbs, GenerateRefusesWhatItCannotDo) {
-  refuses(generate({"--temperature", "-1"}), "", 78, "temperature");
+  refuses(generate({"--temperature", "-1"}), "", 64, "temperature");
   refuses(generate({"--max-new-tokens", "0"}), "", 64, "--max-new-tokens");
   refuses(generate({}), "{\"prompt\":\"a\"}\nnot json\n", 65, "stdin:2");
   refuses(generate({}), "{\"question\":\"a\"}\n", 65, "stdin:1");

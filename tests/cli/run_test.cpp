@@ -137,6 +137,45 @@ TEST_F(RunVerbs, ASecondRunLeavesTheRecipeOfTheFirstOne) {
   EXPECT_EQ(tests::read_text(folder_ / "runs/r/recipe.yaml"), first);
 }
 
+TEST_F(RunVerbs, APartOfARunLeavesWhatTheWholeOneWasMadeWith) {
+  ASSERT_EQ(run({}).exit_code, 0);
+  const std::string whole = tests::read_text(folder_ / "runs/r/resolved.yaml");
+  ASSERT_EQ(run({"--only", "base", "--set", "small.layers=2"}).exit_code, 0);
+  EXPECT_EQ(tests::read_text(folder_ / "runs/r/resolved.yaml"), whole);
+}
+
+TEST_F(RunVerbs, ThePlanOfAForcedRunMakesItsStagesAnew) {
+  ASSERT_EQ(run({}).exit_code, 0);
+  EXPECT_NE(run({"--dry-run", "--json"}).output.find("there"), std::string::npos);
+  const ProcessResult forced = run({"--dry-run", "--json", "--force"});
+  EXPECT_EQ(forced.output.find("there"), std::string::npos) << forced.output;
+}
+
+TEST_F(RunVerbs, OtherInstructionsAreAnotherIdentity) {
+  // Kernels of another width round otherwise: what one machine made is not continued on the other.
+  const std::string train =
+      "  tuned: {kind: train, objective: sft, model: \"${base}\", data: " + path("chats.jsonl") +
+      ", steps: 1, max_length: 64, batch_tokens: 64}\n";
+  tests::write_text(folder_ / "r.yaml", tests::read_text(folder_ / "r.yaml") + train);
+  tests::write_text(
+      folder_ / "chats.jsonl",
+      R"({"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]})"
+      "\n");
+  ASSERT_EQ(run({}).exit_code, 0);
+  const auto states = [&](const std::string& environment) {
+    return tests::run_process({"sh", "-c",
+                               environment + tests::shell_quoted(tests::finstill_binary()) +
+                                   " run " + tests::shell_quoted(path("r.yaml")) + " --runs " +
+                                   tests::shell_quoted(path("runs")) +
+                                   " --dtype float32 --dry-run"})
+        .output;
+  };
+  ASSERT_EQ(run({"--dtype", "float32"}).exit_code, 0);
+  const std::string same = states(""), other = states("ATEN_CPU_CAPABILITY=default ");
+  EXPECT_EQ(same.find("changed"), std::string::npos) << same;
+  EXPECT_NE(other.find("changed"), std::string::npos) << other;
+}
+
 TEST_F(RunVerbs, PathsOnTheCommandLineAreNotYaml) {
   ASSERT_EQ(run({"--until", "base"}).exit_code, 0);
   for (const std::string name : {"run #2", "[x]", "a: b", "2024"}) {

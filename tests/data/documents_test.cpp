@@ -155,7 +155,7 @@ TEST(ReadRecords, ShareGptToolCallsAndSystemBecomeMessages) {
 
 TEST(ReadRecords, ExamplesTrainTheReferenceAnswerAlone) {
   const std::vector<Record> records = read(
-      R"({"id":"e1","task":"t","messages":[{"role":"user","content":"q"},{"role":"assistant","content":"shot"},)"
+      R"({"id":"e1","task":"t","answer":"a","messages":[{"role":"user","content":"q"},{"role":"assistant","content":"shot"},)"
       R"({"role":"user","content":"q2"},{"role":"assistant","content":"a"}]})");
   EXPECT_EQ(records[0].id, "e1");
   EXPECT_FALSE(records[0].messages[1].trained);

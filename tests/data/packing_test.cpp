@@ -121,6 +121,32 @@ TEST_P(PackingOfBothKinds, TwoEpochsHoldEveryTargetTwiceAndInAnotherOrder) {
             std::multiset<std::int64_t>(second.begin(), second.end()));
 }
 
+TEST_P(PackingOfBothKinds, AStepNeverReachesIntoTheNextEpochSoThatNoTokenIsInItTwice) {
+  const std::vector<int> lengths(5, 64);
+  for (const std::int64_t rows_per_step : {3, 8}) {
+    PackingConfig config = config_of(GetParam());
+    config.rows_per_step = rows_per_step;
+    const auto source = make_batch_source(numbered_documents(lengths), config, 7, 3, eos);
+    const auto endless = make_batch_source(numbered_documents(lengths), config, 7, 0, eos);
+    const std::int64_t steps = source->steps() / 3;
+    EXPECT_EQ(source->steps(), rows_per_step == 3 ? 6 : 3);
+    for (std::int64_t epoch = 0; epoch < 3; ++epoch) {
+      std::map<std::int64_t, int> seen;
+      for (std::int64_t step = epoch * steps; step < (epoch + 1) * steps; ++step) {
+        EXPECT_EQ(endless->next(step), source->next(step));
+        EXPECT_DOUBLE_EQ(endless->epoch_after(step), source->epoch_after(step));
+        for (const Batch& batch : source->next(step))
+          for (const std::int64_t id : batch.ids) ++seen[id];
+      }
+      seen.erase(eos);
+      EXPECT_EQ(seen.size(), 5U * 64);
+      for (const auto& [id, count] : seen) EXPECT_EQ(count, 1) << id;
+      EXPECT_DOUBLE_EQ(source->epoch_after((epoch + 1) * steps), static_cast<double>(epoch + 1));
+    }
+    EXPECT_TRUE(source->next(source->steps()).empty());
+  }
+}
+
 TEST_P(PackingOfBothKinds, AStepIsAFunctionOfItsNumberSoResumingEqualsContinuing) {
   const auto continued =
       make_batch_source(numbered_documents(random_lengths(100)), config_of(GetParam()), 3, 0, eos);

@@ -66,6 +66,30 @@ TEST_F(Tokenized, AllOfAChatIsTrainedWhereThatIsAskedFor) {
   EXPECT_EQ(set.summary.unscored, 0);
 }
 
+TEST_F(Tokenized, AChatThatNamesItsTaskKeepsItsAnswersAndTools) {
+  const text::ChatTemplate with_tools(
+      "{% if tools %}{{ tools[0]['name'] }}{% endif %}{% for message in messages %}{{ "
+      "'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' }}{% endfor "
+      "%}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}",
+      {});
+  const auto document = [&](const std::string& keys) {
+    const std::string row =
+        "{" + keys +
+        R"("tools":[{"name":"rate"}],"messages":[{"role":"user","content":"Q"},{"role":"assistant",)"
+        R"("content":"An"},{"role":"user","content":"R"},{"role":"assistant","content":"Bo"}]})";
+    return tokenize_records(read(row), *tokenizer_, with_tools, {}).documents.at(0);
+  };
+  const Document plain = document(""), named = document(R"("task":"support",)");
+  EXPECT_EQ(named.ids, plain.ids);
+  EXPECT_EQ(named.trained, plain.trained);
+  EXPECT_EQ(plain.scored(), 6);  // An and Bo with their ends
+  for (const std::string example :
+       {R"("task":"t","answer":"Bo",)", R"("schema":"finstill-example-1",)"}) {
+    EXPECT_EQ(document(example).ids, plain.ids) << "tools are read of an example too";
+    EXPECT_EQ(document(example).scored(), 3) << example;
+  }
+}
+
 TEST_F(Tokenized, LongDocumentsAreCutDroppedOrRefusedAndCounted) {
   const std::string rows = "{\"text\":\"0123456789\"}\n{\"text\":\"01\"}\n";
   TokenizeOptions options;

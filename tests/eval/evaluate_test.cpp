@@ -16,6 +16,7 @@
 #include "base/progress.h"
 #include "base/signals.h"
 
+#include "tests/base/expect_error.h"
 #include "tests/support/temporary.h"
 
 #include <gtest/gtest.h>
@@ -54,13 +55,12 @@ class EvaluateStage : public testing::Test {
     text::byte_tokenizer()->save(folder_ / name);
   }
 
-  /// An artifact with both tasks: 12 training and 4 test examples of each.
-  void make_examples() {
+  /// An artifact with these tasks: 12 training and 4 test examples of each.
+  void make_examples(const std::string& tasks = "[sentiment, reconciliation]") {
     const auto& entry = base::Registry<base::Stage>::find("synthesize");
     const auto config = entry.new_config();
-    entry.config->read(
-        config.get(),
-        base::parse_yaml("{tasks: [sentiment, reconciliation], train: 12, test: 4}", "test"));
+    entry.config->read(config.get(),
+                       base::parse_yaml("{tasks: " + tasks + ", train: 12, test: 4}", "test"));
     const auto quiet = base::make_quiet();
     std::filesystem::create_directories(folder_ / "examples");
     base::StageContext context{.directory = folder_ / "examples", .name = "examples", .seed = 1};
@@ -251,6 +251,71 @@ TEST_F(EvaluateStage, AsksTheTestExamplesOfAnArtifact) {
   EXPECT_THROW(
       run("{" + models() + examples + ", tasks: [{kind: sentiment, name: other}]}", "none"),
       base::Error);
+}
+
+TEST_F(EvaluateStage, TasksOfExamplesAreNamedAsTheyAreThere) {
+  std::string csv = "text,label\n";
+  for (int row = 0; row < 200; ++row)
+    csv += "remark " + std::to_string(row) + (row % 3 == 0 ? ",bad\n" : ",good\n");
+  tests::write_text(folder_ / "remarks.csv", csv);
+  make_examples("[sentiment, {kind: labelled, name: tfns, file: " +
+                (folder_ / "remarks.csv").string() + "}]");
+  const std::string start = "{" + models() + ", examples: " + (folder_ / "examples").string() +
+                            ", max_new_tokens: 1, baselines: false, tasks: ";
+  for (const char* tasks : {"[tfns]", "[{kind: labelled, name: tfns}]"}) {
+    run(start + tasks + ", max_new_tokens_of: {tfns: 2}}", "scores");
+    const base::Json scores = base::read_json(folder_ / "scores/scores.json");
+    ASSERT_EQ(scores["tasks"].size(), 1u);
+    EXPECT_EQ(scores["tasks"][0]["name"], "tfns");
+  }
+  for (const auto& [tasks, said] : std::vector<std::pair<std::string, std::string>>{
+           {"[tfsn]", "the examples have no task 'tfsn'; they have sentiment, tfns"},
+           {"[labelled]", "the examples have no task 'labelled'"},
+           {"[tfns, tfns]", "'tfns' is asked already"},
+           {"[{kind: sentiment, chinese: 0.5}]", "\"chinese\" of task 'sentiment' is set where"},
+           {"[tfns], max_new_tokens_of: {sentiment: 3}", "no task 'sentiment' is asked, only tfns"},
+           {"[], max_new_tokens_of: {tfsn: 3}", "no task 'tfsn' is asked, only sentiment, tfns"}}) {
+    tests::expect_error([&] { stage(start + tasks + "}")->check(); }, base::ExitCode::config, said);
+  }
+  tests::expect_error([&] { stage("{" + models() + ", tasks: [tfns]}")->check(); },
+                      base::ExitCode::config, "tfns");
+}
+
+TEST_F(EvaluateStage, ExamplesThatAStageMakesAreLookedAtOnlyWhenTheyAreThere) {
+  make_examples("[sentiment]");
+  const auto config = read("{" + models() + ", max_new_tokens_of: {later: 3}, tasks: [later]}");
+  auto& settings = *static_cast<EvaluateConfig*>(config.get());
+  settings.examples = {"${examples}", folder_ / "examples", "test:1:1"};
+  EXPECT_NO_THROW(check_tasks(settings)) << "they may be about to change";
+  tests::expect_error([&] { gather_questions(settings, 1); }, base::ExitCode::config,
+                      "the examples have no task 'later'");
+}
+
+TEST_F(EvaluateStage, ATaskOfWhichNoItemCanBeJudgedIsRefused) {
+  make_examples();
+  const std::filesystem::path file = folder_ / "examples/test.jsonl";
+  std::string lines;
+  for (base::Json line : base::read_jsonl(file)) {
+    if (line["task"] == "sentiment") line["truth"] = base::Json::object();
+    lines += base::dump_json(line) + "\n";
+  }
+  tests::write_text(file, lines);
+  const std::string yaml = "{" + models() +
+                           ", max_new_tokens: 1, examples: " + (folder_ / "examples").string() +
+                           ", tasks: ";
+  const std::string said = refusal(yaml + "[sentiment]}", base::ExitCode::data);
+  EXPECT_NE(said.find("task sentiment: none of its 4 test examples can be judged"),
+            std::string::npos)
+      << said;
+  EXPECT_EQ(refusal(yaml + "[reconciliation]}", base::ExitCode::data), "");
+}
+
+TEST_F(EvaluateStage, ARoleIsOneThatReportsKnow) {
+  const auto with = [](const std::string& role) {
+    return read("{tasks: [sentiment], models: {a: {model: x, role: " + role + "}}}");
+  };
+  EXPECT_NO_THROW(with("teacher"));
+  tests::expect_error([&] { with("techer"); }, base::ExitCode::config, "one of base, teacher");
 }
 
 TEST_F(EvaluateStage, RefusesWhatCannotBeEvaluated) {

@@ -68,6 +68,23 @@ TEST(Lora, a_folder_is_read_back_bit_for_bit) {
   }
 }
 
+TEST(Lora, a_folder_of_half_precision_is_the_rounded_adapter) {
+  const tests::TemporaryFolder folder;
+  LoraAdapters adapters(example(), settings(), at::kFloat);
+  adapters.randomise(11);
+  for (const auto& [dtype, word] :
+       {std::pair{at::kBFloat16, "BF16"}, std::pair{at::kHalf, "F16"}}) {
+    save_lora(folder / word, adapters, dtype);
+    const base::SafetensorsFolder file(folder / word, "adapter_model");
+    for (const auto& [name, stored] : file.tensors())
+      EXPECT_EQ(stored.entry->dtype, word) << name;
+    const LoraAdapters loaded = load_lora(folder / word, example(), at::kFloat);
+    EXPECT_TRUE(ops::bit_equal(
+        ops::detached(loaded.tensors()[0].tensor),
+        ops::cast(ops::cast(ops::detached(adapters.tensors()[0].tensor), dtype), at::kFloat)));
+  }
+}
+
 TEST(Lora, fresh_adapters_are_uniform_within_the_bound_and_change_with_the_seed) {
   LoraAdapters one(example(), settings(), at::kFloat), same(example(), settings(), at::kFloat),
       other(example(), settings(), at::kFloat);

@@ -165,7 +165,11 @@ TEST(Stages, prune_by_list_evenly_and_by_influence) {
   EXPECT_EQ(report.at("kept").size(), 2u);
   EXPECT_EQ(open_model(home.folder / "influence").config().blocks, 2);
   for (const char* wrong : {", layers: 2, keep: [1]}", "}", ", keep: [1, 0]}", ", keep: [1, 1]}",
-                            ", keep: [0, 3]}", ", layers: 4}", ", layers: 2, method: influence}"}) {
+                            ", keep: [0, 3]}", ", layers: 4}", ", layers: 2, method: influence}",
+                            // what nothing would read
+                            ", keep: [0, 2], method: even}", ", keep: [0, 2], data: x}",
+                            ", keep: [0, 2], sample_tokens: 64}", ", layers: 2, sample_tokens: 64}",
+                            ", layers: 2, method: even, data: x}", ", layers: 2, split: test}"}) {
     EXPECT_EQ(failure(
                   [&] {
                     run_stage("prune", "{model: " + home.path("base") + wrong,

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <utility>
 
 #include "report/html.h"
 #include "tests/report/sample_content.h"
@@ -78,6 +79,53 @@ TEST(ReportPage, NoChangeIsSaidAsNone) {
             std::string::npos);
 }
 
+TEST(ReportPage, ChangesAreTheSameWhereTheSubjectCameFirst) {
+  const auto changes = [](const Content& content) {
+    const std::string page = render_page(content, {.title = "t"});
+    const std::size_t begin = page.find("<h2>Newly right, newly wrong</h2>");
+    return page.substr(begin, page.find("<h2>", begin + 1) - begin);
+  };
+  const Content content = tests::sample_content();
+  Content turned = content;
+  for (Comparison& comparison : turned.comparisons) {
+    std::swap(comparison.first, comparison.second);
+    std::swap(comparison.only_first, comparison.only_second);
+    std::swap(comparison.newly_right, comparison.newly_wrong);
+  }
+  EXPECT_NE(changes(content).find("student against base"), std::string::npos);
+  EXPECT_EQ(changes(turned), changes(content));
+}
+
+TEST(ReportPage, ScorersAndArtifactsStandBesideTheFigures) {
+  Content content = tests::sample_content();
+  content.scorers["sentiment"] = "sentiment@2:3f9a<b>";
+  content.models[3].artifact = std::string(16, 'a') + std::string(48, 'b');
+  content.models[3].adapter = std::string(16, 'c') + std::string(48, 'd');
+  content.models[3].dtype = "bfloat16";
+  const std::string page = render_page(content, {.title = "t"});
+  EXPECT_EQ(count(page, "<figcaption>sentiment · <code>sentiment@2:3f9a&lt;b&gt;</code>"), 1u);
+  const std::string made = std::string(16, 'a') + " + " + std::string(16, 'c') + " bfloat16</span>";
+  EXPECT_EQ(count(page, made), 2u) << "once a task";
+}
+
+TEST(ReportPage, ALongNameEndsBeforeItsValueAndIsWholeWhenPointedAt) {
+  const std::string latin(60, 'x');
+  std::string chinese;
+  for (int i = 0; i < 30; ++i) chinese += "净";
+  for (const std::string& name : {latin, chinese}) {
+    Content content = tests::sample_content();
+    content.models[3].name = name;
+    for (Result& result : content.results)
+      if (result.model == "student") result.model = name;
+    const std::string page = render_page(content, {.title = "t"});
+    const std::size_t title = page.find("…<title>" + name + "</title></text>");
+    ASSERT_NE(title, std::string::npos) << name;
+    const std::size_t begin = page.rfind('>', title) + 1;
+    EXPECT_LE(columns_of(page.substr(begin, title - begin)), 42u);
+    EXPECT_GE(columns_of(page.substr(begin, title - begin)), 38u);
+  }
+}
+
 TEST(ReportPage, TokensReadAndTokensInTheLossStandApart) {
   Content content = tests::sample_content();
   content.trainings[2].trained_tokens = 0;
@@ -137,6 +185,21 @@ TEST(ReportFormats, NumbersReadAsPeopleWriteThem) {
   EXPECT_EQ(short_count(134515008), "134.5 M");
   EXPECT_EQ(duration(200), "3 min 20 s");
   EXPECT_EQ(clipped("净值净值", 7), "净值 …");
+  EXPECT_EQ(columns_of("净值a"), 5u);
+  EXPECT_EQ(fitted("净值a", 5), "净值a");
+  EXPECT_EQ(fitted("净值ab", 5), "净值…");
+  EXPECT_EQ(fitted("净值ab", 4), "净…");
+}
+
+TEST(ReportFormats, OnlyAllIsAllAndOnlyNothingIsNothing) {
+  EXPECT_EQ(percent(199.0 / 200), "99.5 %");
+  EXPECT_EQ(percent(1.0 / 300), "0.3 %");
+  EXPECT_EQ(percent(0.99996, 1), "99.996 %");
+  EXPECT_EQ(percent(999999.0 / 1000000), "99.9999 %");
+  EXPECT_EQ(percent(1), "100 %");
+  EXPECT_EQ(percent(0, 1), "0.0 %");
+  EXPECT_EQ(percent(1 - 1e-16), "100 %") << "rounding of the arithmetic";
+  EXPECT_EQ(percent(1e-16), "0 %");
 }
 
 /// Writes the page for people to look at: FINSTILL_KEEP_PAGE=file build/tests/report_test

@@ -94,6 +94,13 @@ TEST(Labels, AreExactNeverByContainment) {
   EXPECT_FALSE(labels.find("not positive").has_value());
 }
 
+TEST(Labels, NoAnswerIsNoLabelWhateverTheLabelsAre) {
+  const LabelSet labels({{"*", {}}, {"!", {}}, {"positive", {}}});
+  for (const char* answer : {"", "*", "!", "。"})
+    EXPECT_FALSE(labels.find(answer).has_value()) << answer;
+  EXPECT_EQ(grade_label(labels, "*", {.text = ""}).outcome, Outcome::unanswered);
+}
+
 TEST(Shots, SystemFirstThenSolvedQuestionsThenTheQuestion) {
   const std::vector<Example> shots = {plain_example("q", "a"), plain_example("one", "a"),
                                       plain_example("two", "a"), plain_example("three", "b")};
@@ -133,6 +140,15 @@ TEST(Aggregate, KeepsOutcomesApartAndLeavesUnjudgeableOut) {
   EXPECT_GT(scores.accuracy_high, 0.25);
 }
 
+TEST(Aggregate, OfNothingJudgedTheIntervalIsEverything) {
+  const Example example = plain_example("x", "positive");
+  const std::vector<Graded> items = {{&example, {.outcome = Outcome::unjudgeable}}};
+  const Scores scores = TwoAnswers().aggregate(items);
+  EXPECT_EQ(scores.count, 0);
+  EXPECT_EQ(scores.accuracy_low, 0);
+  EXPECT_EQ(scores.accuracy_high, 1);
+}
+
 TEST(ScorerId, ChangesWithSettings) {
   const auto with = [](const char* settings) {
     return scorer_id(*task_from_record(
@@ -164,8 +180,20 @@ TEST_F(GradeLines, MakesTheGoldAgainFromTheId) {
   EXPECT_EQ(remade["scorer"], scorer_id(*task_));
   const std::string first = out_.str();
   out_.str("");
-  EXPECT_EQ(grade(lines, examples), remade);
+  EXPECT_EQ(grade(lines, examples)["aggregate"], remade["aggregate"]);
   EXPECT_EQ(out_.str(), first);
+}
+
+TEST_F(GradeLines, SaysHowManyAnswersOfTheExamplesAreMissing) {
+  const auto examples = task_->examples(Split::test, 9, 5);
+  const std::string line =
+      base::dump_json({{"id", examples[3].id}, {"answer", examples[3].answer}});
+  const base::Json part = grade(line, examples), unknown = grade(line);
+  EXPECT_EQ(part["items"], 1);
+  EXPECT_EQ(part["asked"], 5);
+  EXPECT_EQ(part["missing"], 4);
+  EXPECT_FALSE(unknown.contains("asked"));
+  EXPECT_FALSE(unknown.contains("missing"));
 }
 
 TEST_F(GradeLines, RefusesBrokenInputWithTheLine) {

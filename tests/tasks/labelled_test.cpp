@@ -179,6 +179,25 @@ TEST_F(LabelledFiles, NumbersMayStandForListedLabels) {
   EXPECT_EQ(labels, (std::set<std::string>{"down", "up"}));
 }
 
+TEST_F(LabelledFiles, LabelsThatTheGraderCannotTellApartAreRefused) {
+  const std::filesystem::path file = folder_ / "alike.csv";
+  const std::string settings = "file: " + file.string() + ", test_share: 0, validation_share: 0";
+  for (const auto& [one, other] : std::vector<std::pair<std::string, std::string>>{
+           {"Positive", "positive"}, {"card arrival", "card_arrival"}, {"yes", "yes!"}}) {
+    tests::write_text(file, "text,label\na," + one + "\nb," + other + "\n");
+    tests::expect_error([&] { labelled(settings)->examples(Split::train, 1, 2); },
+                        base::ExitCode::data,
+                        fmt::format("labels '{}' and '{}' are one to the grader", one, other));
+  }
+  tests::write_text(file, "text,label\na,*\nb,good\n");
+  tests::expect_error([&] { labelled(settings)->examples(Split::train, 1, 2); },
+                      base::ExitCode::data, "label '*' is nothing to the grader");
+  tests::write_text(file, "text,label\na,0\nb,1\n");
+  tests::expect_error(
+      [&] { labelled(settings + ", labels: [up, Up]")->examples(Split::train, 1, 2); },
+      base::ExitCode::data, "labels 'up' and 'Up' are one to the grader");
+}
+
 TEST_F(LabelledFiles, FaultsNameTheFileAndTheLine) {
   tests::write_text(folder_ / "bad.jsonl",
                     "{\"text\": \"a\", \"label\": \"x\"}\n{\"text\": \"b\"}\n");

@@ -163,6 +163,8 @@ TEST(CheckpointWriter, WritesStepTwo) {
   const Checkpoints checkpoints(given != nullptr ? given : own.path(), key);
   checkpoints.write(2, state_of(2));
   EXPECT_EQ(checkpoints.steps().back(), 2);
+  checkpoints.retain({2});
+  EXPECT_EQ(checkpoints.steps(), std::vector<std::int64_t>{2});
 }
 
 TEST(Checkpoints, AKillWhileWritingLeavesTheOneBefore) {
@@ -175,6 +177,17 @@ TEST(Checkpoints, AKillWhileWritingLeavesTheOneBefore) {
     checkpoints.write(2, state_of(2));
     EXPECT_EQ(weight_in(checkpoints.read(2)), std::vector<float>(3, 2.f)) << site;
   }
+}
+
+TEST(Checkpoints, AKillWhileAnOldOneIsRemovedLeavesNothingThatLooksWhole) {
+  const tests::TemporaryFolder folder;
+  // Passed first by the write of step 2, which finds nothing to replace.
+  EXPECT_EQ(steps_after_death_at("checkpoint.while_removing:2", folder.path()),
+            std::vector<std::int64_t>{2});
+  const Checkpoints checkpoints(folder.path(), key);
+  EXPECT_EQ(weight_in(checkpoints.read(2)), std::vector<float>(3, 2.f));
+  checkpoints.retain({2});
+  EXPECT_FALSE(std::filesystem::exists(folder / "step-000001"));
 }
 
 }  // namespace

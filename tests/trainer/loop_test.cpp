@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <limits>
 #include <optional>
 #include <stdexcept>
 
@@ -177,6 +178,42 @@ INSTANTIATE_TEST_SUITE_P(Dtypes, Resume, testing::Values(at::kFloat, at::kBFloat
                          [](const auto& dtype) {
                            return dtype.param == at::kFloat ? "float32" : "bfloat16";
                          });
+
+/// Steps `from` to before `to` (from 0) have a loss that is not a number, and are to be skipped.
+void poison(TrainingRun& run, std::int64_t from, std::int64_t to) {
+  run.tiny.training.settings.non_finite = NonFinite::skip;
+  run.tiny.source.on_next = [&run, from, to](std::int64_t step) {
+    const bool now = from <= step && step < to;
+    for (const Shard& shard : run.tiny.parameters.shards()) {
+      if (shard.name == "model.norm.weight")
+        ops::fill(shard.master, now ? std::numeric_limits<double>::quiet_NaN() : 1.0);
+    }
+  };
+}
+
+TEST(Loop, ASkippedStepTrainsNoTokens) {
+  Options options;
+  options.settings = {.steps = 4};
+  const tests::TemporaryFolder folder;
+  TrainingRun run(folder.path(), options);
+  poison(run, 1, 2);
+  run.loop->run();
+  EXPECT_EQ(run.loop->position().skipped, 1);
+  const base::Metrics metrics = base::read_metrics(folder.path());
+  EXPECT_TRUE(metrics.steps[1].contains("skipped"));
+  EXPECT_EQ(metrics.steps[1].at("trained_tokens"), metrics.steps[0].at("trained_tokens"));
+  EXPECT_GT(metrics.steps[1].at("tokens"), metrics.steps[0].at("tokens"));
+  EXPECT_GT(metrics.steps[2].at("trained_tokens"), metrics.steps[1].at("trained_tokens"));
+}
+
+TEST(Loop, ARunWithoutASingleUpdateIsAnError) {
+  Options options;
+  options.settings = {.steps = 3};
+  const tests::TemporaryFolder folder;
+  TrainingRun run(folder.path(), options);
+  poison(run, 0, 3);
+  EXPECT_EQ(run_code(run), base::ExitCode::data);
+}
 
 TEST(Loop, TheBestWeightsAreTheResult) {
   Options options;

@@ -48,6 +48,14 @@ TEST_P(EverySchedule, AcceptsRunsShorterThanTheirWarmUp) {
   }
 }
 
+TEST_P(EverySchedule, SaysWhetherItsRatesDependOnTheEnd) {
+  const auto schedule = base::Registry<Schedule>::make(GetParam());
+  bool same = true;
+  for (std::int64_t step = 0; step < 50; ++step)
+    same &= schedule->rate(step, {1e-3, 50, 10}) == schedule->rate(step, {1e-3, 90, 10});
+  EXPECT_EQ(schedule->knows_the_end(), !same);
+}
+
 INSTANTIATE_TEST_SUITE_P(Registry, EverySchedule,
                          testing::ValuesIn(base::Registry<Schedule>::names()),
                          [](const auto& name) { return name.param; });

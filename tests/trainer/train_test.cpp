@@ -2,11 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <set>
 
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/metrics.h"
+#include "base/safetensors.h"
 #include "base/signals.h"
 #include "model/reference.h"
 #include "tests/trainer/stage.h"
@@ -105,10 +107,53 @@ TEST_F(TrainStage, LoraTrainsAnAdapterAndLeavesTheBase) {
   EXPECT_THROW(tests::run_stage("train", on_top + "lora: {}\n", folder_ / "twice"), base::Error);
 }
 
+TEST_F(TrainStage, AnAdapterIsSavedInTheDtypeThatIsAskedFor) {
+  run("steps: 1\nlora: {rank: 2}\nsave_dtype: bfloat16\n", "lora");
+  const base::SafetensorsFolder saved(folder_ / "lora" / "adapter", "adapter_model");
+  for (const auto& [name, stored] : saved.tensors()) EXPECT_EQ(stored.entry->dtype, "BF16") << name;
+}
+
+TEST_F(TrainStage, FewerRowsThanAStepHoldsGiveAnUpdateAnEpoch) {
+  tests::make_chats(folder_ / "chats.jsonl", 3);
+  run("epochs: 3\n", "few");
+  const base::Metrics log = base::read_metrics(folder_ / "few");
+  ASSERT_EQ(log.steps.size(), 3u);
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(log.steps[i].at("epoch").get<double>(), static_cast<double>(i + 1));
+    EXPECT_EQ(log.steps[i].at("tokens").get<std::size_t>(),
+              (i + 1) * log.steps[0].at("tokens").get<std::size_t>());
+  }
+}
+
+TEST_F(TrainStage, AShareOfWarmUpIsRoundedUp) {
+  const auto rate = [&](const std::string& settings, const std::string& name, std::size_t step) {
+    run("schedule: constant\n" + settings, name);
+    return base::read_metrics(folder_ / name).steps.at(step).at("learning_rate").get<double>();
+  };
+  EXPECT_DOUBLE_EQ(rate("steps: 10\nwarmup_share: 0.11\n", "up", 1), 0.01 / 2);
+  EXPECT_DOUBLE_EQ(rate("steps: 20\nwarmup_share: 0.05\n", "exact", 1), 0.01);
+}
+
 TEST_F(TrainStage, BudgetsInTokensStayWithin) {
   const base::Json observed = run("tokens: 2000\n", "tokens");
   EXPECT_LE(observed.at("training_tokens").get<int>(), 2000);
   EXPECT_GT(observed.at("training_tokens").get<int>(), 2000 - 256);
+  const auto [code, message] = failure("tokens: 2\n");
+  EXPECT_EQ(code, base::ExitCode::config);
+  EXPECT_NE(message.find("tokens (2) is less than the first step reads"), std::string::npos)
+      << message;
+}
+
+TEST_F(TrainStage, LongerTextsThanTheModelHasPositionsAreRefused) {
+  for (const int positions : {48, 64}) {  // of texts of 37 tokens, and rows of 64 of them joined
+    base::Json config = base::read_json(folder_ / "base" / "config.json");
+    config["max_position_embeddings"] = positions;
+    tests::write_text(folder_ / "base" / "config.json", config.dump());
+    EXPECT_EQ(failure("steps: 1\n").first, base::ExitCode::done);
+    const auto [code, message] = failure("steps: 1\npacking: concatenate\n");
+    EXPECT_EQ(code, positions == 48 ? base::ExitCode::config : base::ExitCode::done);
+    EXPECT_EQ(message.find("48 positions") != std::string::npos, positions == 48) << message;
+  }
 }
 
 TEST_F(TrainStage, TheSeedDecidesEverything) {
@@ -159,6 +204,27 @@ TEST_F(TrainStage, ALargerBudgetContinuesFromTheKeptState) {
   EXPECT_EQ(log.config.at("steps").get<int>(), 10);
 }
 
+TEST_F(TrainStage, ABudgetIsRaisedOnlyWhereThePastWouldHaveBeenTheSame) {
+  const auto may = [](const std::string& settings, std::optional<std::int64_t> steps) {
+    const std::string yaml = "objective: sft\nmodel: m\ndata: d\nsteps: 9\n" + settings;
+    return base::read_config<TrainConfig>(base::parse_yaml(yaml, "train.yaml"))
+        .may_be_prolonged(steps);
+  };
+  const std::string kept = "keep_state: true\n", constant = kept + "schedule: constant\n",
+                    evaluated = constant + "validation_share: 0.1\n";
+  EXPECT_FALSE(may("schedule: constant\n", 4)) << "nothing is there to continue from";
+  EXPECT_FALSE(may(kept, 4)) << "linear";
+  EXPECT_FALSE(may(kept + "schedule: wsd\n", 4));
+  EXPECT_FALSE(may(constant + "warmup_share: 0.1\n", 4));
+  EXPECT_TRUE(may(constant + "warmup_steps: 2\n", 4));
+  EXPECT_TRUE(may(constant, std::nullopt));
+  EXPECT_FALSE(may(evaluated, 4)) << "its last step was evaluated";
+  EXPECT_FALSE(may(evaluated + "evaluate_every: 3\n", 4));
+  EXPECT_TRUE(may(evaluated + "evaluate_every: 2\n", 4));
+  EXPECT_FALSE(may(evaluated + "evaluate_every: 2\n", std::nullopt));
+  EXPECT_TRUE(may(evaluated + "evaluate_every: 1\n", std::nullopt));
+}
+
 TEST_F(TrainStage, TheKeptStateDoesNotTellHowOftenARunWasStopped) {
   const std::string settings = "keep_state: true\nkeep: 3\nsteps: 6\n";
   run(settings, "whole");
@@ -182,6 +248,7 @@ TEST_F(TrainStage, ACheckpointOfOtherSettingsIsNotContinued) {
   const auto [code, message] = failure("steps: 5\nclip: 0.5\n");
   EXPECT_EQ(code, base::ExitCode::config);
   EXPECT_NE(message.find("config.clip: 1.0 there, 0.5 now"), std::string::npos) << message;
+  EXPECT_EQ(failure("steps: 9\n").first, base::ExitCode::config) << "its rates were others";
 }
 
 TEST_F(TrainStage, SettingsThatContradictEachOtherAreRefused) {
@@ -196,7 +263,8 @@ TEST_F(TrainStage, SettingsThatContradictEachOtherAreRefused) {
         "steps: 1\nbest_by: validation_loss\n",
         "steps: 1\nbest_by: exact_match\nvalidation_share: 0.1\n", "steps: 1\nearly_stop: 2\n",
         "steps: 1\nteacher: somewhere\n", "steps: 0\n", "steps: 1\nlora: {dropout: 0.1}\n",
-        "steps: 1\nlora: {}\nfreeze: {blocks: 1}\n", "steps: 1\nfreeze: {blocks: -1}\n"}) {
+        "steps: 1\nlora: {}\nfreeze: {blocks: 1}\n", "steps: 1\nfreeze: {blocks: -1}\n",
+        "steps: 1\nmeasures: [{kind: task, examples: e}, {kind: task, examples: f}]\n"}) {
     try {
       check(settings);
       ADD_FAILURE() << "accepted: " << settings;
