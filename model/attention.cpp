@@ -41,12 +41,12 @@ Cached::Cached(KvCache& cache, std::vector<Piece> pieces,
   cache_.reserve(longest);
   std::vector<std::int64_t> places;
   for (const Piece& piece : pieces_) cache_.add_places(piece.slot, piece.rows, places);
-  places_T_ = ops::int64_tensor(places);
+  places_ = ops::int64_tensor(places);
 }
 
 at::Tensor Cached::attend(std::int64_t index, const at::Tensor& q_THK, const at::Tensor& k_TGK,
                           const at::Tensor& v_TGK) {
-  cache_.write(index, places_T_, k_TGK, v_TGK);
+  cache_.write(index, places_, k_TGK, v_TGK);
   std::vector<ops::CachedSequence> sequences;
   sequences.reserve(pieces_.size());
   for (const auto [slot, rows] : pieces_) sequences.push_back({slot, cache_.length(slot) + rows});

@@ -64,7 +64,7 @@ class Cached : public Attention {
   KvCache& cache_;
   std::vector<Piece> pieces_;
   std::vector<std::int64_t> cu_rows_;  // [pieces + 1] first row of each piece
-  at::Tensor places_T_;                // where each row goes in the cache
+  at::Tensor places_;                  // where each row goes in the cache
   std::optional<SlidingWindow> window_;
 };
 

@@ -10,11 +10,11 @@
 namespace finstill::model {
 namespace {
 
-/// A larger cache tensor [slots, capacity, G, K] that begins with the contents of `old`.
+/// A larger cache tensor [slots, G, capacity, K] that begins with the contents of `old`.
 at::Tensor enlarged(const at::Tensor& old, std::int64_t slots, std::int64_t capacity) {
-  at::Tensor larger = at::empty({slots, capacity, old.size(2), old.size(3)}, old.options());
+  at::Tensor larger = at::empty({slots, old.size(1), capacity, old.size(3)}, old.options());
   if (old.numel() > 0)
-    ops::copy_into(larger.narrow(0, 0, old.size(0)).narrow(1, 0, old.size(1)), old);
+    ops::copy_into(larger.narrow(0, 0, old.size(0)).narrow(2, 0, old.size(2)), old);
   return larger;
 }
 
@@ -22,13 +22,15 @@ at::Tensor enlarged(const at::Tensor& old, std::int64_t slots, std::int64_t capa
 
 KvCache::KvCache(const ModelConfig& config, std::int64_t slots, std::int64_t capacity,
                  at::ScalarType dtype, const std::string& device)
-    : capacity_(std::max<std::int64_t>(capacity, 1)), lengths_(static_cast<std::size_t>(slots), 0) {
+    : capacity_(std::max<std::int64_t>(capacity, 1)),
+      heads_(config.key_value_heads),
+      lengths_(static_cast<std::size_t>(slots), 0) {
   const auto options = at::TensorOptions().dtype(dtype).device(device);
   for (std::int64_t i = 0; i < config.blocks; ++i) {
     keys_.push_back(
-        at::empty({slots, capacity_, config.key_value_heads, config.head_size}, options));
+        at::empty({slots, config.key_value_heads, capacity_, config.head_size}, options));
     values_.push_back(
-        at::empty({slots, capacity_, config.key_value_heads, config.head_size}, options));
+        at::empty({slots, config.key_value_heads, capacity_, config.head_size}, options));
   }
 }
 
@@ -60,10 +62,10 @@ void KvCache::truncate(std::int64_t slot, std::int64_t length) {
 void KvCache::copy(std::int64_t from, std::int64_t to) {
   const std::int64_t tokens = length(from);
   for (std::size_t block = 0; block < keys_.size(); ++block) {
-    ops::copy_into(keys_[block].select(0, to).narrow(0, 0, tokens),
-                   keys_[block].select(0, from).narrow(0, 0, tokens));
-    ops::copy_into(values_[block].select(0, to).narrow(0, 0, tokens),
-                   values_[block].select(0, from).narrow(0, 0, tokens));
+    ops::copy_into(keys_[block].select(0, to).narrow(1, 0, tokens),
+                   keys_[block].select(0, from).narrow(1, 0, tokens));
+    ops::copy_into(values_[block].select(0, to).narrow(1, 0, tokens),
+                   values_[block].select(0, from).narrow(1, 0, tokens));
   }
   lengths_.at(static_cast<std::size_t>(to)) = tokens;
 }
@@ -71,15 +73,17 @@ void KvCache::copy(std::int64_t from, std::int64_t to) {
 void KvCache::add_places(std::int64_t slot, std::int64_t rows,
                          std::vector<std::int64_t>& places) const {
   assert(length(slot) + rows <= capacity_);
-  for (std::int64_t row = 0; row < rows; ++row)
-    places.push_back(slot * capacity_ + length(slot) + row);
+  for (std::int64_t row = 0; row < rows; ++row) {
+    for (std::int64_t head = 0; head < heads_; ++head)
+      places.push_back((slot * heads_ + head) * capacity_ + length(slot) + row);
+  }
 }
 
-void KvCache::write(std::int64_t block, const at::Tensor& places_T, const at::Tensor& k_TGK,
+void KvCache::write(std::int64_t block, const at::Tensor& places, const at::Tensor& k_TGK,
                     const at::Tensor& v_TGK) {
   const auto index = static_cast<std::size_t>(block);
-  ops::put_rows(keys_[index], places_T, k_TGK.contiguous());
-  ops::put_rows(values_[index], places_T, v_TGK.contiguous());
+  ops::put_rows(keys_[index], places, k_TGK.contiguous().flatten(0, 1));
+  ops::put_rows(values_[index], places, v_TGK.contiguous().flatten(0, 1));
 }
 
 ops::CacheStorage KvCache::storage(std::int64_t block) const {

@@ -36,11 +36,11 @@ class KvCache {
   /// Copies the sequence of one slot over another's (several answers to one prompt).
   void copy(std::int64_t from, std::int64_t to);
 
-  /// Where the next `rows` tokens of a slot go: appended to `places`, one a token. Needs reserve()
-  /// first and holds until it is called again.
+  /// Where the next `rows` tokens of a slot go: appended to `places`, one a token and key-value
+  /// head. Needs reserve() first and holds until it is called again.
   void add_places(std::int64_t slot, std::int64_t rows, std::vector<std::int64_t>& places) const;
-  /// Writes k and v [T, key-value heads, head size] of one block to their places [T] int64.
-  void write(std::int64_t block, const at::Tensor& places_T, const at::Tensor& k_TGK,
+  /// Writes k and v [T, key-value heads, head size] of one block to their places, int64.
+  void write(std::int64_t block, const at::Tensor& places, const at::Tensor& k_TGK,
              const at::Tensor& v_TGK);
   /// Keys and values of one block in all slots.
   ops::CacheStorage storage(std::int64_t block) const;
@@ -48,7 +48,7 @@ class KvCache {
   void commit(std::int64_t slot, std::int64_t tokens);
 
  private:
-  std::int64_t capacity_ = 0;
+  std::int64_t capacity_ = 0, heads_ = 0;
   std::vector<at::Tensor> keys_, values_;  // one a block
   std::vector<std::int64_t> lengths_;
 };

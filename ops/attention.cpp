@@ -20,11 +20,13 @@ namespace {
 
 /// A sequence's keys and values as far as its last `tokens` see them, [positions, kv_heads,
 /// head_dim] each.
-at::Tensor seen_part(const at::Tensor& x_NSKD, const CachedSequence& sequence, std::int64_t tokens,
+at::Tensor seen_part(const at::Tensor& x_NKSD, const CachedSequence& sequence, std::int64_t tokens,
                      std::int64_t window) {
   const std::int64_t count =
       window > 0 ? std::min(window - 1 + tokens, sequence.positions) : sequence.positions;
-  return x_NSKD.select(0, sequence.slot).narrow(0, sequence.positions - count, count);
+  return x_NKSD.select(0, sequence.slot)
+      .narrow(1, sequence.positions - count, count)
+      .transpose(0, 1);
 }
 
 /// Some of a call's rows, which follow each other in one sequence: `tokens` of them from `row` of q
@@ -55,8 +57,8 @@ std::vector<Rows> pieces_of(std::span<const std::int64_t> cu_seqlens,
 void attend_rows(const at::Tensor& q_THD, const CacheStorage& cache,
                  const std::vector<Rows>& pieces, double scale, std::int64_t window,
                  const at::Tensor& out_THD) {
-  const at::Tensor& keys = cache.keys_NSKD;
-  const std::int64_t heads = q_THD.size(1), head_dim = q_THD.size(2), kv_heads = keys.size(2),
+  const at::Tensor& keys = cache.keys_NKSD;
+  const std::int64_t heads = q_THD.size(1), head_dim = q_THD.size(2), kv_heads = keys.size(1),
                      group = heads / kv_heads;
   const auto element = static_cast<std::int64_t>(q_THD.element_size());
   const cpu::RowKernels& kernels = row_kernels(q_THD);
@@ -69,12 +71,12 @@ void attend_rows(const at::Tensor& q_THD, const CacheStorage& cache,
     const std::int64_t positions =
         window > 0 ? std::min(window - 1 + piece.tokens, sequence.positions) : sequence.positions;
     const std::int64_t place = sequence.slot * keys.stride(0) +
-                               (sequence.positions - positions) * keys.stride(1) +
-                               head * keys.stride(2);
+                               (sequence.positions - positions) * keys.stride(2) +
+                               head * keys.stride(1);
     const std::int64_t scratch = cpu::attend_scratch(piece.tokens * group, positions, head_dim);
     kernels.attend({.q = at(q_THD, piece.row * q_THD.stride(0) + head * group * q_THD.stride(1)),
                     .keys = at(keys, place),
-                    .values = at(cache.values_NSKD, place),
+                    .values = at(cache.values_NKSD, place),
                     .out = out + (piece.row * heads + head * group) * head_dim * element,
                     .scratch = static_cast<float*>(
                         thread_workspace(static_cast<std::size_t>(scratch) * sizeof(float))),
@@ -84,7 +86,7 @@ void attend_rows(const at::Tensor& q_THD, const CacheStorage& cache,
                     .q_stride = q_THD.stride(1),
                     .out_stride = heads * head_dim,
                     .positions = positions,
-                    .stride = keys.stride(1),
+                    .stride = keys.stride(2),
                     .head_dim = head_dim,
                     .window = window,
                     .scale = static_cast<float>(scale)});
@@ -101,8 +103,8 @@ at::Tensor cached_attention(const at::Tensor& q_THD, std::span<const std::int64_
                             const AttentionOptions& options) {
   assert(q_THD.dim() == 3 && covers(cu_seqlens, q_THD.size(0)) &&
          sequences.size() + 1 == cu_seqlens.size());
-  assert(cache.keys_NSKD.is_contiguous() && cache.values_NSKD.is_contiguous() &&
-         cache.keys_NSKD.sizes() == cache.values_NSKD.sizes());
+  assert(cache.keys_NKSD.is_contiguous() && cache.values_NKSD.is_contiguous() &&
+         cache.keys_NKSD.sizes() == cache.values_NKSD.sizes());
   const c10::AutoGradMode no_gradients(false);
   RECORD_FUNCTION("finstill::cached_attention", std::vector<c10::IValue>({q_THD}));
   const double scale = final_scale(q_THD, options);
@@ -114,7 +116,7 @@ at::Tensor cached_attention(const at::Tensor& q_THD, std::span<const std::int64_
   }
   if (takes_cpu_kernels(q_THD)) {
     attend_rows(q_THD, cache,
-                pieces_of(cu_seqlens, sequences, q_THD.size(1) / cache.keys_NSKD.size(2)), scale,
+                pieces_of(cu_seqlens, sequences, q_THD.size(1) / cache.keys_NKSD.size(1)), scale,
                 options.sliding_window, out_THD);
     return out_THD;
   }
@@ -122,12 +124,12 @@ at::Tensor cached_attention(const at::Tensor& q_THD, std::span<const std::int64_
     const std::int64_t begin = cu_seqlens[n], tokens = cu_seqlens[n + 1] - begin;
     if (tokens == 0) continue;
     assert(sequences[n].positions >= tokens);
-    const auto seen = [&](const at::Tensor& x_NSKD) {
-      return seen_part(x_NSKD, sequences[n], tokens, options.sliding_window);
+    const auto seen = [&](const at::Tensor& x_NKSD) {
+      return seen_part(x_NKSD, sequences[n], tokens, options.sliding_window);
     };
     out_THD.narrow(0, begin, tokens)
-        .copy_(reference::causal_attention(q_THD.narrow(0, begin, tokens), seen(cache.keys_NSKD),
-                                           seen(cache.values_NSKD), scale, options.sliding_window));
+        .copy_(reference::causal_attention(q_THD.narrow(0, begin, tokens), seen(cache.keys_NKSD),
+                                           seen(cache.values_NKSD), scale, options.sliding_window));
   }
   return out_THD;
 }

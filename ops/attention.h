@@ -27,9 +27,9 @@ at::Tensor packed_attention(const at::Tensor& q_THD, const at::Tensor& k_TKD,
                             const AttentionOptions& options = {});
 
 /// Keys and values of the earlier tokens of several sequences, the new ones included:
-/// [slots, capacity, kv_heads, head_dim] each, contiguous.
+/// [slots, kv_heads, capacity, head_dim] each, contiguous: what a head reads is one run of memory.
 struct CacheStorage {
-  at::Tensor keys_NSKD, values_NSKD;
+  at::Tensor keys_NKSD, values_NKSD;
 };
 
 /// Where a sequence lies in it: the first `positions` of a slot.

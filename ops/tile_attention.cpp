@@ -113,8 +113,8 @@ void tile_attention_backward(std::span<const TileAttention> documents,
 void tile_cached_attention(const at::Tensor& q_THD, std::span<const std::int64_t> cu_seqlens,
                            const CacheStorage& cache, std::span<const CachedSequence> sequences,
                            const at::Tensor& out_THD, double scale, std::int64_t window) {
-  const at::Tensor& keys = cache.keys_NSKD;
-  const std::int64_t heads = q_THD.size(1), kv_heads = keys.size(2), together = heads / kv_heads;
+  const at::Tensor& keys = cache.keys_NKSD;
+  const std::int64_t heads = q_THD.size(1), kv_heads = keys.size(1), together = heads / kv_heads;
   std::vector<cpu::AttentionGroup> items;
   items.reserve(sequences.size() * static_cast<std::size_t>(kv_heads));
   for (std::size_t n = 0; n < sequences.size(); ++n) {
@@ -128,15 +128,15 @@ void tile_cached_attention(const at::Tensor& q_THD, std::span<const std::int64_t
     const std::int64_t positions = all - unseen / 32 * 32;
     for (std::int64_t head = 0; head < heads; head += together) {
       const std::int64_t place = sequences[n].slot * keys.stride(0) +
-                                 (sequences[n].positions - positions) * keys.stride(1) +
-                                 head / together * keys.stride(2);
+                                 (sequences[n].positions - positions) * keys.stride(2) +
+                                 head / together * keys.stride(1);
       cpu::AttentionGroup group;
       group.q = halves(q_THD) + row * q_THD.stride(0) + head * q_THD.stride(1);
       group.k = halves(keys) + place;
-      group.v = halves(cache.values_NSKD) + place;
+      group.v = halves(cache.values_NKSD) + place;
       group.q_stride = q_THD.stride(0);
       group.q_head_stride = q_THD.stride(1);
-      group.k_stride = group.v_stride = keys.stride(1);
+      group.k_stride = group.v_stride = keys.stride(2);
       group.tokens = tokens;
       group.positions = positions;
       group.heads = together;

@@ -99,9 +99,10 @@ void expect_cached_equals_packed(at::ScalarType dtype, std::int64_t window, doub
       packed_attention(q, k, v, Lengths{0, positions}, {.sliding_window = window});
   for (const std::int64_t tokens : {1, 5, 40, 77}) {
     const at::Tensor last = clone(q.narrow(0, positions - tokens, tokens));
-    const at::Tensor got =
-        cached_attention(last, Lengths{0, tokens}, {k.unsqueeze(0), v.unsqueeze(0)},
-                         std::vector<CachedSequence>{{0, positions}}, {.sliding_window = window});
+    const at::Tensor got = cached_attention(
+        last, Lengths{0, tokens},
+        {k.transpose(0, 1).contiguous().unsqueeze(0), v.transpose(0, 1).contiguous().unsqueeze(0)},
+        std::vector<CachedSequence>{{0, positions}}, {.sliding_window = window});
     expect_near(got, cast(whole.narrow(0, positions - tokens, tokens), at::kDouble), tolerance,
                 "cached rows");
   }
@@ -122,8 +123,8 @@ TEST(Attention, ARowThroughTheCacheHasTheSameBitsHoweverItsSequenceIsCut) {
   const std::int64_t positions = 150;
   for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
     const at::Tensor q = cast(numbers({positions, 6, 40}, 8), dtype);
-    const CacheStorage cache{cast(numbers({1, positions, 2, 40}, 9), dtype),
-                             cast(numbers({1, positions, 2, 40}, 10), dtype)};
+    const CacheStorage cache{cast(numbers({1, 2, positions, 40}, 9), dtype),
+                             cast(numbers({1, 2, positions, 40}, 10), dtype)};
     for (const std::int64_t window : {0, 3, 60}) {
       const auto rows = [&](std::int64_t begin, std::int64_t end) {
         return cached_attention(clone(q.narrow(0, begin, end - begin)), Lengths{0, end - begin},
@@ -145,8 +146,8 @@ TEST(Attention, ARowThroughTheCacheHasTheSameBitsHoweverItsSequenceIsCut) {
 TEST(Attention, SequencesInOneCallEqualEachAlone) {
   for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
     const at::Tensor q = cast(numbers({4, 4, 16}, 11), dtype);
-    const CacheStorage cache{cast(numbers({2, 20, 2, 16}, 12), dtype),
-                             cast(numbers({2, 20, 2, 16}, 13), dtype)};
+    const CacheStorage cache{cast(numbers({2, 2, 20, 16}, 12), dtype),
+                             cast(numbers({2, 2, 20, 16}, 13), dtype)};
     const std::vector<CachedSequence> sequences = {{0, 9}, {1, 9}, {1, 20}};
     const at::Tensor all = cached_attention(q, Lengths{0, 1, 1, 4}, cache, sequences);
     EXPECT_TRUE(bit_equal(clone(all.narrow(0, 0, 1)),
@@ -167,20 +168,21 @@ TEST(Attention, ANanStaysVisible) {
     const at::Tensor out = packed_attention(q, k, v, Lengths{0, 40});
     EXPECT_FALSE(all_finite(clone(out[35])));
     EXPECT_TRUE(all_finite(clone(out.narrow(0, 0, 35))));
-    EXPECT_FALSE(all_finite(cached_attention(clone(q.narrow(0, 35, 1)), Lengths{0, 1},
-                                             {k.unsqueeze(0), v.unsqueeze(0)},
-                                             std::vector<CachedSequence>{{0, 40}})));
+    EXPECT_FALSE(all_finite(cached_attention(
+        clone(q.narrow(0, 35, 1)), Lengths{0, 1},
+        {k.transpose(0, 1).contiguous().unsqueeze(0), v.transpose(0, 1).contiguous().unsqueeze(0)},
+        std::vector<CachedSequence>{{0, 40}})));
   }
 }
 
 TEST(Attention, ManyHeadsOfOneNewTokenEqualReference) {
   // More query heads than a stripe of the kernel has rows.
   const at::Tensor q = numbers({1, 40, 8}, 11);
-  const CacheStorage cache{numbers({1, 50, 1, 8}, 12), numbers({1, 50, 1, 8}, 13)};
+  const CacheStorage cache{numbers({1, 1, 50, 8}, 12), numbers({1, 1, 50, 8}, 13)};
   const std::vector<CachedSequence> sequences = {{0, 45}};
   const auto run = [&](at::ScalarType dtype) {
     return cached_attention(cast(q, dtype), Lengths{0, 1},
-                            {cast(cache.keys_NSKD, dtype), cast(cache.values_NSKD, dtype)},
+                            {cast(cache.keys_NKSD, dtype), cast(cache.values_NKSD, dtype)},
                             sequences);
   };
   for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16})

@@ -165,7 +165,9 @@ std::vector<at::Tensor> reference_of(const AttentionCase& c) {
   const AttentionOptions options{.scale = kScale, .sliding_window = c.window};
   const std::vector<std::int64_t> rows = {0, c.tokens};
   if (c.tokens < c.positions) {
-    return {cached_attention(in.q, rows, {in.k.unsqueeze(0), in.v.unsqueeze(0)},
+    return {cached_attention(in.q, rows,
+                             {in.k.transpose(0, 1).contiguous().unsqueeze(0),
+                              in.v.transpose(0, 1).contiguous().unsqueeze(0)},
                              std::vector<CachedSequence>{{0, c.positions}}, options)};
   }
   const std::vector<at::Tensor> leaves = {leaf(in.q), leaf(in.k), leaf(in.v)};
