@@ -106,6 +106,19 @@ void check_input(const fs::path& input, const fs::path& folder) {
 
 }  // namespace
 
+void at_place_of(const RecipeStage& stage, const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const base::Error& error) {
+    const std::string message = error.what();
+    const std::size_t line = stage.where.rfind(':', stage.where.rfind(':') - 1);
+    const bool has_place = line == std::string::npos || message.starts_with("--set") ||
+                           message.starts_with(stage.where.substr(0, line + 1));
+    if (error.code() != base::ExitCode::config || has_place) throw;
+    base::fail(base::ExitCode::config, "{}: {}", stage.where, message);
+  }
+}
+
 void check_place(const RecipeStage& stage, const fs::path& folder) {
   if (fs::exists(folder) && !is_ours(folder) && !is_blank(folder)) {
     base::fail(base::ExitCode::io,
@@ -155,7 +168,7 @@ base::Manifest execute_stage(const PlannedStage& planned, const fs::path& folder
   context.progress = &progress;
   const auto start = base::Clock::now();
   base::check_stop();
-  planned.stage->run(context);
+  at_place_of(*planned.recipe, [&] { planned.stage->run(context); });
   context.observed["seconds"] = base::seconds_since(start);
   base::Manifest manifest =
       base::finish_artifact(folder, planned.identity, context.scratch, context.observed);

@@ -92,7 +92,7 @@ std::vector<PlannedStage> Runner::plan(const std::optional<Machine>& machine,
   std::map<std::string, double> parameters;
   for (RecipeStage& stage : recipe_.stages) {
     PlannedStage one = plan_stage(stage, unfinished);
-    one.stage->check();
+    at_place_of(stage, [&] { one.stage->check(); });
     if (selection.force && chosen.contains(stage.name) && one.state == StageState::finished) {
       one.state = StageState::different;
       one.why = "made anew, as asked";
@@ -166,7 +166,7 @@ void Runner::run(const Selection& selection, const std::optional<Machine>& machi
     RecipeStage& stage = recipe_.stages[i];
     if (is_part && !chosen.contains(stage.name)) continue;
     PlannedStage planned = plan_stage(stage, {});
-    planned.stage->check();
+    at_place_of(stage, [&] { planned.stage->check(); });
     const bool forced = selection.force && chosen.contains(stage.name);
     if (planned.state == StageState::finished && !forced) {
       progress.say(fmt::format("[{}/{}] {} ({}): already there", i + 1, recipe_.stages.size(),

@@ -4,6 +4,7 @@
 // is already there.
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -85,6 +86,10 @@ base::Manifest execute_stage(const PlannedStage& planned, const std::filesystem:
 /// base::input_identities, and the bases of inputs that are plain PEFT folders: those name their
 /// base by a path, where artifacts have its identity in their own.
 std::vector<std::string> input_identities(const RecipeStage& stage);
+
+/// Calls `work`. A mistake in the settings as a whole, which has no line of its own, is told with
+/// the place of the stage's block.
+void at_place_of(const RecipeStage& stage, const std::function<void()>& work);
 
 /// Throws Error(io) for a folder that holds something else than an artifact of ours, and
 /// Error(usage) for one that is or holds an input of the stage: it would be removed to make room.

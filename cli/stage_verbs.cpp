@@ -63,7 +63,7 @@ int run_stage(const std::string& kind, StageOptions& options, const FieldValues&
   apply_runtime(options.runtime);
   RecipeStage stage = read_stage(kind, options.config, options.sets, values);
   PlannedStage planned{.recipe = &stage, .stage = stage.kind->make(stage.config.get())};
-  planned.stage->check();
+  at_place_of(stage, [&] { planned.stage->check(); });
   planned.identity = base::plan_identity(
       kind, *planned.stage, stage.kind->config->write(stage.config.get(), base::Include::results),
       input_identities(stage), static_cast<std::uint64_t>(options.seed), options.runtime);

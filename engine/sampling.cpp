@@ -30,7 +30,8 @@ void penalise_repetition(std::span<Real> logits, std::span<const std::int32_t> c
   seen.erase(std::unique(seen.begin(), seen.end()), seen.end());
   const Real factor = static_cast<Real>(penalty);
   for (const std::int32_t id : seen) {
-    assert(id >= 0 && static_cast<std::size_t>(id) < logits.size());
+    // A prompt may hold ids that the embedding has and the tokenizer, so these logits, has not.
+    if (id < 0 || static_cast<std::size_t>(id) >= logits.size()) continue;
     Real& logit = logits[static_cast<std::size_t>(id)];
     logit = logit < 0 ? logit * factor : logit / factor;
   }

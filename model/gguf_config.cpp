@@ -90,6 +90,14 @@ base::Json rope_from_factors(const GgufSource& source, const base::GgufTensor& t
   return rope;
 }
 
+/// Settings of the rope that would be lost, and with them the model's positions.
+void refuse_unless(const GgufHeader& header, const std::string& key, double neutral) {
+  const double value = header.number(key, neutral);
+  if (value != neutral)
+    fail(ExitCode::data, "{}: {} is {}: not supported; import the Hugging Face folder instead",
+         header.where, key, value);
+}
+
 base::Json rope_parameters(const GgufSource& source, const std::string& prefix,
                            std::int64_t head_size) {
   const GgufHeader& header = source.header;
@@ -97,15 +105,24 @@ base::Json rope_parameters(const GgufSource& source, const std::string& prefix,
   if (const base::GgufTensor* factors = header.find_tensor(gguf_rope_factors)) {
     return rope_from_factors(source, *factors, theta, head_size);
   }
-  const std::string scaling = header.text(prefix + "rope.scaling.type", "none");
+  // As llama.cpp reads them: the factor has an older name, and without a type it is linear.
+  const double older = header.number(prefix + "rope.scale_linear", 0);
+  const double factor = as_written(header.number(prefix + "rope.scaling.factor", older));
+  const bool scales = factor != 0 && factor != 1;
+  const std::string scaling = header.text(prefix + "rope.scaling.type", scales ? "linear" : "none");
   base::Json rope = {{"rope_type", "default"}, {"rope_theta", theta}};
   if (scaling == "none") return rope;
   rope["rope_type"] = scaling;
-  rope["factor"] = as_written(header.number(prefix + "rope.scaling.factor", 1.0));
+  rope["factor"] = factor == 0 ? 1 : factor;
   if (scaling == "yarn") {
     rope["original_max_position_embeddings"] =
         header.integer(prefix + "rope.scaling.original_context_length");
+    rope["beta_fast"] = as_written(header.number(prefix + "rope.scaling.yarn_beta_fast", 32));
+    rope["beta_slow"] = as_written(header.number(prefix + "rope.scaling.yarn_beta_slow", 1));
+    refuse_unless(header, prefix + "rope.scaling.yarn_ext_factor", 1);
   }
+  refuse_unless(header, prefix + "rope.scaling.attn_factor", 1);
+  refuse_unless(header, prefix + "rope.scaling.yarn_attn_factor", 1);
   return rope;
 }
 

@@ -36,15 +36,12 @@ RopeScaling parse_scaling(const std::string& name, std::string_view where) {
        where, name);
 }
 
-/// The object that holds the scaling, under either of its names; null when there is none.
-const Json* find_scaling(const Json& config, std::string_view where) {
-  for (const char* key : {"rope_parameters", "rope_scaling"}) {
-    const auto found = config.find(key);
-    if (found == config.end() || found->is_null()) continue;
-    if (!found->is_object()) fail(ExitCode::data, "{}: {} is not an object", where, key);
-    return &*found;
-  }
-  return nullptr;
+/// A member that is an object with something in it; null when there is none.
+const Json* find_object(const Json& config, const char* key, std::string_view where) {
+  const auto found = config.find(key);
+  if (found == config.end() || found->is_null()) return nullptr;
+  if (!found->is_object()) fail(ExitCode::data, "{}: {} is not an object", where, key);
+  return found->empty() ? nullptr : &*found;
 }
 
 double within(double value, double low, double high, const char* name, std::string_view where) {
@@ -94,12 +91,17 @@ void read_llama3(const Json& scaling, std::string_view where, RopeConfig* rope) 
 }  // namespace
 
 RopeConfig read_rope_config(const Json& config, std::int64_t head_dim, std::string_view where) {
-  const Json* scaling = find_scaling(config, where);
+  // rope_scaling counts first, as in transformers: it is what a user adds for longer texts to a
+  // folder that has rope_parameters.
+  const Json* const parameters = find_object(config, "rope_parameters", where);
+  const Json* scaling = find_object(config, "rope_scaling", where);
+  if (scaling == nullptr) scaling = parameters;
   check_unsupported(config, scaling, where);
   RopeConfig rope;
   rope.head_dim = head_dim;
-  double theta = base::json_number(config, "rope_theta", where, 10000);
-  if (scaling != nullptr) theta = base::json_number(*scaling, "rope_theta", where, theta);
+  double theta = 10000;
+  for (const Json* object : {parameters, &config, scaling})
+    if (object != nullptr) theta = base::json_number(*object, "rope_theta", where, theta);
   rope.theta = within(theta, 1.0001, 1e12, "rope_theta", where);
   if (scaling == nullptr) return rope;
   const std::string type = base::json_string(*scaling, "type", where, "default");

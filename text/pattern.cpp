@@ -122,9 +122,12 @@ void Cutter::cut(const Span& within, std::vector<Match>& out) {
   UErrorCode status = U_ZERO_ERROR;
   matcher_->region(within.begin16, within.end16, status);
   Span rest = within;
+  std::int32_t last_end16 = -1;
   while (U_SUCCESS(status) && matcher_->find(status)) {
     const std::int32_t begin16 = matcher_->start(status), end16 = matcher_->end(status);
-    if (begin16 == end16) continue;
+    // As the reference has it: a match of nothing counts, but not at the end of another.
+    if (begin16 == end16 && begin16 == last_end16) continue;
+    last_end16 = end16;
     const Span between = text_.span_to(rest, begin16);
     if (!between.empty()) out.push_back({between, false});
     rest = {between.end, rest.end, between.end16, rest.end16};

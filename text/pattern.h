@@ -63,8 +63,8 @@ class Cutter {
  public:
   Cutter(const Pattern& pattern, const MatchText& text);
 
-  /// Appends the stretches of `within` that match and those that lie between matches, in order,
-  /// without gaps and without empty ones. The text outside `within` is invisible, to lookahead as
+  /// Appends the stretches of `within` that match and those that lie between matches, in order and
+  /// without gaps; a match may be empty. The text outside `within` is invisible, to lookahead as
   /// well. Throws Error(data) when matching exceeds its limits of work or stack.
   void cut(const Span& within, std::vector<Match>& out);
 

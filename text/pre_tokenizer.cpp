@@ -1,5 +1,6 @@
 #include "text/pre_tokenizer.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "text/character.h"
@@ -38,9 +39,10 @@ void extend(Span& span, const Span& next) {
 }
 
 /// Turns the stretches of one word into words. A match joins the neighbour on its side unless that
-/// is a match as well.
+/// is a match as well; one of nothing cuts and is no word.
 void arrange(const std::vector<Match>& matches, Behavior behavior, std::vector<Span>& out) {
   const std::size_t count = matches.size();
+  const auto before = static_cast<std::ptrdiff_t>(out.size());
   for (std::size_t i = 0; i < count; ++i) {
     const bool matched = matches[i].matched;
     switch (behavior) {
@@ -71,6 +73,9 @@ void arrange(const std::vector<Match>& matches, Behavior behavior, std::vector<S
         break;
     }
   }
+  out.erase(std::remove_if(out.begin() + before, out.end(),
+                           [](const Span& span) { return span.empty(); }),
+            out.end());
 }
 
 class Split : public PreTokenizer {

@@ -1,6 +1,7 @@
 #include "text/tokenizer_json_reader.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/error.h"
 
@@ -13,7 +14,6 @@ using base::Json;
 namespace {
 
 constexpr std::size_t deepest_nesting = 64;
-constexpr std::size_t most_members = 8192;  // their names are compared one by one
 
 /// Receives the events of nlohmann's SAX parser.
 class Reader {
@@ -49,7 +49,7 @@ class Reader {
     if (lists_ && at("model", "vocab")) {
       mode_ = Mode::vocabulary;
       result_.has_vocabulary = true;
-      names_.back().push_back(key_);
+      names_.back().insert(key_);
       return true;
     }
     return open(Json::object());
@@ -57,12 +57,8 @@ class Reader {
 
   bool key(std::string& name) {
     if (mode_ == Mode::tree) {
-      auto& names = names_.back();
-      if (std::find(names.begin(), names.end(), name) != names.end()) {
+      if (names_.back().contains(name))
         fail(ExitCode::data, "{}: the key \"{}\" stands twice in one object", where_, name);
-      }
-      if (names.size() >= most_members)
-        fail(ExitCode::data, "{}: an object has over {} members", where_, most_members);
     }
     key_ = std::move(name);
     return true;
@@ -86,7 +82,7 @@ class Reader {
     if (lists_ && at("model", "merges")) {
       mode_ = Mode::merges;
       result_.has_merges = true;
-      names_.back().push_back(key_);
+      names_.back().insert(key_);
       return true;
     }
     return open(Json::array());
@@ -157,7 +153,7 @@ class Reader {
       parent.push_back(std::move(value));
       return parent.back();
     }
-    names_.back().push_back(key_);
+    names_.back().insert(key_);
     auto& members = parent.get_ref<Json::object_t&>();
     members.push_back({key_, std::move(value)});
     return members.back().second;
@@ -190,8 +186,8 @@ class Reader {
   RawTokenizerJson& result_;
   Mode mode_ = Mode::tree;
   std::vector<Json*> stack_;
-  std::vector<std::vector<std::string>> names_;  ///< of each open object
-  std::string key_, path_;                       ///< path_: the key of the open member of the root
+  std::vector<std::set<std::string>> names_;  ///< of each open object
+  std::string key_, path_;                    ///< path_: the key of the open member of the root
   std::vector<std::string> pair_;
 };
 

@@ -72,6 +72,17 @@ void read_added_tokens_decoder(const Json& config, const std::string& where,
   }
 }
 
+/// The older way, beside a tokenizer.model: {"<|im_start|>": 32000, ...}; which of them are control
+/// tokens the names say.
+void read_added_tokens_file(const Json& file, const std::string& where,
+                            TokenizerSettings& settings) {
+  for (const auto& [content, id] : file.items()) {
+    if (content.empty() || !id.is_number_unsigned() || id.get<std::uint64_t>() > INT32_MAX)
+      fail(ExitCode::data, "{}: \"{}\": expected a token and its id", where, content);
+    settings.added.push_back({.id = id.get<TokenId>(), .content = content});
+  }
+}
+
 void read_chat_templates(const Json& config, const std::string& where,
                          TokenizerSettings& settings) {
   const auto found = config.find("chat_template");
@@ -136,6 +147,13 @@ TokenizerSettings read_tokenizer_settings(const std::filesystem::path& folder) {
   if (const auto text = read_if_there(folder / "special_tokens_map.json", settings)) {
     read_names(read_settings(*text, (folder / "special_tokens_map.json").string()), settings);
   }
+  std::error_code ignored;
+  if (settings.added.empty() && !std::filesystem::exists(folder / "tokenizer.json", ignored)) {
+    if (const auto text = read_if_there(folder / "added_tokens.json", settings)) {
+      const std::string where = (folder / "added_tokens.json").string();
+      read_added_tokens_file(read_settings(*text, where), where, settings);
+    }
+  }
   if (auto text = read_if_there(folder / "chat_template.jinja", settings)) {
     settings.chat_templates["default"] = std::move(*text);
   }
@@ -174,7 +192,7 @@ void complete_definition(TokenizerDefinition& definition, const TokenizerSetting
     if (ids.contains(token.id) || (found != vocabulary.end() ? found->second != token.id : !free) ||
         static_cast<std::size_t>(token.id) > 2 * known + 65536) {
       fail(ExitCode::data,
-           "{}: tokenizer_config.json: added_tokens_decoder gives \"{}\" the id {}, which "
+           "{}: added_tokens_decoder (or added_tokens.json) gives \"{}\" the id {}, which "
            "contradicts the vocabulary",
            definition.where, token.content, token.id);
     }

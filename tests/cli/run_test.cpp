@@ -83,6 +83,15 @@ TEST_F(RunVerbs, ASelectionWithoutStagesIsAMistakeAndThePlanShowsTheChosenOnesAl
   EXPECT_EQ(plan.output.find("smaller"), std::string::npos) << plan.output;
 }
 
+TEST_F(RunVerbs, AMistakeOfAWholeStageNamesTheLineOfItsBlock) {
+  tests::write_text(folder_ / "r.yaml",
+                    "name: r\nstages:\n  examples: {kind: synthesize, tasks: [sentiment], "
+                    "train_each: [1, 2]}\n");
+  const ProcessResult result = run({"--dry-run"});
+  EXPECT_EQ(result.exit_code, 78) << result.errors;
+  EXPECT_NE(result.errors.find("r.yaml:3:"), std::string::npos) << result.errors;
+}
+
 TEST_F(RunVerbs, SetTakesOneValueAndLeavesTheNextWordAlone) {
   const ProcessResult result = run_finstill({"run", "--set", "small.layers=2", path("r.yaml"),
                                              "--runs", path("runs"), "--until", "small"});

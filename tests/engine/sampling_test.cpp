@@ -66,6 +66,9 @@ TEST(Processors, MinPComparesWithTheLikeliest) {
 }
 
 TEST(Processors, RepetitionCountsEachTokenOnce) {
+  EXPECT_EQ(processed({2, 1}, {.repetition_penalty = 2}, {1, 2}),
+            processed({2, 1}, {.repetition_penalty = 2}, {1}))
+      << "an id that the embedding has and the tokenizer has not";
   EXPECT_EQ(processed({2, -2, 4}, {.repetition_penalty = 2}, {0, 1, 0, 1}),
             (std::vector<double>{1, -4, 4}));
 }

@@ -63,6 +63,45 @@ TEST(GgufConfig, factors_of_the_rotation_become_llama3_scaling) {
   EXPECT_EQ(rope.at("original_max_position_embeddings"), 8192);
 }
 
+/// The rotation of llama_biases.gguf with more metadata.
+base::Json rotation_with(std::vector<std::pair<std::string, base::GgufValue>> added) {
+  const base::GgufFile file(golden / "gguf/llama_biases.gguf");
+  base::GgufHeader header = file.header();
+  header.metadata.insert(header.metadata.end(), added.begin(), added.end());
+  return config_to_json(gguf_config({header, gguf_source(file).bytes})).at("rope_parameters");
+}
+
+TEST(GgufConfig, scaling_of_the_rotation_has_older_names_and_a_default_kind) {
+  const auto number = [](double value) {
+    return base::GgufValue{base::GgufType::f32, value, base::GgufType::u8};
+  };
+  const auto text = [](const std::string& value) {
+    return base::GgufValue{base::GgufType::string, value, base::GgufType::u8};
+  };
+  EXPECT_EQ(rotation_with({}).at("rope_type"), "default");
+  for (const char* key : {"llama.rope.scale_linear", "llama.rope.scaling.factor"}) {
+    const base::Json rope = rotation_with({{key, number(4)}});
+    EXPECT_EQ(rope.at("rope_type"), "linear") << key;
+    EXPECT_EQ(rope.at("factor"), 4.0) << key;
+    EXPECT_EQ(rotation_with({{key, number(1)}}).at("rope_type"), "default") << key;
+  }
+  std::vector<std::pair<std::string, base::GgufValue>> yarn = {
+      {"llama.rope.scaling.type", text("yarn")},
+      {"llama.rope.scaling.factor", number(4)},
+      {"llama.rope.scaling.original_context_length",
+       {base::GgufType::u32, std::uint64_t{64}, base::GgufType::u8}},
+      {"llama.rope.scaling.yarn_beta_fast", number(16)}};
+  EXPECT_EQ(rotation_with(yarn).at("beta_fast"), 16.0);
+  yarn.push_back({"llama.rope.scaling.attn_factor", number(0.5)});
+  try {
+    rotation_with(yarn);
+    ADD_FAILURE() << "accepted";
+  } catch (const base::Error& error) {
+    EXPECT_EQ(error.code(), base::ExitCode::data);
+    EXPECT_NE(std::string(error.what()).find("attn_factor"), std::string::npos) << error.what();
+  }
+}
+
 /// Replaces the first `from` in the file by `to` of the same length.
 std::string replaced(std::string bytes, const std::string& from, const std::string& to) {
   const std::size_t at = bytes.find(from);

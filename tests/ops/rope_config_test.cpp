@@ -32,6 +32,16 @@ TEST(RopeConfig, ReadsBothNamesOfTheObjectAndOfTheKind) {
   EXPECT_EQ(newer.theta, 123);
 }
 
+TEST(RopeConfig, ScalingThatAUserAddsCountsBeforeTheParametersThatAreThere) {
+  const RopeConfig config = read(R"({"max_position_embeddings": 32768,
+      "rope_parameters": {"rope_type": "default", "rope_theta": 1e6},
+      "rope_scaling": {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768}})");
+  EXPECT_EQ(config.scaling, RopeScaling::yarn);
+  EXPECT_EQ(config.factor, 4);
+  EXPECT_EQ(config.theta, 1e6);
+  EXPECT_EQ(read(R"({"rope_scaling": {}, "rope_parameters": {"rope_theta": 123}})").theta, 123);
+}
+
 TEST(RopeConfig, YarnFactorComesFromTheLengthsWhenItIsNotGiven) {
   const RopeConfig config = read(R"({"max_position_embeddings": 131072,
       "rope_scaling": {"rope_type": "yarn", "factor": null, "original_max_position_embeddings": 32768}})");

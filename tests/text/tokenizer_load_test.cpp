@@ -189,16 +189,45 @@ INSTANTIATE_TEST_SUITE_P(
             "64 levels"},
         Broken{"{\"model\": \"\xFF\"}", "not valid JSON"}));
 
-TEST(TokenizerTiktoken, ReadsRanksAsMergesWithLlama3Words) {
-  const tests::TemporaryFolder folder;
-  std::string lines;  // 256 bytes, then "he" (aGU=) and "hel" (aGVs)
+/// A file of ranks: 256 bytes, then "he" (aGU=) and "hel" (aGVs).
+std::string ranks() {
+  std::string lines;
   const char* digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   for (int b = 0; b < 256; ++b) {
     lines += {digits[b >> 2], digits[(b & 3) << 4], '=', '='};
     lines += " " + std::to_string(b) + "\n";
   }
-  lines += "aGU= 256\naGVs 257\n";
-  write_text(folder / "tokenizer.model", lines);
+  return lines + "aGU= 256\naGVs 257\n";
+}
+
+TEST(TokenizerFolder, TakesAddedTokensFromTheOlderFileBesideATokenizerModel) {
+  const tests::TemporaryFolder folder;
+  write_text(folder / "tokenizer.model", ranks());
+  write_text(folder / "added_tokens.json", R"({"<|im_start|>": 258, "<tag>": 259})");
+  write_text(folder / "special_tokens_map.json",
+             R"({"additional_special_tokens": ["<|im_start|>"]})");
+  const auto tokenizer = load_tokenizer(folder.path());
+  EXPECT_EQ(tokenizer->encode("<|im_start|>he<tag>"), (Ids{258, 256, 259}));
+  EXPECT_EQ(tokenizer->decode(Ids{258, 256, 259}), "he<tag>") << "the first is a control token";
+  write_text(folder / "added_tokens.json", R"({"<x>": -1})");
+  EXPECT_NE(message_of([&] { load_tokenizer(folder.path()); }).find("<x>"), std::string::npos);
+}
+
+TEST(TokenizerFolder, ObjectsMayHaveManyMembersButNoneTwice) {
+  const tests::TemporaryFolder folder;
+  write_text(folder / "tokenizer.json", base::dump_json(chat_tree()));
+  std::string members = "\"a0\": 0";
+  for (int i = 1; i < 10000; ++i) members += ", \"a" + std::to_string(i) + "\": 0";
+  write_text(folder / "tokenizer_config.json", "{" + members + "}");
+  EXPECT_NO_THROW(load_tokenizer(folder.path()));
+  write_text(folder / "tokenizer_config.json", "{" + members + ", \"a77\": 0}");
+  EXPECT_NE(message_of([&] { load_tokenizer(folder.path()); }).find("\"a77\" stands twice"),
+            std::string::npos);
+}
+
+TEST(TokenizerTiktoken, ReadsRanksAsMergesWithLlama3Words) {
+  const tests::TemporaryFolder folder;
+  write_text(folder / "tokenizer.model", ranks());
   EXPECT_EQ(load_tokenizer(folder.path())->encode("helhe"), (Ids{257, 256}));
   write_text(
       folder / "tokenizer_config.json",

@@ -55,6 +55,19 @@ TEST(TokenizerSplit, EachBehaviourTreatsMatchesAsTheReferenceDocuments) {
             (Texts{"the", "final", "countdown"}));
 }
 
+TEST(TokenizerSplit, AMatchOfNothingCutsUnlessItTouchesTheMatchBeforeIt) {
+  // Digits in groups of three from the right. Expected: tokenizers 0.23.
+  const std::string groups = "(?=(\\d{3})+(?!\\d))";
+  for (const char* behavior :
+       {"Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"}) {
+    EXPECT_EQ(cut(split("Regex", groups, behavior), "1234567"), (Texts{"1", "234", "567"}))
+        << behavior;
+    EXPECT_EQ(cut(split("Regex", groups, behavior), "元123456"), (Texts{"元", "123", "456"}))
+        << behavior;
+  }
+  EXPECT_EQ(cut(split("Regex", "-|(?=b)", "Isolated"), "a-bb"), (Texts{"a", "-", "b", "b"}));
+}
+
 TEST(TokenizerSplit, ExpressionsAndStringsAgreeOnCharactersOfEveryLength) {
   const std::string text = "é-中-🏦-x";
   EXPECT_EQ(cut(split("String", "-", "Isolated"), text),
