@@ -9,7 +9,7 @@ LocalModel::LocalModel(const std::filesystem::path& reference, const std::filesy
                                             .device = runtime.device,
                                             .format = ops::parse_weight_format(runtime.weights),
                                             .adapter = adapter})),
-      tokenizer_(text::load_tokenizer(opened_.folders.tokenizer)),
+      tokenizer_(text::load_tokenizer(opened_.folders.tokenizer, opened_.folders.model)),
       chat_template_(text::chat_template_of(*tokenizer_)) {}
 
 model::Weights& LocalModel::weights() const {

@@ -90,26 +90,41 @@ base::Json rope_from_factors(const GgufSource& source, const base::GgufTensor& t
   return rope;
 }
 
-/// Settings of the rope that would be lost, and with them the model's positions.
-void refuse_unless(const GgufHeader& header, const std::string& key, double neutral) {
-  const double value = header.number(key, neutral);
-  if (value != neutral)
-    fail(ExitCode::data, "{}: {} is {}: not supported; import the Hugging Face folder instead",
-         header.where, key, value);
+/// Settings of the rope that would be lost, and with them the model's positions. What llama.cpp
+/// multiplies in counts with every kind of scaling, and beside factors in a tensor.
+void refuse_other_scaling(const GgufHeader& header, const std::string& prefix, bool yarn) {
+  const auto refuse_unless = [&](const std::string& name, double neutral) {
+    const double value = header.number(prefix + name, neutral);
+    // Below 0 is llama.cpp's "as the kind has it", and what it writes itself.
+    if (value == neutral || (name == "yarn_ext_factor" && value < 0)) return;
+    fail(ExitCode::data, "{}: {}{} is {}: not supported; import the Hugging Face folder instead",
+         header.where, prefix, name, value);
+  };
+  refuse_unless("attn_factor", 1);
+  refuse_unless("yarn_attn_factor", 1);
+  refuse_unless("yarn_ext_factor", yarn ? 1 : 0);
+  refuse_unless("yarn_log_multiplier", 0);
+  refuse_unless("alpha", 0);
 }
 
 base::Json rope_parameters(const GgufSource& source, const std::string& prefix,
                            std::int64_t head_size) {
   const GgufHeader& header = source.header;
   const double theta = as_written(header.number(prefix + "rope.freq_base", 10000.0));
-  if (const base::GgufTensor* factors = header.find_tensor(gguf_rope_factors)) {
-    return rope_from_factors(source, *factors, theta, head_size);
-  }
   // As llama.cpp reads them: the factor has an older name, and without a type it is linear.
   const double older = header.number(prefix + "rope.scale_linear", 0);
   const double factor = as_written(header.number(prefix + "rope.scaling.factor", older));
   const bool scales = factor != 0 && factor != 1;
   const std::string scaling = header.text(prefix + "rope.scaling.type", scales ? "linear" : "none");
+  refuse_other_scaling(header, prefix + "rope.scaling.", scaling == "yarn");
+  if (const base::GgufTensor* factors = header.find_tensor(gguf_rope_factors)) {
+    if (scales && scaling != "none")
+      fail(ExitCode::data,
+           "{}: positions are scaled twice, by {} and by a factor of {}: not supported; import the "
+           "Hugging Face folder instead",
+           header.where, gguf_rope_factors, factor);
+    return rope_from_factors(source, *factors, theta, head_size);
+  }
   base::Json rope = {{"rope_type", "default"}, {"rope_theta", theta}};
   if (scaling == "none") return rope;
   rope["rope_type"] = scaling;
@@ -119,10 +134,7 @@ base::Json rope_parameters(const GgufSource& source, const std::string& prefix,
         header.integer(prefix + "rope.scaling.original_context_length");
     rope["beta_fast"] = as_written(header.number(prefix + "rope.scaling.yarn_beta_fast", 32));
     rope["beta_slow"] = as_written(header.number(prefix + "rope.scaling.yarn_beta_slow", 1));
-    refuse_unless(header, prefix + "rope.scaling.yarn_ext_factor", 1);
   }
-  refuse_unless(header, prefix + "rope.scaling.attn_factor", 1);
-  refuse_unless(header, prefix + "rope.scaling.yarn_attn_factor", 1);
   return rope;
 }
 

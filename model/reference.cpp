@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "model/checkpoint.h"
 
 namespace finstill::model {
@@ -85,6 +86,14 @@ ModelFolders resolve_model(const fs::path& reference, const fs::path& adapter) {
     fail(ExitCode::data, "{}: no adapter here: no adapter_config.json", adapter.string());
   if (has_tokenizer(folders.adapter)) folders.tokenizer = folders.adapter;
   return folders;
+}
+
+void copy_tokenizer(const ModelFolders& folders, const fs::path& to) {
+  const char* const defaults = "generation_config.json";
+  copy_tokenizer(folders.tokenizer, to);
+  if (folders.tokenizer != folders.model && !fs::exists(folders.tokenizer / defaults) &&
+      fs::exists(folders.model / defaults))
+    base::write_file_atomic(to / defaults, base::read_file(folders.model / defaults));
 }
 
 OpenedModel open_model(const fs::path& reference, const OpenOptions& options) {

@@ -40,6 +40,10 @@ ModelFolders resolve_model(const std::filesystem::path& reference);
 ModelFolders resolve_model(const std::filesystem::path& reference,
                            const std::filesystem::path& adapter);
 
+/// copy_tokenizer (checkpoint.h) of a reference: an adapter's tokenizer comes without
+/// generation_config.json unless it has its own; then the model's goes along.
+void copy_tokenizer(const ModelFolders& folders, const std::filesystem::path& to);
+
 /// A model ready to run.
 struct OpenedModel {
   ModelFolders folders;

@@ -115,7 +115,7 @@ class Merge : public ModelStage {
     merge_lora(*opened.weights, opened.config(), *opened.adapters);
     const at::ScalarType dtype = storage_dtype(config_.dtype, opened.config());
     save_model(context.directory, opened.config(), *opened.weights, {dtype});
-    copy_tokenizer(opened.folders.tokenizer, context.directory);
+    copy_tokenizer(opened.folders, context.directory);
   }
 
  private:
@@ -215,7 +215,7 @@ void copy_model(const ModelFolders& folders, const std::string& dtype,
   OpenedModel opened = open_model(folders.adapter.empty() ? folders.model : folders.adapter);
   if (opened.adapters != nullptr) merge_lora(*opened.weights, opened.config(), *opened.adapters);
   save_model(to, opened.config(), *opened.weights, {storage_dtype(dtype, opened.config())});
-  copy_tokenizer(folders.tokenizer, to);
+  copy_tokenizer(folders, to);
 }
 
 ModelConfig init_model_config(const InitConfig& config, const text::Tokenizer& tokenizer) {

@@ -150,8 +150,10 @@ class Tokenizer {
 /// (sentencepiece or tiktoken, told apart by content) or a GGUF file. tokenizer_config.json,
 /// chat_template.jinja and generation_config.json beside the file are read where they are. Throws
 /// Error(data) for what is broken or not supported, with file and place; Error(io) for what cannot
-/// be read.
-std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder_or_file);
+/// be read. `model`: the folder whose generation_config.json or config.json gives the stop ids
+/// where the tokenizer's own has neither (an adapter with a tokenizer).
+std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder_or_file,
+                                          const std::filesystem::path& model = {});
 
 /// A tokenizer of 256 byte tokens and ChatML's special tokens (<|endoftext|> 256, <|im_start|> 257,
 /// <|im_end|> 258), with a ChatML template: needs no file; for tests and tiny models.

@@ -22,16 +22,18 @@ namespace {
 
 constexpr std::uint64_t largest_tokenizer_file = std::uint64_t{512} << 20;
 
-std::unique_ptr<Tokenizer> load_json(const std::filesystem::path& file) {
-  TokenizerSettings settings = read_tokenizer_settings(file.parent_path());
+std::unique_ptr<Tokenizer> load_json(const std::filesystem::path& file,
+                                     const std::filesystem::path& model) {
+  TokenizerSettings settings = read_tokenizer_settings(file.parent_path(), model);
   std::string text = base::read_file(file, largest_tokenizer_file);
   TokenizerDefinition definition = read_tokenizer_json(text, file.string());
   settings.files["tokenizer.json"] = std::move(text);
   return std::make_unique<PipelineTokenizer>(std::move(definition), settings, false);
 }
 
-std::unique_ptr<Tokenizer> load_model(const std::filesystem::path& file) {
-  TokenizerSettings settings = read_tokenizer_settings(file.parent_path());
+std::unique_ptr<Tokenizer> load_model(const std::filesystem::path& file,
+                                      const std::filesystem::path& model) {
+  TokenizerSettings settings = read_tokenizer_settings(file.parent_path(), model);
   std::string bytes = base::read_file(file, largest_tokenizer_file);
   if (is_tiktoken(bytes)) {
     TokenizerDefinition definition = read_tiktoken(bytes, file.string(), settings);
@@ -55,19 +57,20 @@ bool begins_with_gguf_mark(const std::filesystem::path& file) {
 
 }  // namespace
 
-std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder_or_file) {
+std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder_or_file,
+                                          const std::filesystem::path& model) {
   std::error_code ignored;
   if (std::filesystem::is_directory(folder_or_file, ignored)) {
     for (const char* name : {"tokenizer.json", "tokenizer.model"}) {
       if (std::filesystem::exists(folder_or_file / name, ignored))
-        return load_tokenizer(folder_or_file / name);
+        return load_tokenizer(folder_or_file / name, model);
     }
     fail(ExitCode::data, "{}: neither tokenizer.json nor tokenizer.model is in this folder",
          folder_or_file.string());
   }
   if (begins_with_gguf_mark(folder_or_file)) return load_gguf(folder_or_file);
-  if (folder_or_file.extension() == ".json") return load_json(folder_or_file);
-  return load_model(folder_or_file);
+  if (folder_or_file.extension() == ".json") return load_json(folder_or_file, model);
+  return load_model(folder_or_file, model);
 }
 
 std::unique_ptr<Tokenizer> byte_tokenizer() {

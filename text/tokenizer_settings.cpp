@@ -133,7 +133,8 @@ std::optional<std::string> read_if_there(const std::filesystem::path& file,
 
 }  // namespace
 
-TokenizerSettings read_tokenizer_settings(const std::filesystem::path& folder) {
+TokenizerSettings read_tokenizer_settings(const std::filesystem::path& folder,
+                                          const std::filesystem::path& model) {
   TokenizerSettings settings;
   if (const auto text = read_if_there(folder / "tokenizer_config.json", settings)) {
     const std::string where = (folder / "tokenizer_config.json").string();
@@ -157,10 +158,17 @@ TokenizerSettings read_tokenizer_settings(const std::filesystem::path& folder) {
   if (auto text = read_if_there(folder / "chat_template.jinja", settings)) {
     settings.chat_templates["default"] = std::move(*text);
   }
-  if (const auto text = read_if_there(folder / "generation_config.json", settings)) {
-    read_stop_ids(read_settings(*text, (folder / "generation_config.json").string()), settings);
-  } else if (const auto config = read_if_there(folder / "config.json", settings, false)) {
-    read_stop_ids(read_settings(*config, (folder / "config.json").string()), settings);
+  // The adapter's own word, then the model's; config.json only where neither has the other file.
+  for (const char* name : {"generation_config.json", "config.json"}) {
+    for (const std::filesystem::path& place : {folder, model}) {
+      if (place.empty()) continue;
+      const std::filesystem::path file = place / name;
+      if (const auto text =
+              read_if_there(file, settings, name != std::string_view("config.json"))) {
+        read_stop_ids(read_settings(*text, file.string()), settings);
+        return settings;
+      }
+    }
   }
   return settings;
 }

@@ -27,7 +27,8 @@ struct TokenizerSettings {
 };
 
 /// Reads the files that are there. Throws Error(data).
-TokenizerSettings read_tokenizer_settings(const std::filesystem::path& folder);
+TokenizerSettings read_tokenizer_settings(const std::filesystem::path& folder,
+                                          const std::filesystem::path& model = {});
 
 /// Completes a definition as transformers does: added_tokens_decoder's tokens that it lacks, and
 /// the named tokens as special ones.

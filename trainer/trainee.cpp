@@ -75,7 +75,7 @@ void save_trainee(const Trainee& trainee, const TrainConfig& config,
   model::ModelConfig saved = trainee.model.config();
   saved.dtype = config.save_dtype;
   model::save_model(folder / "model", saved, *trainee.truth, options);
-  model::copy_tokenizer(trainee.folders.tokenizer, folder / "model");
+  model::copy_tokenizer(trainee.folders, folder / "model");
 }
 
 }  // namespace finstill::trainer

@@ -10,8 +10,11 @@
 #include "base/error.h"
 #include "base/unicode.h"
 #include "engine/sampling.h"
+#include "model/checkpoint.h"
+#include "model/lora.h"
 #include "ops/tensor.h"
 #include "tests/engine/tiny.h"
+#include "tests/support/temporary.h"
 
 namespace finstill::engine {
 namespace {
@@ -217,6 +220,33 @@ TEST(LocalGenerator, NeverDrawsARowThatOnlyPadsTheModel) {
   for (const Result& result : generate_all(*generator, requests)) {
     for (const std::int32_t id : result.ids) EXPECT_LT(id, tiny.tokenizer->vocabulary_size());
   }
+}
+
+TEST(LocalGenerator, APromptMayHoldIdsThatOnlyTheEmbeddingHas) {
+  Tiny tiny(320);
+  const auto generator = tiny.generator();
+  Request wanted = request({65, 300, 66}, 8);
+  wanted.sampling.repetition_penalty = 1.2;
+  EXPECT_EQ(generate_all(*generator, {wanted}).front().ids.size(), 8U);
+}
+
+TEST(LocalModel, StopsWhereTheBaseSaysWhenAnAdapterBringsOnlyATokenizer) {
+  const tests::TemporaryFolder folder;
+  Tiny tiny;
+  model::save_model(folder / "base", Tiny::config(259), tiny.weights);
+  tiny.tokenizer->save(folder / "base");
+  tests::write_text(folder / "base" / "generation_config.json", R"({"eos_token_id": [256, 65]})");
+  model::LoraConfig lora;
+  lora.rank = 1;
+  lora.targets = model::lora_targets({"q_proj"}, "test");
+  lora.base = "../base";
+  const model::LoraAdapters adapters(Tiny::config(259), lora, at::kFloat);
+  model::save_lora(folder / "adapter", adapters);
+  std::filesystem::copy_file(folder / "base" / "tokenizer.json",
+                             folder / "adapter" / "tokenizer.json");
+  const LocalModel opened(folder / "adapter", {}, base::Runtime{.dtype = "float32"});
+  const auto& stops = opened.tokenizer().stop_ids();
+  EXPECT_NE(std::ranges::find(stops, 65), stops.end());
 }
 
 TEST(LocalGenerator, ForgetsItsCacheWhenIdleSoThatWeightsMayChange) {

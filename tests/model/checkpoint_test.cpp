@@ -132,6 +132,21 @@ TEST(Checkpoint, tokenizer_files_travel_with_the_model) {
   EXPECT_TRUE(copy_tokenizer(from.path(), from.path()).empty()) << "onto itself nothing happens";
 }
 
+TEST(Checkpoint, named_templates_travel_with_the_model_up_to_a_limit) {
+  const tests::TemporaryFolder from, to;
+  const fs::path templates = from / "additional_chat_templates";
+  fs::create_directories(templates / "folder.jinja");
+  tests::write_text(templates / "tool_use.jinja", "tools");
+  tests::write_text(templates / "notes.txt", "not a template");
+  EXPECT_EQ(copy_tokenizer(from.path(), to.path()),
+            std::vector<std::string>{"additional_chat_templates/tool_use.jinja"});
+  EXPECT_EQ(tests::read_text(to / "additional_chat_templates" / "tool_use.jinja"), "tools");
+  EXPECT_FALSE(fs::exists(to / "additional_chat_templates" / "notes.txt"));
+  for (int i = 0; i < 64; ++i)
+    tests::write_text(templates / (std::to_string(i) + ".jinja"), "one too many");
+  EXPECT_THROW(copy_tokenizer(from.path(), to.path()), base::Error);
+}
+
 TEST(Init, numbers_depend_on_seed_and_name_alone) {
   const ModelConfig config = example("qwen3");
   ModelConfig deeper = config;

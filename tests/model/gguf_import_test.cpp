@@ -63,9 +63,10 @@ TEST(GgufConfig, factors_of_the_rotation_become_llama3_scaling) {
   EXPECT_EQ(rope.at("original_max_position_embeddings"), 8192);
 }
 
-/// The rotation of llama_biases.gguf with more metadata.
-base::Json rotation_with(std::vector<std::pair<std::string, base::GgufValue>> added) {
-  const base::GgufFile file(golden / "gguf/llama_biases.gguf");
+/// The rotation of a GGUF file with more metadata.
+base::Json rotation_with(const std::vector<std::pair<std::string, base::GgufValue>>& added,
+                         const char* name = "gguf/llama_biases.gguf") {
+  const base::GgufFile file(golden / name);
   base::GgufHeader header = file.header();
   header.metadata.insert(header.metadata.end(), added.begin(), added.end());
   return config_to_json(gguf_config({header, gguf_source(file).bytes})).at("rope_parameters");
@@ -100,6 +101,26 @@ TEST(GgufConfig, scaling_of_the_rotation_has_older_names_and_a_default_kind) {
     EXPECT_EQ(error.code(), base::ExitCode::data);
     EXPECT_NE(std::string(error.what()).find("attn_factor"), std::string::npos) << error.what();
   }
+}
+
+TEST(GgufConfig, scaling_that_would_be_lost_is_refused_with_every_kind) {
+  const auto setting = [](const char* name, double value) {
+    return std::pair<std::string, base::GgufValue>{
+        std::string("llama.rope.scaling.") + name,
+        {base::GgufType::f32, value, base::GgufType::u8}};
+  };
+  const char* const llama3 = "gguf/llama_rope_llama3.gguf";
+  for (const char* file : {"gguf/llama_biases.gguf", llama3}) {
+    for (const auto& lost :
+         {setting("attn_factor", 0.5), setting("yarn_attn_factor", 0.5), setting("alpha", 1000),
+          setting("yarn_ext_factor", 0.5), setting("yarn_log_multiplier", 0.1)}) {
+      EXPECT_THROW(rotation_with({lost}, file), base::Error) << file << " " << lost.first;
+    }
+    EXPECT_NO_THROW(
+        rotation_with({setting("attn_factor", 1), setting("yarn_ext_factor", -1)}, file))
+        << "as llama.cpp writes a model without scaling";
+  }
+  EXPECT_THROW(rotation_with({setting("factor", 4)}, llama3), base::Error) << "scaled twice";
 }
 
 /// Replaces the first `from` in the file by `to` of the same length.

@@ -124,6 +124,15 @@ TEST(Stages, import_and_export_of_a_folder_keep_every_bit) {
   EXPECT_EQ(read_model_config(home.folder / "exported").dtype, "bfloat16");
 }
 
+TEST(Stages, export_keeps_the_named_templates) {
+  const Home home;
+  const std::string name = "additional_chat_templates/tool_use.jinja";
+  fs::create_directories((home.folder / "base" / name).parent_path());
+  tests::write_text(home.folder / "base" / name, "tools");
+  run_stage("export", "{model: " + home.path("base") + "}", home.folder / "exported");
+  EXPECT_EQ(tests::read_text(home.folder / "exported" / name), "tools");
+}
+
 TEST(Stages, merge_gives_the_function_of_base_and_adapter) {
   const Home home;
   OpenedModel composed = open_model(home.folder / "tuned"),
@@ -145,6 +154,21 @@ TEST(Stages, merge_gives_the_function_of_base_and_adapter) {
           [&] { run_stage("merge", "{model: " + home.path("base") + "}", home.folder / "none"); },
           "adapter"),
       base::ExitCode::config);
+}
+
+TEST(Stages, an_adapter_with_its_own_tokenizer_keeps_how_its_base_ends) {
+  const Home home;
+  tests::write_text(home.folder / "base" / "generation_config.json",
+                    R"({"eos_token_id": [0, 1, 2], "temperature": 0.6})");
+  fs::copy(home.folder / "base" / "tokenizer.json",
+           home.folder / "tuned" / "adapter" / "tokenizer.json");
+  run_stage("merge", "{model: " + home.path("tuned") + "}", home.folder / "merged");
+  EXPECT_EQ(tests::read_text(home.folder / "merged" / "generation_config.json"),
+            tests::read_text(home.folder / "base" / "generation_config.json"));
+  const ModelFolders folders = resolve_model(home.folder / "tuned");
+  ASSERT_NE(folders.tokenizer, folders.model);
+  EXPECT_EQ(text::load_tokenizer(folders.tokenizer, folders.model)->stop_ids(),
+            (std::vector<text::TokenId>{0, 1, 2}));
 }
 
 TEST(Stages, prune_by_list_evenly_and_by_influence) {
