@@ -38,7 +38,7 @@ int granted_by_groups() {
   std::ifstream groups("/proc/self/cgroup");
   for (std::string line; std::getline(groups, line);) {
     if (!line.starts_with("0::/")) continue;
-    std::filesystem::path group = line.substr(4);
+    std::filesystem::path group = std::filesystem::path(line.substr(3)).relative_path();
     for (; !group.empty(); group = group.parent_path())
       take(processors_of_quota(content_of("/sys/fs/cgroup/" + group.string() + "/cpu.max")));
   }

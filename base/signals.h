@@ -2,7 +2,7 @@
 
 // SIGTERM and SIGINT. Long work looks at stop_requested() between steps, saves and throws
 // Error(preempted); what has nothing to save ends at once. Both have handlers: in a container the
-// process may be the first of its kind, which the system spares where a signal has none.
+// process may be number 1, and signals without one do not reach that.
 
 namespace finstill::base {
 

@@ -31,16 +31,17 @@ void show(const std::string& text) {
   }
 }
 
-/// Streams the answer to `messages`, or what there is of it when a signal comes; returns it.
+/// Streams the answer to `messages`, or at a terminal what there is of it when a signal comes;
+/// returns it.
 std::string answer(engine::Generator& generator, const std::vector<text::Message>& messages,
-                   std::uint64_t seed, const ChatOptions& options) {
+                   std::uint64_t seed, const ChatOptions& options, bool at_terminal) {
   engine::Request request;
   request.messages = messages;
   request.max_new_tokens = options.max_new_tokens;
   request.sampling = options.sampling;
   request.sampling.seed = seed;
   const engine::RequestId id = generator.submit(std::move(request));
-  base::stop_at_signals();
+  if (at_terminal) base::stop_at_signals();
   std::string text;
   while (!generator.idle()) {
     if (base::stop_requested()) generator.cancel(id);
@@ -98,7 +99,7 @@ int chat(ChatOptions& options) {
     forget_oldest(messages, *generator, options.max_new_tokens);
     try {
       const std::string text =
-          answer(*generator, messages, options.sampling.seed + turn++, options);
+          answer(*generator, messages, options.sampling.seed + turn++, options, at_terminal);
       messages.push_back({.role = "assistant", .content = text});
     } catch (const base::Error& error) {
       if (!at_terminal || error.code() != base::ExitCode::data) throw;
