@@ -188,11 +188,14 @@ void Interpreter::define_globals() {
     }
     for (const auto& [name, value] : arguments.named) {
       budget_.charge_items(items.size());
-      const auto same = [&name = name](const auto& item) {
+      const auto same = std::find_if(items.begin(), items.end(), [&name = name](const auto& item) {
         return item.first.is(Kind::string) && item.first.text().view() == name;
-      };
-      std::erase_if(items, same);
-      items.emplace_back(Value::string(name), value);
+      });
+      if (same == items.end()) {
+        items.emplace_back(Value::string(name), value);
+      } else {
+        same->second = value;  // and keeps its place
+      }
     }
     return Value::dict(std::move(items));
   });

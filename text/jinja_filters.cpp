@@ -246,8 +246,10 @@ const Filters& text_filters() {
                    const Arguments&) { return call_method(i, v, "upper", {}); }},
       {"lower", [](Interpreter& i, const Value& v,
                    const Arguments&) { return call_method(i, v, "lower", {}); }},
-      {"title", [](Interpreter& i, const Value& v,
-                   const Arguments&) { return call_method(i, v, "title", {}); }},
+      {"title",
+       [](Interpreter& i, const Value& v, const Arguments&) {
+         return Value::string(title_of_words(i, to_text(v, i.budget())));
+       }},
       {"capitalize", [](Interpreter& i, const Value& v,
                         const Arguments&) { return call_method(i, v, "capitalize", {}); }},
       {"center",
@@ -258,7 +260,7 @@ const Filters& text_filters() {
        }},
       {"wordcount",
        [](Interpreter& i, const Value& v, const Arguments&) {
-         return Value::integer(length(call_method(i, v, "split", {}), i.budget()));
+         return Value::integer(count_words(i, to_text(v, i.budget())));
        }},
       {"safe", [](Interpreter& i, const Value& v,
                   const Arguments&) { return Value::string(to_text(v, i.budget()), true); }},

@@ -178,7 +178,10 @@ Interpreter::Flow Interpreter::execute_loop(const Statement& statement, const Va
     }
     state->items = std::move(kept);
   }
-  if (state->items.empty()) return execute(statement.otherwise);
+  if (state->items.empty()) {
+    const ScopeGuard scope(*this, scope_);
+    return execute(statement.otherwise);
+  }
   const Value loop = Value::loop(state);
   if (statement.recursive) {
     state->recurse = [this, &statement, scope = std::weak_ptr<Scope>(scope_),

@@ -143,8 +143,16 @@ bool is_test(std::string_view name);
 /// none. A method that would change its object throws when called: values are immutable.
 Value find_method(Interpreter& interpreter, const Value& self, const std::string& name);
 using Method = Value (*)(Interpreter&, const Value& self, const Arguments&);
-/// A method of strings, or null (jinja_string_methods.cpp).
+/// A method of strings, or null: what takes them apart or puts them together
+/// (jinja_string_methods.cpp), what looks at case or class (jinja_characters.cpp).
 Method find_string_method(std::string_view name);
+Method find_character_method(std::string_view name);
+
+/// The filter `title`: the first letter of each word in upper case and all others in lower case;
+/// words begin behind white space and - ( { [ <.
+TrackedText title_of_words(Interpreter& interpreter, const TrackedText& text);
+/// The filter `wordcount`: runs of letters, digits and _.
+std::int64_t count_words(Interpreter& interpreter, const TrackedText& text);
 
 /// a + b, a - b, ... as Python computes them; throws Failure for kinds that do not fit and for
 /// results over 64 bits.

@@ -1,8 +1,6 @@
-// Methods of lists and dicts, and those of strings that look at the case or class of characters.
+// The look-up of all methods, and those of lists and dicts.
 
 #include "text/jinja_interpreter.h"
-
-#include <unicode/uchar.h>
 
 #include <algorithm>
 #include <map>
@@ -19,113 +17,6 @@ namespace {
 
 using Kind = Value::Kind;
 using Methods = std::map<std::string_view, Method>;
-
-/// Applies `change(character, first letter of a word?)` to every character.
-template <typename Change>
-Value change_case(Interpreter& interpreter, const Value& self, Change change) {
-  const TrackedText& text = self.text();
-  interpreter.budget().charge(1 + text.size() / 64);
-  TrackedText result;
-  bool in_word = false;
-  std::string piece;
-  for (std::size_t index = 0; index < text.size();) {
-    const std::size_t begin = index;
-    const std::int32_t character = next_character(text.view(), index);
-    piece.assign(text.view().substr(begin, index - begin));
-    if (character >= 0) {
-      piece.clear();
-      append_character(piece, change(character, !in_word, begin == 0));
-    }
-    in_word = character >= 0 && u_isalpha(character) != 0;
-    result.append(piece, text.origin_at(begin));
-  }
-  return Value::string(std::move(result), self.is_markup());
-}
-
-/// Whether all characters have a property and there is at least one.
-template <typename Property>
-Value all_characters(Interpreter& interpreter, const Value& self, Property property) {
-  const std::string_view text = self.text().view();
-  interpreter.budget().charge(text.size() / 64);
-  for (std::size_t index = 0; index < text.size();) {
-    const std::int32_t character = next_character(text, index);
-    if (character < 0 || !property(character)) return Value::boolean(false);
-  }
-  return Value::boolean(!text.empty());
-}
-
-/// islower, isupper: at least one letter with case, and none of the other case.
-Value has_case(Interpreter& interpreter, const Value& self, bool upper) {
-  const std::string_view text = self.text().view();
-  interpreter.budget().charge(text.size() / 64);
-  bool found = false;
-  for (std::size_t index = 0; index < text.size();) {
-    const std::int32_t character = next_character(text, index);
-    if (character < 0) continue;
-    if (upper ? u_islower(character) != 0 : u_isupper(character) != 0) return Value::boolean(false);
-    found = found || (upper ? u_isupper(character) != 0 : u_islower(character) != 0);
-  }
-  return Value::boolean(found);
-}
-
-const Methods& case_methods() {
-  static const Methods methods = {
-      {"upper",
-       [](Interpreter& i, const Value& s, const Arguments&) {
-         return change_case(i, s, [](std::int32_t c, bool, bool) { return u_toupper(c); });
-       }},
-      {"lower",
-       [](Interpreter& i, const Value& s, const Arguments&) {
-         return change_case(i, s, [](std::int32_t c, bool, bool) { return u_tolower(c); });
-       }},
-      {"title",
-       [](Interpreter& i, const Value& s, const Arguments&) {
-         return change_case(i, s, [](std::int32_t c, bool word, bool) {
-           return word ? u_totitle(c) : u_tolower(c);
-         });
-       }},
-      {"capitalize",
-       [](Interpreter& i, const Value& s, const Arguments&) {
-         return change_case(i, s, [](std::int32_t c, bool, bool first) {
-           return first ? u_totitle(c) : u_tolower(c);
-         });
-       }},
-      {"swapcase",
-       [](Interpreter& i, const Value& s, const Arguments&) {
-         return change_case(i, s, [](std::int32_t c, bool, bool) {
-           return u_isupper(c) ? u_tolower(c) : u_toupper(c);
-         });
-       }},
-      {"islower",
-       [](Interpreter& i, const Value& s, const Arguments&) { return has_case(i, s, false); }},
-      {"isupper",
-       [](Interpreter& i, const Value& s, const Arguments&) { return has_case(i, s, true); }},
-      {"isspace", [](Interpreter& i, const Value& s,
-                     const Arguments&) { return all_characters(i, s, is_space); }},
-      {"isalpha",
-       [](Interpreter& i, const Value& s, const Arguments&) {
-         return all_characters(i, s, [](std::int32_t c) { return u_isalpha(c) != 0; });
-       }},
-      {"isdigit",
-       [](Interpreter& i, const Value& s, const Arguments&) {
-         return all_characters(i, s, [](std::int32_t c) { return u_isdigit(c) != 0; });
-       }},
-      {"isdecimal",
-       [](Interpreter& i, const Value& s, const Arguments&) {
-         return all_characters(i, s, [](std::int32_t c) { return u_isdigit(c) != 0; });
-       }},
-      {"isnumeric",
-       [](Interpreter& i, const Value& s, const Arguments&) {
-         return all_characters(
-             i, s, [](std::int32_t c) { return u_getNumericValue(c) != U_NO_NUMERIC_VALUE; });
-       }},
-      {"isalnum",
-       [](Interpreter& i, const Value& s, const Arguments&) {
-         return all_characters(i, s, [](std::int32_t c) { return u_isalnum(c) != 0; });
-       }},
-  };
-  return methods;
-}
 
 Value dict_pairs(const Value& self) {
   std::vector<Value> pairs;
@@ -209,7 +100,7 @@ Value find_method(Interpreter& interpreter, const Value& self, const std::string
   };
   if (self.is(Kind::string)) {
     method = find_string_method(name);
-    if (method == nullptr) look(case_methods());
+    if (method == nullptr) method = find_character_method(name);
   } else {
     look(self.is(Kind::dict) ? dict_methods() : list_methods());
   }

@@ -28,7 +28,7 @@ bool escape_for_repr(std::int32_t c, char quote, std::string& out) {
     out = "\\t";
   } else if (c < 0 || (c < 0x100 && (c < 0x20 || (c >= 0x7f && c <= 0xa0) || c == 0xad))) {
     out = fmt::format("\\x{:02x}", c < 0 ? 0xfd : c);
-  } else if (c > 0xff && !u_isprint(c)) {
+  } else if (c > 0xff && (U_GET_GC_MASK(c) & (U_GC_C_MASK | U_GC_Z_MASK)) != 0) {
     out = c > 0xffff ? fmt::format("\\U{:08x}", c) : fmt::format("\\u{:04x}", c);
   } else {
     return false;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "text/character.h"
+#include "text/oniguruma.h"
 
 #include "base/error.h"
 
@@ -19,32 +20,7 @@ constexpr std::int32_t match_work = 2'000;
 constexpr std::int32_t match_stack_bytes = 64 << 20;
 constexpr std::size_t longest_expression = 64 << 10;
 
-constexpr std::string_view space_set = "\\t-\\r\\u0085\\p{Z}";
-
 }  // namespace
-
-std::string expression_for_icu(std::string_view expression) {
-  std::string result;
-  int depth = 0;  // of nested [...]
-  for (std::size_t i = 0; i < expression.size(); ++i) {
-    const char c = expression[i];
-    if (c == '\\' && i + 1 < expression.size()) {
-      const char escaped = expression[++i];
-      if (escaped == 's') {
-        result += depth > 0 ? std::string(space_set) : "[" + std::string(space_set) + "]";
-      } else if (escaped == 'S') {
-        result += "[^" + std::string(space_set) + "]";
-      } else {
-        result += {c, escaped};
-      }
-      continue;
-    }
-    if (c == '[') ++depth;
-    if (c == ']' && depth > 0) --depth;
-    result += c;
-  }
-  return result;
-}
 
 const icu::UnicodeString& MatchText::wide() const {
   if (!has_wide_) {
@@ -97,7 +73,7 @@ Pattern Pattern::regex(const std::string& expression, const std::string& where) 
   Pattern pattern;
   pattern.where_ = where;
   pattern.regex_.reset(icu::RegexPattern::compile(
-      icu::UnicodeString::fromUTF8(expression_for_icu(expression)), 0, place, status));
+      icu::UnicodeString::fromUTF8(expression_for_icu(expression, where)), 0, place, status));
   if (U_FAILURE(status)) {
     fail(ExitCode::data, "{}: not a regular expression that this tokenizer can use ({}): {}", where,
          u_errorName(status), expression);

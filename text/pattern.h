@@ -76,7 +76,4 @@ class Cutter {
   std::unique_ptr<icu::RegexMatcher> matcher_;
 };
 
-/// Rewrites an expression of the reference's syntax for ICU, where \s leaves out U+000B and U+0085.
-std::string expression_for_icu(std::string_view expression);
-
 }  // namespace finstill::text

@@ -81,7 +81,6 @@ TEST(TokenizerSplit, WhiteSpaceIsWhatTheReferenceCallsWhiteSpace) {
             (Texts{"a", "\x0B\u0085\u3000\u2028", "z"}));
   EXPECT_EQ(cut(split("Regex", "[^\\s]+", "Removed"), "ab\x0B\u0085z"), (Texts{"\x0B\u0085"}));
   EXPECT_EQ(cut(split("Regex", "\\S+", "Removed"), "ab\x0B\u0085z"), (Texts{"\x0B\u0085"}));
-  EXPECT_EQ(expression_for_icu("\\\\s[\\s\\]]\\d"), "\\\\s[\\t-\\r\\u0085\\p{Z}\\]]\\d");
 }
 
 TEST(TokenizerSplit, StepsOfASequenceSeeOnlyTheirWord) {

@@ -37,6 +37,10 @@ items[0], items[-1], items[1:], items[::-1], items[:-1], items[5:], items[::2]
 text[2:4], text[-5:], text[::-1], '贷款利率'[1], '贷款利率'[1:3]
 items[10] is defined, d.zzz is defined, d['a'][0], d.a[1], d['items'], d.b
 name.upper(), name.lower(), 'hello world'.title(), 'hELLO'.capitalize(), 'aB'.swapcase()
+'straße'.upper(), 'ΟΔΟΣ ΑΣΒ'.lower(), 'ǆa'.title(), 'ﬁrst'.capitalize(), 'ßA'.swapcase(), 'x²y it\\'s'.title()
+'non-bank (loan) it\\'s [a] <b>' | title, 'ßa ﬁx' | title, 'ΑΣ ΣΑ' | title, 'a-b, c_d' | wordcount
+'²'.isdigit(), '²'.isdecimal(), '一'.isnumeric(), '²'.isalnum(), 'ª'.islower(), 'ǅ'.isupper(), 'ⅷ'.islower()
+['a\\u3000b\\u2028\\u200b中']
 text.strip(), text.lstrip(), text.rstrip(), 'xxaxx'.strip('x'), 'abcabc'.rstrip('cb')
 'a,b,,c'.split(','), ' a  b '.split(), 'a,b,c'.split(',', 1), 'a b c'.rsplit(' ', 1), 'a\\nb\\r\\nc\\n'.splitlines()
 'a=b=c'.partition('='), 'a=b=c'.rpartition('='), 'abc'.partition('x')
@@ -71,7 +75,7 @@ name is string, n is number, n is integer, half is float, items is iterable, ite
 n is odd, n is even, n is divisibleby 7, n is divisibleby(2), n is eq 7, n is ge 7, n is lt(7), name is in ['Ann'], n is not none, n is sameas 7
 nothing is defined, nothing is undefined, d is iterable, name is iterable, name is not mapping, 'AB' is upper, 'ab' is lower, range is callable
 'a' in 'abc', 'z' not in 'abc', 1 in items, 'b' in d, 'x' in nothing, nothing == nothing
-range(3) | list, range(1, 10, 3) | list, range(3, 0, -1) | list, dict(a=1, b=2), dict(a=1).a
+range(3) | list, range(1, 10, 3) | list, range(3, 0, -1) | list, dict(a=1, b=2), dict(a=1).a, dict({'b': 1, 'a': 2}, b=3, c=4)
 'ab' * 3, [1] * 2, [1] + [2], (1,) + (2,), 3 * '-'
 "a" "b" 'c'
 nothing, nothing | length, nothing | list, nothing | upper
@@ -106,6 +110,7 @@ TEMPLATES = [
     "{% for i in items %}{{ loop.index0 }}{{ loop.revindex }}{{ loop.revindex0 }}{{ loop.first }}{{ loop.last }}|{% endfor %}",
     "{% for i in items if i > 1 %}{{ loop.index }}={{ i }}/{{ loop.length }};{% else %}none{% endfor %}",
     "{% for i in [] %}x{% else %}empty{% endfor %}{% for i in nothing %}x{% else %}undefined{% endfor %}",
+    "{% for i in [] %}{% else %}{% set leak = 1 %}{{ leak }}{% endfor %}{{ leak is defined }}",
     "{% for k, v in d.items() %}{{ k }}={{ v }};{% endfor %}",
     "{% for k in d %}{{ k }},{% endfor %}{% for c in 'a中' %}[{{ c }}]{% endfor %}",
     "{% for a, (b, c) in [(1, (2, 3)), (4, (5, 6))] %}{{ a }}{{ b }}{{ c }} {% endfor %}",
