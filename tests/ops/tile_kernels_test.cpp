@@ -8,9 +8,11 @@
 #include "ops/attention.h"
 #include "ops/gradient.h"
 #include "ops/kernels.h"
+#include "ops/quantized.h"
 #include "ops/tensor.h"
 #include "ops/workspace.h"
 #include "tests/ops/compare.h"
+#include "tests/ops/software_tiles.h"
 
 namespace finstill::ops::tests {
 namespace {
@@ -19,7 +21,10 @@ namespace {
 std::vector<const cpu::TileKernels*> tables() {
   std::vector<const cpu::TileKernels*> all;
   if (processor().amx_bf16) all.push_back(&cpu::tiles_amx);
-  if (processor().avx512_bf16) all.push_back(&cpu::tiles_avx512bf16);
+  if (processor().avx512_bf16) {
+    all.push_back(&cpu::tiles_avx512bf16);
+    all.push_back(&software_tiles);
+  }
   return all;
 }
 
@@ -103,6 +108,46 @@ TEST(TileKernels, FewRowsAreBitForBitThoseOfTheWholeProduct) {
       for (const cpu::TileKernels* kernels : tables())
         EXPECT_TRUE(bit_equal(multiplied_few(*kernels, x, w), multiplied(*kernels, whole, x, w)))
             << rows << " rows, " << outputs << " outputs, " << k << " summands";
+    }
+  }
+}
+
+/// x W^T of int8 weights, in one piece.
+at::Tensor multiplied_int8(const cpu::TileKernels& kernels, const at::Tensor& x,
+                           const QuantizedMatrix& w) {
+  const std::int64_t rows = x.size(0), k = x.size(1), outputs = w.scales.size(0);
+  const at::Tensor y = full({rows, outputs}, 77, at::kBFloat16),
+                   packed = zeros({cpu::int8_packed(rows, k) + 64}, at::kChar);
+  std::vector<float> scales(static_cast<std::size_t>(rows));
+  cpu::Int8Piece piece;
+  auto* const at_64 = reinterpret_cast<std::int8_t*>(
+      (reinterpret_cast<std::uintptr_t>(packed.data_ptr()) + 63) / 64 * 64);
+  kernels.pack_int8_rows(halves(x), k, rows, k, at_64, scales.data());
+  piece.w = w.values.data_ptr<std::int8_t>();
+  piece.w_scales = w.scales.data_ptr<float>();
+  piece.x = at_64;
+  piece.x_scales = scales.data();
+  piece.rows = rows;
+  piece.k = k;
+  piece.output_end = piece.y_stride = outputs;
+  piece.y = halves(y);
+  piece.workspace = thread_workspace(static_cast<std::size_t>(cpu::int8_workspace(k)));
+  kernels.multiply_int8(piece);
+  return y;
+}
+
+TEST(TileKernels, Int8ProductsEqualThoseOfTheWidenedWeights) {
+  for (const auto& [outputs, k] : {std::pair{70, 96}, {64, 64}, {6, 130}, {33, 2}}) {
+    const QuantizedMatrix w = quantize(numbers({outputs, k}, 2), WeightFormat::int8);
+    for (const std::int64_t rows : {1, 7, 8, 9, 16, 17, 40}) {
+      const at::Tensor x = cast(numbers({rows, k}, 1), at::kBFloat16);
+      const at::Tensor want =
+          cast(x, at::kDouble).matmul(dequantize(w, at::kDouble).t());
+      for (const cpu::TileKernels* kernels : tables()) {
+        if (kernels->multiply_int8 == nullptr) continue;
+        expect_near(multiplied_int8(*kernels, x, w), want, 5e-3,
+                    std::to_string(rows) + " rows, " + std::to_string(outputs) + " outputs");
+      }
     }
   }
 }
