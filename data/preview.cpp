@@ -18,8 +18,8 @@ std::string sample_text(const Record& record, const text::ChatTemplate& chat_tem
   if (!record.is_chat()) return "\x1b[32m" + base::terminal_text(record.text) + "\x1b[0m";
   text::RenderOptions render = options.render;
   render.tools = record.tools;
-  return text::preview_chat(
-      chat_template.render(text::fit_tool_arguments(chat_template, record.messages), render));
+  return text::preview_chat(chat_template.render(
+      text::fit_tool_arguments(chat_template, record.messages, render), render));
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "model/family.h"
 #include "model/stored_tensor.h"
 #include "ops/tensor.h"
+#include "text/tokenizer_settings.h"
 
 #include <ATen/ops/empty.h>
 
@@ -77,26 +78,6 @@ constexpr const char* tokenizer_files[] = {
     "generation_config.json",
 };
 
-/// Where transformers (since 4.52) keeps the chat templates that are not the default one.
-constexpr const char* template_folder = "additional_chat_templates";
-
-/// The names of those templates, below the model folder.
-std::vector<std::string> named_templates(const std::filesystem::path& folder) {
-  constexpr std::size_t most = 64;
-  std::vector<std::string> names;
-  std::error_code absent;
-  for (const auto& entry : std::filesystem::directory_iterator(folder / template_folder, absent)) {
-    if (entry.path().extension() != ".jinja" || !entry.is_regular_file(absent)) continue;
-    if (names.size() == most) {
-      fail(ExitCode::data, "{}: more than {} templates; leave those that are used",
-           (folder / template_folder).string(), most);
-    }
-    names.push_back(fmt::format("{}/{}", template_folder, entry.path().filename().string()));
-  }
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
 }  // namespace
 
 void read_weights(const std::filesystem::path& folder, const ModelConfig& config,
@@ -161,7 +142,7 @@ std::vector<std::string> copy_tokenizer(const std::filesystem::path& from,
     return copied;
   for (const char* name : tokenizer_files)
     if (std::filesystem::is_regular_file(from / name)) copied.emplace_back(name);
-  const std::vector<std::string> templates = named_templates(from);
+  const std::vector<std::string> templates = text::named_template_files(from);
   copied.insert(copied.end(), templates.begin(), templates.end());
   for (const std::string& name : copied)
     base::write_file_atomic(to / name, base::read_file(from / name));

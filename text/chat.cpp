@@ -60,26 +60,6 @@ bool asks_for_none(std::string_view source) {
          !has("tools is defined") && !has("tools is not defined");
 }
 
-/// JSON with the blanks that json.dumps writes, as models know it.
-std::string python_json(const base::Json& json) {
-  jinja::Budget budget(jinja::max_steps);
-  try {
-    return jinja::to_json_text(Value::from_json(json, jinja::template_origin), {}, budget).bytes();
-  } catch (const jinja::Failure& failure) {
-    base::fail(base::ExitCode::data, "messages: tool_calls: {}", failure.what());
-  }
-}
-
-/// The object that a string of JSON holds, or the string itself.
-base::Json parsed_object(const base::Json& text) {
-  try {
-    base::Json parsed = base::parse_json(text.get_ref<const std::string&>(), "arguments");
-    return parsed.is_object() ? parsed : text;
-  } catch (const base::Error&) {
-    return text;
-  }
-}
-
 }  // namespace
 
 struct ChatTemplate::Impl {
@@ -98,6 +78,12 @@ struct ChatTemplate::Impl {
   TurnMarks marks;  ///< without further variables
   ToolArguments tool_arguments = ToolArguments::as_given;
   std::vector<std::string> warnings;
+  std::unique_ptr<ChatTemplate> with_tools;
+
+  /// The template in charge of what these options ask for, when it is not this one.
+  const ChatTemplate* instead(const RenderOptions& options) const {
+    return options.tools.is_null() ? nullptr : with_tools.get();
+  }
 
   jinja::TrackedText run(std::span<const Message> messages, const RenderOptions& options,
                          bool open_turn) const {
@@ -243,6 +229,7 @@ ChatTemplate& ChatTemplate::operator=(ChatTemplate&&) noexcept = default;
 
 RenderedChat ChatTemplate::render(std::span<const Message> messages,
                                   const RenderOptions& options) const {
+  if (const ChatTemplate* other = impl_->instead(options)) return other->render(messages, options);
   const jinja::TrackedText text = impl_->run(messages, options, options.add_generation_prompt);
   const bool by_blocks = impl_->program.has_generation();
   return {text.bytes(), mark_spans(text, messages, by_blocks,
@@ -250,13 +237,18 @@ RenderedChat ChatTemplate::render(std::span<const Message> messages,
 }
 
 std::string ChatTemplate::generation_prompt(const RenderOptions& options) const {
+  if (const ChatTemplate* other = impl_->instead(options)) return other->generation_prompt(options);
   return impl_->marks_for(options).opening;
 }
 std::string ChatTemplate::end_of_turn() const {
   return impl_->end_of_turn;
 }
-ChatTemplate::ToolArguments ChatTemplate::tool_arguments() const {
-  return impl_->tool_arguments;
+ChatTemplate::ToolArguments ChatTemplate::tool_arguments(const RenderOptions& options) const {
+  const ChatTemplate* const other = impl_->instead(options);
+  return other != nullptr ? other->impl_->tool_arguments : impl_->tool_arguments;
+}
+void ChatTemplate::use_with_tools(ChatTemplate other) {
+  impl_->with_tools = std::make_unique<ChatTemplate>(std::move(other));
 }
 const std::string& ChatTemplate::source() const {
   return impl_->source;
@@ -294,12 +286,17 @@ void ChatTemplate::check_end_of_turn(const Tokenizer& tokenizer) {
   }
 }
 
-ChatTemplate chat_template_of(const Tokenizer& tokenizer, const std::string& name) {
-  const std::string* source = tokenizer.chat_template(name);
+ChatTemplate chat_template_of(const Tokenizer& tokenizer) {
   const auto& tokens = tokenizer.special().names;
-  ChatTemplate result =
-      source != nullptr ? ChatTemplate(*source, tokens) : ChatTemplate::fallback(tokens);
-  result.check_end_of_turn(tokenizer);
+  const auto made = [&](const std::string& name) {
+    const std::string* const source = tokenizer.chat_template(name);
+    ChatTemplate result =
+        source != nullptr ? ChatTemplate(*source, tokens) : ChatTemplate::fallback(tokens);
+    result.check_end_of_turn(tokenizer);
+    return result;
+  };
+  ChatTemplate result = made("default");
+  if (tokenizer.chat_template("tool_use") != nullptr) result.use_with_tools(made("tool_use"));
   return result;
 }
 
@@ -307,28 +304,6 @@ ChatTemplate read_chat_template(const std::filesystem::path& file, const Tokeniz
   ChatTemplate result(base::read_file(file, std::uint64_t{1} << 20), tokenizer.special().names,
                       file.string());
   result.check_end_of_turn(tokenizer);
-  return result;
-}
-
-std::vector<Message> fit_tool_arguments(const ChatTemplate& chat_template,
-                                        std::span<const Message> messages) {
-  std::vector<Message> result(messages.begin(), messages.end());
-  const ChatTemplate::ToolArguments form = chat_template.tool_arguments();
-  if (form == ChatTemplate::ToolArguments::as_given) return result;
-  for (Message& message : result) {
-    if (!message.tool_calls.is_array()) continue;
-    for (base::Json& call : message.tool_calls) {
-      const auto function = call.is_object() ? call.find("function") : call.end();
-      if (!call.is_object() || function == call.end() || !function->is_object()) continue;
-      const auto arguments = function->find("arguments");
-      if (arguments == function->end()) continue;
-      if (form == ChatTemplate::ToolArguments::text && !arguments->is_string()) {
-        *arguments = python_json(*arguments);
-      } else if (form == ChatTemplate::ToolArguments::object && arguments->is_string()) {
-        *arguments = parsed_object(*arguments);
-      }
-    }
-  }
   return result;
 }
 

@@ -86,7 +86,11 @@ class ChatTemplate {
 
   /// How this template takes the arguments of tool calls, found by trying.
   enum class ToolArguments { as_given, object, text };
-  ToolArguments tool_arguments() const;
+  ToolArguments tool_arguments(const RenderOptions& options = {}) const;
+
+  /// Has `other` render where options bring tools, as transformers takes a tokenizer's template
+  /// "tool_use" there.
+  void use_with_tools(ChatTemplate other);
 
   const std::string& source() const;
   bool is_fallback() const;  ///< made by fallback(), not by a model's own template
@@ -105,9 +109,9 @@ class ChatTemplate {
   std::unique_ptr<Impl> impl_;
 };
 
-/// The template that a tokenizer brings ("default", or the one of another name), with its special
-/// tokens; the fallback where it brings none.
-ChatTemplate chat_template_of(const Tokenizer& tokenizer, const std::string& name = "default");
+/// The template that a tokenizer brings, with its special tokens, and where it has one of the name
+/// "tool_use", that for conversations with tools; the fallback where it brings none.
+ChatTemplate chat_template_of(const Tokenizer& tokenizer);
 /// A template from a file, with the tokenizer's special tokens. Throws Error(io|data).
 ChatTemplate read_chat_template(const std::filesystem::path& file, const Tokenizer& tokenizer);
 
@@ -120,7 +124,8 @@ struct EncodedChat {
 /// sets hold them as an object or as a string of JSON, and many templates can write only one of the
 /// two.
 std::vector<Message> fit_tool_arguments(const ChatTemplate& chat_template,
-                                        std::span<const Message> messages);
+                                        std::span<const Message> messages,
+                                        const RenderOptions& options = {});
 
 /// Renders fit_tool_arguments(messages) and tokenises: what training and generation read. The ids
 /// are those of the whole text; a token is trained when any of its bytes is. BOS comes from the

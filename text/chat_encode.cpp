@@ -1,7 +1,9 @@
 // Rendered chats as token ids, and as something to look at.
 
+#include "base/error.h"
 #include "base/unicode.h"
 #include "text/chat.h"
+#include "text/jinja.h"
 #include "text/tokenizer.h"
 
 #include <fmt/format.h>
@@ -9,6 +11,31 @@
 #include <algorithm>
 
 namespace finstill::text {
+
+namespace {
+
+/// JSON with the blanks that json.dumps writes, as models know it.
+std::string python_json(const base::Json& json) {
+  jinja::Budget budget(jinja::max_steps);
+  try {
+    return jinja::to_json_text(jinja::Value::from_json(json, jinja::template_origin), {}, budget)
+        .bytes();
+  } catch (const jinja::Failure& failure) {
+    base::fail(base::ExitCode::data, "messages: tool_calls: {}", failure.what());
+  }
+}
+
+/// The object that a string of JSON holds, or the string itself.
+base::Json parsed_object(const base::Json& text) {
+  try {
+    base::Json parsed = base::parse_json(text.get_ref<const std::string&>(), "arguments");
+    return parsed.is_object() ? parsed : text;
+  } catch (const base::Error&) {
+    return text;
+  }
+}
+
+}  // namespace
 
 EncodedChat encode_rendered(const Tokenizer& tokenizer, const RenderedChat& chat) {
   std::vector<Segment> segments;
@@ -33,10 +60,34 @@ EncodedChat encode_rendered(const Tokenizer& tokenizer, const RenderedChat& chat
   return result;
 }
 
+std::vector<Message> fit_tool_arguments(const ChatTemplate& chat_template,
+                                        std::span<const Message> messages,
+                                        const RenderOptions& options) {
+  std::vector<Message> result(messages.begin(), messages.end());
+  const ChatTemplate::ToolArguments form = chat_template.tool_arguments(options);
+  if (form == ChatTemplate::ToolArguments::as_given) return result;
+  for (Message& message : result) {
+    if (!message.tool_calls.is_array()) continue;
+    for (base::Json& call : message.tool_calls) {
+      const auto function = call.is_object() ? call.find("function") : call.end();
+      if (!call.is_object() || function == call.end() || !function->is_object()) continue;
+      const auto arguments = function->find("arguments");
+      if (arguments == function->end()) continue;
+      if (form == ChatTemplate::ToolArguments::text && !arguments->is_string()) {
+        *arguments = python_json(*arguments);
+      } else if (form == ChatTemplate::ToolArguments::object && arguments->is_string()) {
+        *arguments = parsed_object(*arguments);
+      }
+    }
+  }
+  return result;
+}
+
 EncodedChat encode_chat(const Tokenizer& tokenizer, const ChatTemplate& chat_template,
                         std::span<const Message> messages, const RenderOptions& options) {
   return encode_rendered(
-      tokenizer, chat_template.render(fit_tool_arguments(chat_template, messages), options));
+      tokenizer,
+      chat_template.render(fit_tool_arguments(chat_template, messages, options), options));
 }
 
 std::string preview_chat(const RenderedChat& chat) {

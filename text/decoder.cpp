@@ -89,7 +89,7 @@ void Decoder::add_step(const Json& step, const std::string& where) {
     byte_fallback_ = true;
   } else if (type == "Metaspace" && !fused_) {
     const bool prefix = base::json_bool(step, "add_prefix_space", where, true);
-    drop_first_spaces_ =
+    drop_first_marks_ =
         base::json_string(step, "prepend_scheme", where, prefix ? "always" : "never") != "never";
     const std::string mark = base::json_string(step, "replacement", where, "\xE2\x96\x81");
     if (mark.empty()) fail(ExitCode::data, "{}.replacement: the mark is empty", where);
@@ -133,7 +133,7 @@ Decoder::Rendered Decoder::render(std::string_view token) const {
     }
     text = std::move(*replaced);
   }
-  return {std::move(text)};
+  return {std::move(text), false, token.find(' ') != std::string_view::npos};
 }
 
 std::string Decoder::join(const std::vector<const Rendered*>& tokens) const {
@@ -146,7 +146,7 @@ std::string Decoder::join(const std::vector<const Rendered*>& tokens) const {
     append_byte_run(text, run);
     run.clear();
     if (kind_ == Kind::spaces && i > 0) text += ' ';
-    if (i == 0 && drop_first_spaces_) {
+    if (i == 0 && drop_first_marks_ && !tokens[i]->own_spaces) {
       std::string marks_gone = tokens[i]->bytes;
       std::erase(marks_gone, ' ');
       text += marks_gone;

@@ -18,6 +18,7 @@ class Decoder {
   struct Rendered {
     std::string bytes;
     bool byte_fallback = false;  ///< written <0xNN>
+    bool own_spaces = false;     ///< its spaces are no marks of Metaspace
   };
 
   /// Throws Error(data) naming the place of what is unknown. `definition`: the value of "decoder",
@@ -41,7 +42,7 @@ class Decoder {
   Kind kind_ = Kind::spaces;
   std::vector<std::pair<std::string, std::string>> replacements_;
   bool byte_fallback_ = false, fused_ = false;
-  bool drop_first_spaces_ = false;  ///< Metaspace: the first token loses its marks
+  bool drop_first_marks_ = false;  ///< Metaspace: the first token loses its marks
   char strip_ = ' ';
   std::size_t strip_start_ = 0, strip_stop_ = 0;
 };

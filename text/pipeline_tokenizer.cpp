@@ -84,6 +84,9 @@ void PipelineTokenizer::prepare_added_tokens(const TokenizerDefinition& definiti
     if (id >= rendered_.size()) rendered_.resize(id + 1);
     if (id >= is_special_.size()) is_special_.resize(id + 1);
     rendered_[id] = {token.content};
+    Decoder::Rendered decoded = decoder_.render(token.content);
+    if (decoded.bytes != token.content || decoded.own_spaces)
+      decoded_added_.emplace(token.id, std::move(decoded));
     is_special_[id] = token.special;
     added_ids_.emplace(token.content, token.id);
     if (token.normalized && normalizer_ != nullptr) {
@@ -99,7 +102,9 @@ std::string PipelineTokenizer::decode(std::span<const TokenId> ids, bool keep_sp
   tokens.reserve(ids.size());
   for (const TokenId id : ids) {
     const bool known = id >= 0 && id < vocabulary_size() && !rendered_[id].bytes.empty();
-    if (known && (keep_special || !is_special(id))) tokens.push_back(&rendered_[id]);
+    if (!known || (!keep_special && is_special(id))) continue;
+    const auto decoded = decoded_added_.find(id);
+    tokens.push_back(decoded == decoded_added_.end() ? &rendered_[id] : &decoded->second);
   }
   return decoder_.join(tokens);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -65,6 +66,9 @@ class PipelineTokenizer final : public Tokenizer {
   Bpe bpe_;
   AddedTokenFinder raw_added_, normalized_added_;
   std::vector<Decoder::Rendered> rendered_;  ///< by id; empty = no token
+  /// Added tokens that decode() does not show as they stand in a text: it takes them through the
+  /// decoder like any other.
+  std::map<TokenId, Decoder::Rendered> decoded_added_;
   std::vector<bool> is_special_;
   std::unordered_map<std::string, TokenId> added_ids_;
   std::unique_ptr<const TokenizerDefinition> definition_;

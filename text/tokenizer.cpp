@@ -153,8 +153,10 @@ const std::string* Tokenizer::chat_template(const std::string& name) const {
 void Tokenizer::save(const std::filesystem::path& folder) const {
   std::map<std::string, std::string> files = made_files();
   for (const auto& [name, bytes] : files_) files[name] = bytes;
-  base::make_folder(folder);
-  for (const auto& [name, bytes] : files) base::write_file_atomic(folder / name, bytes);
+  for (const auto& [name, bytes] : files) {
+    base::make_folder((folder / name).parent_path());
+    base::write_file_atomic(folder / name, bytes);
+  }
 }
 
 void Tokenizer::apply_settings(const TokenizerSettings& settings) {

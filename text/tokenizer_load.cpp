@@ -22,6 +22,8 @@ namespace {
 
 constexpr std::uint64_t largest_tokenizer_file = std::uint64_t{512} << 20;
 
+constexpr std::size_t llama3_ranks = 128'000;
+
 std::unique_ptr<Tokenizer> load_json(const std::filesystem::path& file,
                                      const std::filesystem::path& model) {
   TokenizerSettings settings = read_tokenizer_settings(file.parent_path(), model);
@@ -37,6 +39,12 @@ std::unique_ptr<Tokenizer> load_model(const std::filesystem::path& file,
   std::string bytes = base::read_file(file, largest_tokenizer_file);
   if (is_tiktoken(bytes)) {
     TokenizerDefinition definition = read_tiktoken(bytes, file.string(), settings);
+    if (definition.tokens.size() != llama3_ranks) {
+      fail(ExitCode::data,
+           "{}: {} ranks, and of tiktoken files only Llama 3's ({} ranks) are read: this one "
+           "does not say how its texts are cut into words. Put its tokenizer.json here",
+           file.string(), definition.tokens.size(), llama3_ranks);
+    }
     return std::make_unique<PipelineTokenizer>(std::move(definition), settings, true);
   }
   settings.files["tokenizer.model"] = bytes;

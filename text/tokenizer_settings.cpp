@@ -120,23 +120,43 @@ std::optional<bool> optional_bool(const Json& config, const char* key, const std
   return base::json_bool(config, key, where, false);
 }
 
-/// The file's text when it is there, kept for save() as well.
-std::optional<std::string> read_if_there(const std::filesystem::path& file,
-                                         TokenizerSettings& settings, bool keep = true) {
+/// The text of folder / name when it is there, kept for save() as well.
+std::optional<std::string> read_if_there(const std::filesystem::path& folder,
+                                         const std::string& name, TokenizerSettings& settings,
+                                         bool keep = true) {
+  const std::filesystem::path file = folder / name;
   std::error_code ignored;
   if (!std::filesystem::is_regular_file(file, ignored)) return std::nullopt;
   std::string text = base::read_file(file, largest_settings_file);
   if (!base::is_valid_utf8(text)) fail(ExitCode::data, "{}: not valid UTF-8", file.string());
-  if (keep) settings.files[file.filename().string()] = text;
+  if (keep) settings.files[name] = text;
   return text;
 }
 
+constexpr const char* template_folder = "additional_chat_templates";
+
 }  // namespace
+
+std::vector<std::string> named_template_files(const std::filesystem::path& folder) {
+  constexpr std::size_t most = 64;
+  std::vector<std::string> names;
+  std::error_code absent;
+  for (const auto& entry : std::filesystem::directory_iterator(folder / template_folder, absent)) {
+    if (entry.path().extension() != ".jinja" || !entry.is_regular_file(absent)) continue;
+    if (names.size() == most) {
+      fail(ExitCode::data, "{}: more than {} templates; leave those that are used",
+           (folder / template_folder).string(), most);
+    }
+    names.push_back(fmt::format("{}/{}", template_folder, entry.path().filename().string()));
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
 
 TokenizerSettings read_tokenizer_settings(const std::filesystem::path& folder,
                                           const std::filesystem::path& model) {
   TokenizerSettings settings;
-  if (const auto text = read_if_there(folder / "tokenizer_config.json", settings)) {
+  if (const auto text = read_if_there(folder, "tokenizer_config.json", settings)) {
     const std::string where = (folder / "tokenizer_config.json").string();
     const Json config = read_settings(*text, where);
     read_names(config, settings);
@@ -145,27 +165,30 @@ TokenizerSettings read_tokenizer_settings(const std::filesystem::path& folder,
     settings.add_bos = optional_bool(config, "add_bos_token", where);
     settings.add_eos = optional_bool(config, "add_eos_token", where);
   }
-  if (const auto text = read_if_there(folder / "special_tokens_map.json", settings)) {
+  if (const auto text = read_if_there(folder, "special_tokens_map.json", settings)) {
     read_names(read_settings(*text, (folder / "special_tokens_map.json").string()), settings);
   }
   std::error_code ignored;
   if (settings.added.empty() && !std::filesystem::exists(folder / "tokenizer.json", ignored)) {
-    if (const auto text = read_if_there(folder / "added_tokens.json", settings)) {
+    if (const auto text = read_if_there(folder, "added_tokens.json", settings)) {
       const std::string where = (folder / "added_tokens.json").string();
       read_added_tokens_file(read_settings(*text, where), where, settings);
     }
   }
-  if (auto text = read_if_there(folder / "chat_template.jinja", settings)) {
+  if (auto text = read_if_there(folder, "chat_template.jinja", settings)) {
     settings.chat_templates["default"] = std::move(*text);
+  }
+  for (const std::string& name : named_template_files(folder)) {
+    if (auto text = read_if_there(folder, name, settings))
+      settings.chat_templates[std::filesystem::path(name).stem().string()] = std::move(*text);
   }
   // The adapter's own word, then the model's; config.json only where neither has the other file.
   for (const char* name : {"generation_config.json", "config.json"}) {
     for (const std::filesystem::path& place : {folder, model}) {
       if (place.empty()) continue;
-      const std::filesystem::path file = place / name;
       if (const auto text =
-              read_if_there(file, settings, name != std::string_view("config.json"))) {
-        read_stop_ids(read_settings(*text, file.string()), settings);
+              read_if_there(place, name, settings, name != std::string_view("config.json"))) {
+        read_stop_ids(read_settings(*text, (place / name).string()), settings);
         return settings;
       }
     }

@@ -12,8 +12,8 @@
 namespace finstill::text {
 
 /// What stands beside a tokenizer's own file: tokenizer_config.json, special_tokens_map.json,
-/// chat_template.jinja, generation_config.json (or the eos_token_id of config.json), or the same
-/// facts from GGUF metadata.
+/// chat_template.jinja, additional_chat_templates, generation_config.json (or the eos_token_id of
+/// config.json), or the same facts from GGUF metadata.
 struct TokenizerSettings {
   std::map<std::string, std::string> names;  ///< "bos_token" -> "<s>", ...
   std::vector<std::string> further_special;  ///< additional_special_tokens
@@ -25,6 +25,11 @@ struct TokenizerSettings {
   std::int64_t longest = 0;                              ///< model_max_length; 0 = not known
   std::string python_class = "PreTrainedTokenizerFast";  ///< tokenizer_class for transformers
 };
+
+/// Where transformers (since 4.52) keeps the chat templates that are not the default one:
+/// "additional_chat_templates/tool_use.jinja", ... below `folder`, in order. Throws Error(data) for
+/// more than 64.
+std::vector<std::string> named_template_files(const std::filesystem::path& folder);
 
 /// Reads the files that are there. Throws Error(data).
 TokenizerSettings read_tokenizer_settings(const std::filesystem::path& folder,

@@ -239,6 +239,15 @@ TEST(Chat, ToolArgumentsAreGivenToATemplateInTheFormThatItTakes) {
   EXPECT_EQ(text_of(joins, "{\"a\":1}"), "{\"a\":1}");
 }
 
+TEST(Chat, ConversationsWithToolsTakeTheTemplateForTools) {
+  ChatTemplate usual("{% for m in messages %}{{ m.content }}</s>{% endfor %}", {});
+  usual.use_with_tools(
+      ChatTemplate("{% for m in messages %}[{{ tools[0] }}]{{ m.content }}</s>{% endfor %}", {}));
+  const std::vector<Message> question = {{"user", "hello"}};
+  EXPECT_EQ(usual.render(question).text, "hello</s>");
+  EXPECT_EQ(usual.render(question, {.tools = {"t"}}).text, "[t]hello</s>");
+}
+
 TEST(ChatPreview, TheTrainedPartIsGreenAndControlCharactersCannotReachTheTerminal) {
   const std::vector<Message> messages = {{"user", "Q\x1b[31m"}, {"assistant", "A"}};
   const std::string preview = preview_chat(make(chatml).render(messages));

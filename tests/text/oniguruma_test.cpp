@@ -67,13 +67,13 @@ TEST(Oniguruma, BracesAndBracketsThatCountNothingAreCharacters) {
 }
 
 TEST(Oniguruma, WhatIcuCannotBeToldIsRefusedByName) {
-  for (const auto& [expression, named] : std::vector<std::pair<std::string, std::string>>{
-           {"(?m:.)", "(?m"},
-           {"(?s)a", "(?s"},
-           {"(?~a)", "(?~"},
-           {R"(a\K)", "\\K"},
-           {R"(\G)", "\\G"},
-           {"a{1,2}+", "{1,2}+"}}) {
+  for (const auto& [expression, named] :
+       std::vector<std::pair<std::string, std::string>>{{"(?m:.)", "(?m"},
+                                                        {"(?s)a", "(?s"},
+                                                        {"(?~a)", "(?~"},
+                                                        {R"(a\K)", "\\K"},
+                                                        {R"(\G)", "\\G"},
+                                                        {"a{1,2}+", "{1,2}+"}}) {
     try {
       cut(expression, "a");
       FAIL() << expression;

@@ -200,17 +200,24 @@ std::string ranks() {
   return lines + "aGU= 256\naGVs 257\n";
 }
 
+/// A tokenizer of ranks() with the settings of `folder`.
+std::unique_ptr<Tokenizer> load_ranks(const std::filesystem::path& folder) {
+  TokenizerSettings settings = read_tokenizer_settings(folder);
+  TokenizerDefinition definition = read_tiktoken(ranks(), "t.model", settings);
+  return std::make_unique<PipelineTokenizer>(std::move(definition), settings, true);
+}
+
 TEST(TokenizerFolder, TakesAddedTokensFromTheOlderFileBesideATokenizerModel) {
   const tests::TemporaryFolder folder;
   write_text(folder / "tokenizer.model", ranks());
   write_text(folder / "added_tokens.json", R"({"<|im_start|>": 258, "<tag>": 259})");
   write_text(folder / "special_tokens_map.json",
              R"({"additional_special_tokens": ["<|im_start|>"]})");
-  const auto tokenizer = load_tokenizer(folder.path());
+  const auto tokenizer = load_ranks(folder.path());
   EXPECT_EQ(tokenizer->encode("<|im_start|>he<tag>"), (Ids{258, 256, 259}));
   EXPECT_EQ(tokenizer->decode(Ids{258, 256, 259}), "he<tag>") << "the first is a control token";
   write_text(folder / "added_tokens.json", R"({"<x>": -1})");
-  EXPECT_NE(message_of([&] { load_tokenizer(folder.path()); }).find("<x>"), std::string::npos);
+  EXPECT_NE(message_of([&] { load_ranks(folder.path()); }).find("<x>"), std::string::npos);
 }
 
 TEST(TokenizerFolder, ObjectsMayHaveManyMembersButNoneTwice) {
@@ -225,20 +232,43 @@ TEST(TokenizerFolder, ObjectsMayHaveManyMembersButNoneTwice) {
             std::string::npos);
 }
 
+TEST(TokenizerFolder, ReadsTheTemplatesThatLieInAFolderOfTheirOwnAndSavesThem) {
+  const tests::TemporaryFolder folder, written;
+  write_text(folder / "tokenizer.json", base::dump_json(chat_tree()));
+  write_text(folder / "chat_template.jinja", "usual");
+  std::filesystem::create_directories(folder / "additional_chat_templates");
+  write_text(folder / "additional_chat_templates/tool_use.jinja", "with tools");
+  load_tokenizer(folder.path())->save(written.path());
+  for (const auto& place : {folder.path(), written.path()}) {
+    const auto tokenizer = load_tokenizer(place);
+    EXPECT_EQ(*tokenizer->chat_template("default"), "usual");
+    EXPECT_EQ(*tokenizer->chat_template("tool_use"), "with tools");
+  }
+}
+
 TEST(TokenizerTiktoken, ReadsRanksAsMergesWithLlama3Words) {
   const tests::TemporaryFolder folder;
-  write_text(folder / "tokenizer.model", ranks());
-  EXPECT_EQ(load_tokenizer(folder.path())->encode("helhe"), (Ids{257, 256}));
+  EXPECT_EQ(load_ranks(folder.path())->encode("helhe"), (Ids{257, 256}));
   write_text(
       folder / "tokenizer_config.json",
       R"({"bos_token": "<b>", "added_tokens_decoder": {"258": {"content": "<b>", "special": true}}})");
-  const auto tokenizer = load_tokenizer(folder.path());
+  const auto tokenizer = load_ranks(folder.path());
   EXPECT_EQ(tokenizer->encode("hel1234"), (Ids{258, 257, '1', '2', '3', '4'}));
   EXPECT_EQ(tokenizer->decode(Ids{258, 257, 0xE4}), "hel\uFFFD");
   const tests::TemporaryFolder written;
   tokenizer->save(written.path());
   EXPECT_TRUE(std::filesystem::exists(written / "tokenizer.json"));
   EXPECT_EQ(load_tokenizer(written.path())->encode("he<b>helhe"), tokenizer->encode("he<b>helhe"));
+}
+
+TEST(TokenizerTiktoken, RefusesAVocabularyWhoseWordsItDoesNotKnow) {
+  // The file says nothing of how texts are cut: other families cut otherwise.
+  const tests::TemporaryFolder folder;
+  write_text(folder / "tokenizer.model", ranks());
+  EXPECT_NE(message_of([&] {
+              load_tokenizer(folder.path());
+            }).find("tokenizer.model: 258 ranks, and of tiktoken files only Llama 3's"),
+            std::string::npos);
 }
 
 TEST(TokenizerTiktoken, RefusesBrokenLinesWithTheirNumber) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "text/known_pipelines.h"
+
 #include "tests/text/tokenizer_support.h"
 
 namespace finstill::text {
@@ -188,6 +190,25 @@ TEST(TokenizerDecode, AStreamGivesWholeCharacters) {
   EXPECT_EQ(stream.finish(), "");
   TextStream with_special(*tokenizer, true);
   EXPECT_EQ(with_special.push(chat_end_id), "<|im_end|>");
+}
+
+TEST(TokenizerDecode, AddedTokensGoThroughTheDecoderLikeAnyOther) {
+  // As tokenizers 0.23.3 has it with these three decoders.
+  Json tree = small_tree({"▁a", "▁b"});
+  tree["added_tokens"] = {added_token(2, "x y", false), added_token(3, "▁z q", false),
+                          added_token(4, "<0x41>", false)};
+  const auto decode = [&](const Json& decoder, const Ids& ids) {
+    tree["decoder"] = decoder;
+    return make_tokenizer(tree)->decode(ids);
+  };
+  const Json metaspace = {{"type", "Metaspace"}};
+  EXPECT_EQ(decode(metaspace, {2, 0}), "x y a");
+  EXPECT_EQ(decode(metaspace, {0, 4, 0}), "a<0x41> a");
+  const Json pieces = sentencepiece_decoder(true);
+  EXPECT_EQ(decode(pieces, {3, 2}), "z qx y");
+  EXPECT_EQ(decode(pieces, {0, 4, 0}), "aA a");
+  EXPECT_EQ(decode(byte_level(true), {3, 2}), "▁z qx y");
+  EXPECT_EQ(make_tokenizer(tree)->token_bytes(3), "▁z q") << "as it stands in a text";
 }
 
 TEST(TokenizerIdentity, DependsOnWhatDecidesIdsAndTheOneOfTheVocabularyOnWhatIdsMean) {
