@@ -72,15 +72,23 @@ endfunction()
 # Files named *_avx2.cpp, *_avx512.cpp, *_avx512vnni.cpp, *_avx512bf16.cpp and *_amx.cpp get their instruction set, and
 # nothing else does. They and *_baseline.cpp see no header of a library, precompiled or not.
 function(finstill_instruction_sets)
-  # GCC 12's own headers of intrinsics warn about their undefined vectors (its bug 105593). Exceptions would let the
-  # sanitizers' build refer to a symbol that all objects share.
-  set(intrinsics_flags -fno-exceptions -Wno-uninitialized -Wno-maybe-uninitialized)
+  # Exceptions would let the sanitizers' build refer to a symbol that all objects share.
+  set(intrinsics_flags -fno-exceptions)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+    # GCC 12's own headers of intrinsics warn about their undefined vectors (its bug 105593).
+    list(APPEND intrinsics_flags -Wno-uninitialized -Wno-maybe-uninitialized)
+  else()
+    list(APPEND intrinsics_flags -Wno-pass-failed)  # a loop that the fuzz build's -O1 does not vectorise
+  endif()
   # -O3 unrolls the packing.
   set(tile_flags -O3 ${intrinsics_flags})
   # Without these GCC leaves most loops of the AVX2 and the plain version unvectorised: a choice between two floats might
   # raise an exception flag, a square root might set errno. Nobody looks at either; values stay the same.
-  # Peeling a loop until its addresses are aligned would make a sum's order, and so its bits, depend on the address.
-  set(loop_flags ${intrinsics_flags} -fno-trapping-math -fno-math-errno --param vect-max-peeling-for-alignment=0)
+  set(loop_flags ${intrinsics_flags} -fno-trapping-math -fno-math-errno)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+    # Peeling a loop until its addresses are aligned would make a sum's order, and so its bits, depend on the address.
+    list(APPEND loop_flags --param vect-max-peeling-for-alignment=0)
+  endif()
   foreach(source ${ARGN})
     if(source MATCHES "_(baseline|avx2|avx512|avx512vnni|avx512bf16|amx)\\.cpp$")
       set_property(SOURCE ${source} PROPERTY SKIP_PRECOMPILE_HEADERS ON)

@@ -22,7 +22,8 @@ if(EXISTS ${FINSTILL_TORCH}/lib/libtorch_cpu.so)
     ${FINSTILL_TORCH}/lib/libtorch_cpu.so ${FINSTILL_TORCH}/lib/libc10.so)
   # at::parallel_for is a template: it runs on one thread unless our own files are compiled with OpenMP. The wheel's
   # libgomp is linked by path, so that one copy of it is mapped.
-  target_compile_options(finstill_torch INTERFACE -fopenmp)
+  # libgomp serves GCC's code alone: the fuzz build, which is Clang's, runs on one thread.
+  target_compile_options(finstill_torch INTERFACE $<IF:$<BOOL:${FINSTILL_FUZZ}>,-fopenmp-simd,-fopenmp>)
   if(FINSTILL_GOMP)
     list(GET FINSTILL_GOMP 0 FINSTILL_GOMP)
     target_link_libraries(finstill_torch INTERFACE ${FINSTILL_GOMP})

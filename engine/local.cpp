@@ -33,11 +33,6 @@ std::int64_t rows_missing(std::int64_t rows, std::int64_t group) {
   return (group - rows % group) % group;
 }
 
-at::ScalarType dtype_of(model::Weights& weights) {
-  model::Acquired embedding(weights, model::Unit::embedding());
-  return embedding->vector(model::Role::embedding).scalar_type();
-}
-
 class LocalGenerator final : public Generator {
  public:
   LocalGenerator(const LocalParts& parts, const LocalOptions& options);
@@ -95,12 +90,12 @@ LocalGenerator::LocalGenerator(const LocalParts& parts, const LocalOptions& opti
       options_(options),
       context_length_(options.context_length > 0 ? options.context_length
                                                  : parts.model.config().max_positions),
-      row_group_(ops::rows_computed_together(dtype_of(parts.weights))),
-      cache_(parts.model.config(), first_slot, row_group_, dtype_of(parts.weights)),
+      row_group_(ops::rows_computed_together(parts.weights.dtype())),
+      cache_(parts.model.config(), first_slot, row_group_, parts.weights.dtype()),
       slots_(options.max_batch) {
   const model::ModelConfig& config = parts.model.config();
   bytes_per_token_ = 2 * config.blocks * config.key_value_size() *
-                     static_cast<std::int64_t>(c10::elementSize(dtype_of(parts.weights)));
+                     static_cast<std::int64_t>(c10::elementSize(parts.weights.dtype()));
   if (parts.tokenizer.vocabulary_size() > config.vocabulary_size)
     fail(ExitCode::data,
          "the tokenizer has {} ids, the model's embedding {} rows: they do not belong together",

@@ -81,17 +81,21 @@ constexpr const char* tokenizer_files[] = {
 }  // namespace
 
 void read_weights(const std::filesystem::path& folder, const ModelConfig& config,
-                  at::ScalarType dtype, const std::string& device, const TakeWeight& take) {
+                  const ReadOptions& options, const TakeWeight& take) {
   const base::SafetensorsFolder stored(folder);
   const std::vector<Parameter> wanted = parameters(config);
   check_names(stored, config, wanted);
   for (const Parameter& parameter : wanted)
     check_stored(*stored.find(parameter.name)->entry, parameter.shape, folder.string());
-  const auto options = at::TensorOptions().dtype(dtype).device(device);
+  const std::string bfloat16 = safetensors_dtype(at::kBFloat16);
   for (const Parameter& parameter : wanted) {
     const base::SafetensorsFolder::Tensor* source = stored.find(parameter.name);
-    at::Tensor tensor = at::empty(parameter.shape, options);
-    if (device == "cpu" && source->entry->dtype == safetensors_dtype(dtype)) {
+    const bool keeps =
+        options.keep_bfloat16 && parameter.decays() && source->entry->dtype == bfloat16;
+    const at::ScalarType dtype = keeps ? at::kBFloat16 : options.dtype;
+    at::Tensor tensor =
+        at::empty(parameter.shape, at::TensorOptions().dtype(dtype).device(options.device));
+    if (options.device == "cpu" && source->entry->dtype == safetensors_dtype(dtype)) {
       ops::copy_bytes_into(tensor, source->bytes());
     } else {
       ops::copy_into(tensor,
@@ -105,7 +109,7 @@ void read_weights(const std::filesystem::path& folder, const ModelConfig& config
 DenseWeights load_weights(const std::filesystem::path& folder, const ModelConfig& config,
                           at::ScalarType dtype, const std::string& device) {
   std::vector<at::Tensor> tensors;
-  read_weights(folder, config, dtype, device,
+  read_weights(folder, config, {dtype, device},
                [&](const Parameter&, at::Tensor tensor) { tensors.push_back(std::move(tensor)); });
   return {config, std::move(tensors)};
 }

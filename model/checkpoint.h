@@ -24,12 +24,18 @@ namespace finstill::model {
 /// Gets a parameter as soon as it is read.
 using TakeWeight = std::function<void(const Parameter& parameter, at::Tensor tensor)>;
 
+struct ReadOptions {
+  at::ScalarType dtype = at::ScalarType::Float;
+  std::string device = "cpu";
+  bool keep_bfloat16 = false;  ///< matrices that are stored in bfloat16 stay so
+};
+
 /// Reads all weights of a model folder one by one in the order of parameters(), converted to
-/// `dtype`. F32, F16, BF16 and F64 files are read. Throws Error(data) that names missing,
-/// unexpected, wrongly shaped or wrongly typed tensors and damaged headers, before anything is
-/// taken; Error(io) when files cannot be read.
+/// the dtype of the options. F32, F16, BF16 and F64 files are read. Throws Error(data) that names
+/// missing, unexpected, wrongly shaped or wrongly typed tensors and damaged headers, before
+/// anything is taken; Error(io) when files cannot be read.
 void read_weights(const std::filesystem::path& folder, const ModelConfig& config,
-                  at::ScalarType dtype, const std::string& device, const TakeWeight& take);
+                  const ReadOptions& options, const TakeWeight& take);
 
 /// All of them at once.
 DenseWeights load_weights(const std::filesystem::path& folder, const ModelConfig& config,

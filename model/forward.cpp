@@ -13,7 +13,7 @@ at::Tensor hidden_states(const Model& model, Weights& weights, const at::Tensor&
   at::Tensor x_TD;
   {
     Acquired embedding(weights, Unit::embedding());
-    x_TD = model.embed(*embedding, ids_T);
+    x_TD = ops::cast(model.embed(*embedding, ids_T), weights.dtype());
   }
   const Rotation rotation = model.rotation(positions_T, x_TD.scalar_type());
   for (std::int64_t i = 0; i < model.config().blocks; ++i) {

@@ -100,15 +100,15 @@ OpenedModel open_model(const fs::path& reference, const OpenOptions& options) {
   ModelFolders folders = resolve_model(reference, options.adapter);
   const ModelConfig config = read_model_config(folders.model);
   std::shared_ptr<DenseWeights> weights;
-  std::shared_ptr<QuantizedWeights> quantized;
-  if (options.format == ops::WeightFormat::dense) {
+  std::shared_ptr<CompactWeights> compact;
+  if (options.format == ops::WeightFormat::dense && !options.keep_bfloat16) {
     weights = std::make_shared<DenseWeights>(
         load_weights(folders.model, config, options.dtype, options.device));
   } else {
-    quantized = std::make_shared<QuantizedWeights>(config, options.format);
-    read_weights(folders.model, config, options.dtype, options.device,
+    compact = std::make_shared<CompactWeights>(config, options.format, options.dtype);
+    read_weights(folders.model, config, {options.dtype, options.device, options.keep_bfloat16},
                  [&](const Parameter& parameter, const at::Tensor& tensor) {
-                   quantized->add(parameter, tensor);
+                   compact->add(parameter, tensor);
                  });
   }
   std::shared_ptr<LoraAdapters> adapters;
@@ -116,7 +116,7 @@ OpenedModel open_model(const fs::path& reference, const OpenOptions& options) {
     adapters = std::make_shared<LoraAdapters>(
         load_lora(folders.adapter, config, options.dtype, options.device));
   }
-  return {std::move(folders), Model(config), std::move(weights), std::move(quantized),
+  return {std::move(folders), Model(config), std::move(weights), std::move(compact),
           std::move(adapters)};
 }
 

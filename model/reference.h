@@ -17,9 +17,9 @@
 #include <optional>
 #include <string>
 
+#include "model/compact_weights.h"
 #include "model/lora.h"
 #include "model/model.h"
-#include "model/quantized_weights.h"
 #include "model/weights.h"
 
 namespace finstill::model {
@@ -48,11 +48,15 @@ void copy_tokenizer(const ModelFolders& folders, const std::filesystem::path& to
 struct OpenedModel {
   ModelFolders folders;
   Model model;
-  std::shared_ptr<DenseWeights> weights;        ///< null where `quantized` is not
-  std::shared_ptr<QuantizedWeights> quantized;  ///< null unless the options ask for small integers
-  std::shared_ptr<LoraAdapters> adapters;       ///< null when there are none
+  std::shared_ptr<DenseWeights> weights;    ///< null where `compact` is not
+  std::shared_ptr<CompactWeights> compact;  ///< null unless the options ask for less memory
+  std::shared_ptr<LoraAdapters> adapters;   ///< null when there are none
 
   const ModelConfig& config() const { return model.config(); }
+  /// Those of the two that are there.
+  Weights& any_weights() const {
+    return compact != nullptr ? static_cast<Weights&>(*compact) : *weights;
+  }
 };
 
 struct OpenOptions {
@@ -61,6 +65,9 @@ struct OpenOptions {
   /// Small integers are made tensor by tensor as they are read, so that the dense weights never lie
   /// in memory together.
   ops::WeightFormat format = ops::WeightFormat::dense;
+  /// Matrices that are stored in bfloat16 stay so, whatever the dtype: where widens_bfloat16()
+  /// (ops/linear.h) holds.
+  bool keep_bfloat16 = false;
   std::filesystem::path
       adapter;  ///< applied on top of a model folder; an error on top of an adapter
 };

@@ -82,7 +82,8 @@ struct Parameter {
 
 /// One weight of a unit as it is stored.
 struct LinearWeight {
-  at::Tensor weight;  ///< [out, in], or [n] of a norm; with scales small integers (ops/quantized.h)
+  /// [out, in], or [n] of a norm; with scales small integers (ops/quantized.h)
+  at::Tensor weight;
   at::Tensor bias;    ///< [out]; undefined = none
   at::Tensor scales;  ///< undefined = dense
 
@@ -144,6 +145,9 @@ class Weights {
   virtual ~Weights() = default;
   virtual UnitView acquire(Unit unit) = 0;
   virtual void release(Unit unit) = 0;
+  /// Of the activations that they are for. Matrices may be stored otherwise: as small integers, or
+  /// as bfloat16 where widens_bfloat16() (ops/linear.h) holds.
+  virtual at::ScalarType dtype() const = 0;
 };
 
 /// Acquires for the length of a scope.
@@ -190,7 +194,7 @@ class DenseWeights : public Weights {
 
   /// A converted copy; the same dtype copies too.
   DenseWeights to(at::ScalarType dtype) const;
-  at::ScalarType dtype() const { return dtype_; }
+  at::ScalarType dtype() const override { return dtype_; }
   std::int64_t bytes() const;
 
  private:

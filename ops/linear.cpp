@@ -52,7 +52,8 @@ at::Tensor product(const at::Tensor& x_TI, const at::Tensor& weight_OI,
 }  // namespace
 
 at::Tensor linear(const at::Tensor& x_TI, const at::Tensor& weight_OI, const at::Tensor& bias_O) {
-  if (!takes_cpu_kernels(x_TI)) return reference::linear(x_TI, weight_OI, bias_O);
+  if (!takes_cpu_kernels(x_TI))
+    return reference::linear(x_TI, weight_OI.to(x_TI.scalar_type()), bias_O);
   std::vector<std::int64_t> shape = x_TI.sizes().vec();
   shape.back() = weight_OI.size(0);
   const at::Tensor y_TO = product(rows_of(x_TI), weight_OI, {}).view(shape);
@@ -61,7 +62,8 @@ at::Tensor linear(const at::Tensor& x_TI, const at::Tensor& weight_OI, const at:
 
 at::Tensor linear_plus(const at::Tensor& beside_TO, const at::Tensor& x_TI,
                        const at::Tensor& weight_OI, const at::Tensor& bias_O) {
-  if (!takes_cpu_kernels(x_TI)) return beside_TO + reference::linear(x_TI, weight_OI, bias_O);
+  if (!takes_cpu_kernels(x_TI))
+    return beside_TO + reference::linear(x_TI, weight_OI.to(x_TI.scalar_type()), bias_O);
   const at::Tensor y_TO = product(x_TI, weight_OI, beside_TO.contiguous());
   return bias_O.defined() ? y_TO + bias_O : y_TO;
 }
@@ -78,6 +80,10 @@ at::Tensor linear_plus(const at::Tensor& beside_TO, const at::Tensor& x_TI, cons
     return ops::linear_plus(beside_TO, x_TI, map.weight_OI, map.bias_O);
   const at::Tensor y_TO = matmul_each(x_TI, {&map, 1}, beside_TO.contiguous()).front();
   return map.bias_O.defined() ? y_TO + map.bias_O : y_TO;
+}
+
+bool widens_bfloat16(at::ScalarType dtype, const std::string& device) {
+  return kernel_set() == KernelSet::automatic && device == "cpu" && dtype == at::kFloat;
 }
 
 std::int64_t rows_computed_together(at::ScalarType dtype) {

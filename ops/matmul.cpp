@@ -145,6 +145,7 @@ at::Tensor matmul(const at::Tensor& a, const at::Tensor& b, at::ScalarType resul
   const LinearMap stored{b.t(), {}, {}};
   if (!is_empty && result == a.scalar_type() && takes_row_products(a, stored))
     return matmul_each(a, {&stored, 1}, beside).front();
+  if (a.scalar_type() != b.scalar_type()) return matmul(a, b.to(a.scalar_type()), result, beside);
   if (!takes_tiles(a, b) || is_empty) {
     const at::Tensor product = at::mm(a, b).to(result);
     return beside.defined() ? product + beside : product;

@@ -22,8 +22,9 @@ namespace finstill::ops {
 /// Whether products in `dtype` run on our own kernels.
 bool takes_tile_matmul(at::ScalarType dtype);
 
-/// A B (+ beside, in the dtype of the result): [rows, k] x [k, columns]. A and B have one dtype;
-/// each may be a transposed view (t()) of a contiguous matrix. `result` is their dtype or float32.
+/// A B (+ beside, in the dtype of the result): [rows, k] x [k, columns]. A and B have one dtype, or
+/// B is bfloat16 and A float32; each may be a transposed view (t()) of a contiguous matrix.
+/// `result` is the dtype of A or float32.
 at::Tensor matmul(const at::Tensor& a, const at::Tensor& b, at::ScalarType result,
                   const at::Tensor& beside = {});
 

@@ -1,9 +1,10 @@
 #pragma once
 
-// float32 products with stored matrices, on our own kernels:
-// whatever the number of rows, a row of the result has the same bits. The library packs a matrix
-// anew for every product, which costs more than the product itself where there are few rows. Shared
-// inside the module, not for others.
+// float32 products with stored matrices, on our own kernels: whatever the number of rows, a row of
+// the result has the same bits. The library packs a matrix anew for every product, which costs more
+// than the product itself where there are few rows. A matrix of bfloat16 is widened on its way:
+// where decoding waits for memory, that is twice as fast, and no bit is another. Shared inside the
+// module, not for others.
 
 #include <span>
 

@@ -102,12 +102,21 @@ struct AdamwRow {
 
 /// Rows of x against rows output_begin to output_end of w.
 struct RowProduct {
-  const float *x = nullptr, *w = nullptr;
+  const float* x = nullptr;
+  const void* w = nullptr;        ///< float, or the upper halves of floats (bfloat16)
+  bool w_is_bfloat16 = false;     ///< the results are those of the widened matrix, bit for bit
+  float* room = nullptr;          ///< widened_room(k) floats; needed for bfloat16 alone
   const float* beside = nullptr;  ///< [rows, outputs], added; may be null
   float* y = nullptr;             ///< [rows, outputs]
   std::int64_t x_stride = 0, w_stride = 0, beside_stride = 0, y_stride = 0;
   std::int64_t rows = 0, k = 0, output_begin = 0, output_end = 0;
 };
+
+/// Outputs whose weights are widened together.
+inline constexpr std::int64_t kWidenedOutputs = 12;
+constexpr std::int64_t widened_room(std::int64_t k) {
+  return kWidenedOutputs * k;
+}
 
 /// Y = X W^T for W of small integers (quantized.h). X counts in steps of 1/32512 of its row's
 /// largest magnitude, as on the matrix unit (matmul.h), so that the sums that share a scale are

@@ -12,7 +12,6 @@
 #include <algorithm>
 #include <array>
 #include <map>
-#include <ranges>
 #include <set>
 #include <tuple>
 
@@ -85,11 +84,11 @@ std::set<std::string> rows_beside(const std::vector<Break>& breaks,
   return rows;
 }
 
-/// What is false in a statement beside its breaks, by row: that a row agrees which neither book
-/// has, or which is said to differ as well; and figures that are not the books', but for rows with
-/// a break missed or invented, which costs enough.
-std::map<std::string, std::string> false_verdicts(const Statement& statement, const Truth& truth,
-                                                  const std::vector<Break>& gold) {
+/// What is false in a statement beside its breaks, a sentence a row: that a row agrees which
+/// neither book has, or which is said to differ as well; and figures that are not the books', but
+/// for rows with a break missed or invented, which costs enough.
+std::vector<std::string> false_verdicts(const Statement& statement, const Truth& truth,
+                                        const std::vector<Break>& gold) {
   const Figures custodian = figures_of(truth.custodian), manager = figures_of(truth.manager);
   const std::set<std::string> differing = rows_beside(statement.breaks, {}),
                               missed = rows_beside(gold, statement.breaks),
@@ -113,7 +112,9 @@ std::map<std::string, std::string> false_verdicts(const Statement& statement, co
         fmt::format("{} shows {} {} instead of {} {}", shown.row, write_figure(shown.custodian),
                     write_figure(shown.manager), write_figure(a), write_figure(b)));
   }
-  return faults;
+  std::vector<std::string> sentences;
+  for (const auto& [row, sentence] : faults) sentences.push_back(sentence);
+  return sentences;
 }
 
 /// The first row of the custodian's table on which a statement gives no verdict, or "".
@@ -220,8 +221,7 @@ Grade Reconciliation::grade(const Example& example, const Response& response) co
   grade.score = grade.parts["amount"];
   const bool same = grade.predicted == grade.gold;
   grade.outcome = same && faults.empty() ? Outcome::right : Outcome::wrong;
-  grade.reason =
-      same ? fmt::format("{}", fmt::join(std::views::values(faults), "; ")) : difference(grade);
+  grade.reason = same ? fmt::format("{}", fmt::join(faults, "; ")) : difference(grade);
   return grade;
 }
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "model/quantized_weights.h"
+#include "model/compact_weights.h"
 #include "ops/kernels.h"
 #include "ops/linear.h"
 #include "ops/tensor.h"
@@ -77,9 +77,9 @@ TEST(LocalGenerator, InEveryFormatABatchGivesWhatEachRequestGivesAlone) {
     for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
       SCOPED_TRACE(ops::weight_format_name(format) + " " + ops::dtype_name(dtype));
       Tiny tiny(259, dtype);
-      std::unique_ptr<model::QuantizedWeights> quantized;
+      std::unique_ptr<model::CompactWeights> quantized;
       if (format != ops::WeightFormat::dense) {
-        quantized = std::make_unique<model::QuantizedWeights>(tiny.model.config(), format);
+        quantized = std::make_unique<model::CompactWeights>(tiny.model.config(), format, dtype);
         const std::vector<model::Parameter>& parameters = tiny.weights.parameters();
         for (std::size_t i = 0; i < parameters.size(); ++i)
           quantized->add(parameters[i], ops::cast(tiny.weights.tensor(i), dtype));

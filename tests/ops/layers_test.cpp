@@ -3,6 +3,7 @@
 
 #include "ops/embedding.h"
 #include "ops/linear.h"
+#include "ops/loss_head.h"
 #include "ops/normed_linear.h"
 #include "ops/rms_norm.h"
 #include "ops/rope.h"
@@ -60,6 +61,49 @@ TEST(Layers, RowsOfLinearInFloat32DoNotDependOnTheirNeighbours) {
       EXPECT_TRUE(bit_equal(linear_plus(part(beside), part(x), weight), part(all)))
           << rows << " rows of " << width;
     }
+  }
+}
+
+TEST(Layers, MatricesOfBfloat16GiveTheBitsOfTheSameValuesInFloat32) {
+  ASSERT_TRUE(widens_bfloat16(at::kFloat, "cpu"));
+  for (const auto& [outputs, width] : {std::pair{1, 1}, {50, 101}, {12, 96}, {37, 576}}) {
+    const at::Tensor narrow = cast(numbers({outputs, width}, 2), at::kBFloat16),
+                     wide = cast(narrow, at::kFloat);
+    const at::Tensor head_narrow = cast(numbers({outputs, outputs}, 3), at::kBFloat16),
+                     head_wide = cast(head_narrow, at::kFloat);
+    for (const std::int64_t rows : {0, 1, 2, 3, 4, 5, 15, 16, 17, 200}) {
+      const at::Tensor x = cast(numbers({rows, width}, 1), at::kFloat);
+      const at::Tensor y = ops::linear(x, LinearMap{wide, {}, {}});
+      SCOPED_TRACE(std::to_string(rows) + " rows of " + std::to_string(width));
+      EXPECT_TRUE(bit_equal(ops::linear(x, LinearMap{narrow, {}, {}}), y));
+      EXPECT_TRUE(bit_equal(ops::linear_plus(y, x, LinearMap{narrow, {}, {}}),
+                            ops::linear_plus(y, x, LinearMap{wide, {}, {}})));
+      EXPECT_TRUE(bit_equal(logits(y, Head{head_narrow}), logits(y, Head{head_wide})));
+      const KernelScope plain(KernelSet::reference);
+      expect_near(ops::linear(x, narrow), y, 1e-5, "reference");
+    }
+  }
+}
+
+TEST(Layers, FusedLayersTakeMatricesOfBfloat16) {
+  const InferenceGuard no_gradients;
+  const at::Tensor norm = cast(numbers({48}, 1), at::kFloat);
+  const std::vector<at::Tensor> narrow = {cast(numbers({70, 48}, 2), at::kBFloat16),
+                                          cast(numbers({70, 48}, 3), at::kBFloat16),
+                                          cast(numbers({48, 70}, 4), at::kBFloat16)};
+  std::vector<LinearMap> maps, widened;
+  for (const at::Tensor& matrix : narrow) {
+    maps.push_back({matrix, {}, {}});
+    widened.push_back({cast(matrix, at::kFloat), {}, {}});
+  }
+  for (const std::int64_t rows : {1, 7, 33}) {
+    const at::Tensor x = cast(numbers({rows, 48}, 5), at::kFloat);
+    const auto two = [](const std::vector<LinearMap>& all) { return std::span(all).first(2); };
+    const std::vector<at::Tensor> got = normed_linear(x, norm, 1e-5, two(maps)),
+                                  want = normed_linear(x, norm, 1e-5, two(widened));
+    for (std::size_t i = 0; i < 2; ++i) EXPECT_TRUE(bit_equal(got[i], want[i]));
+    EXPECT_TRUE(bit_equal(gated_mlp(x, norm, 1e-5, maps[0], maps[1], maps[2]),
+                          gated_mlp(x, norm, 1e-5, widened[0], widened[1], widened[2])));
   }
 }
 

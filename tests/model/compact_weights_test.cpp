@@ -1,10 +1,11 @@
-#include "model/quantized_weights.h"
+#include "model/compact_weights.h"
 
 #include <gtest/gtest.h>
 
 #include "base/registry.h"
 #include "model/checkpoint.h"
 #include "model/family.h"
+#include "model/forward.h"
 #include "model/init.h"
 #include "model/reference.h"
 #include "ops/tensor.h"
@@ -19,6 +20,37 @@ ModelConfig example(const std::string& family, bool tied_head) {
   return config;
 }
 
+TEST(CompactWeights, MatricesStoredInBfloat16StaySoAndGiveTheSameHiddenStates) {
+  for (const bool tied_head : {true, false}) {
+    const ModelConfig config = example("llama", tied_head);
+    const tests::TemporaryFolder folder;
+    save_model(folder.path(), config, random_weights(config, 5), {at::kBFloat16});
+    const OpenedModel wide = open_model(folder.path()),
+                      kept = open_model(folder.path(), {.keep_bfloat16 = true});
+    ASSERT_EQ(kept.weights, nullptr);
+    EXPECT_EQ(kept.any_weights().dtype(), at::kFloat);
+    const UnitView block = kept.compact->acquire(Unit::block(0));
+    EXPECT_EQ(block[Role::query].weight.scalar_type(), at::kBFloat16);
+    EXPECT_EQ(block.vector(Role::mlp_norm).scalar_type(), at::kFloat);
+    EXPECT_LT(2 * kept.compact->bytes(), wide.weights->bytes() + 4096);
+    const std::vector<std::int64_t> ids = {1, 5, 9, 2, 7}, positions = {0, 1, 2, 3, 4};
+    const auto hidden = [&](const OpenedModel& opened) {
+      Packed attention({0, 5});
+      return hidden_states(opened.model, opened.any_weights(), ops::int64_tensor(ids),
+                           ops::int64_tensor(positions), attention);
+    };
+    EXPECT_TRUE(ops::bit_equal(hidden(kept), hidden(wide)));
+  }
+}
+
+TEST(CompactWeights, WhatIsStoredInFloat32IsReadInFloat32) {
+  const ModelConfig config = example("llama", true);
+  const tests::TemporaryFolder folder;
+  save_model(folder.path(), config, random_weights(config, 5));
+  const OpenedModel opened = open_model(folder.path(), {.keep_bfloat16 = true});
+  EXPECT_EQ(opened.compact->acquire(Unit::block(0))[Role::query].weight.scalar_type(), at::kFloat);
+}
+
 class EveryQuantizedFamily : public testing::TestWithParam<std::string> {};
 
 TEST_P(EveryQuantizedFamily, has_its_matrices_rounded_and_the_rest_as_it_was) {
@@ -31,7 +63,7 @@ TEST_P(EveryQuantizedFamily, has_its_matrices_rounded_and_the_rest_as_it_was) {
     ASSERT_EQ(opened.weights, nullptr);
     for (const Unit unit : units(config)) {
       const UnitView wanted = dense.view(unit);
-      UnitView found = opened.quantized->acquire(unit);
+      UnitView found = opened.compact->acquire(unit);
       for (const Parameter& parameter : dense.parameters()) {
         if (parameter.unit != unit) continue;
         const LinearWeight &a = wanted[parameter.role], &b = found[parameter.role];
@@ -51,7 +83,7 @@ TEST_P(EveryQuantizedFamily, has_its_matrices_rounded_and_the_rest_as_it_was) {
         }
       }
     }
-    const UnitView head = opened.quantized->acquire(Unit::head());
+    const UnitView head = opened.compact->acquire(Unit::head());
     EXPECT_TRUE(head[Role::head].scales.defined()) << "the head is read by every token";
   }
 }
