@@ -121,7 +121,11 @@ SentencepieceFacts check_sentencepiece_model(std::string_view bytes, const std::
     if (field->number == 1) {
       ++pieces;
       Fields piece(field->bytes, where);
-      while (piece.next()) continue;
+      while (const auto member = piece.next()) {
+        // The library takes pieces for C strings and throws on one that ends before it begins.
+        if (member->number == 1 && member->bytes.find('\0') != std::string_view::npos)
+          fail(ExitCode::data, "{}: piece {} holds a zero byte", where, pieces - 1);
+      }
     }
     if (field->number != 3 && field->number != 5) continue;
     Fields normalizer(field->bytes, where);

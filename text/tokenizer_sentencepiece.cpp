@@ -69,13 +69,25 @@ class SentencepieceTokenizer final : public Tokenizer {
   mutable SharedCounters counters_;
 };
 
+/// Loads; what the library says against the model, or "". Most it returns, some it throws.
+std::string fault_of_loading(sentencepiece::SentencePieceProcessor& processor,
+                             std::string_view bytes) {
+  try {
+    const auto status =
+        processor.LoadFromSerializedProto(absl::string_view(bytes.data(), bytes.size()));
+    return status.ok() ? "" : status.ToString();
+  } catch (const std::bad_alloc&) {
+    throw;
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+}
+
 SentencepieceTokenizer::SentencepieceTokenizer(std::string_view bytes, const std::string& where,
                                                TokenizerSettings settings)
     : decoder_(sentencepiece_decoder(check_sentencepiece_model(bytes, where).adds_prefix), where) {
-  const auto status =
-      processor_.LoadFromSerializedProto(absl::string_view(bytes.data(), bytes.size()));
-  if (!status.ok())
-    fail(ExitCode::data, "{}: not a usable sentencepiece model: {}", where, status.ToString());
+  if (const std::string fault = fault_of_loading(processor_, bytes); !fault.empty())
+    fail(ExitCode::data, "{}: not a usable sentencepiece model: {}", where, fault);
   read_pieces(settings);
   const std::size_t pieces = rendered_.size();
   TokenizerDefinition definition;  // the added tokens' checks are those of tokenizer.json

@@ -276,6 +276,15 @@ TEST(TokenizerSentencepiece, RefusesDamagedModelsBeforeTheLibrarySeesThem) {
   EXPECT_NE(refuse(small_model(map(units, std::string("x\0", 2)))).find("character map"),
             std::string::npos);
   EXPECT_NE(refuse(small_model("abc")).find("character map"), std::string::npos);
+  EXPECT_NE(refuse(small_model() + piece(std::string("\0b", 2), 0, 1)).find("piece 8 holds a zero"),
+            std::string::npos);
+}
+
+TEST(TokenizerSentencepiece, WhatTheLibraryThrowsIsOneLine) {
+  // A unigram model (the default) with an empty piece, which its trie does not take.
+  const std::string model = piece("<unk>", 0, 2) + piece("", 0, 1);
+  const std::string message = message_of([&] { read_sentencepiece(model, "s.model", {}); });
+  EXPECT_NE(message.find("s.model: not a usable sentencepiece model"), std::string::npos);
 }
 
 TEST(TokenizerSentencepieceSlow, FlippedBitsOfARealModelAreRefusedOrHarmless) {
