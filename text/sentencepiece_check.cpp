@@ -102,7 +102,9 @@ bool is_sound(std::string_view map) {
   const std::size_t units = size / 4;
   for (std::size_t i = 0; i < units; ++i) {
     const std::uint32_t unit = unit_at(array, i);
-    if (unit >> 31 != 0) continue;  // a leaf: its value is checked where it is pointed to
+    // A leaf: its value is checked where it is pointed to. The walk begins at the first unit,
+    // whatever it calls itself.
+    if (unit >> 31 != 0 && i > 0) continue;
     const std::size_t children = i ^ (std::size_t{unit >> 10} << ((unit & (1u << 9)) >> 6));
     if ((children | 0xFF) >= units) return false;
     const bool has_leaf = (unit >> 8 & 1) != 0;

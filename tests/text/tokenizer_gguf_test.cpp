@@ -270,6 +270,9 @@ TEST(TokenizerSentencepiece, RefusesDamagedModelsBeforeTheLibrarySeesThem) {
   units[0] = 1u << 10 << 9;      // children far outside
   EXPECT_NE(refuse(small_model(map(units, std::string("x\0", 2)))).find("character map"),
             std::string::npos);
+  units[0] |= 1u << 31;  // which the walk takes no notice of
+  EXPECT_NE(refuse(small_model(map(units, std::string("x\0", 2)))).find("character map"),
+            std::string::npos);
   units.assign(256, 0);
   units[0] = 1u << 8 | 1u << 10;  // a leaf at 1 whose string lies outside
   units[1] = 1u << 31 | 5;
