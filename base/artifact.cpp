@@ -176,7 +176,10 @@ bool is_finished(const std::filesystem::path& folder, const Json& plan, std::str
   if (difference != nullptr) difference->clear();
   const auto manifest = read_manifest(folder);
   if (!manifest) return false;
-  std::string found = first_difference(without_outputs(manifest->identity), plan);
+  const Json made = without_outputs(manifest->identity);
+  std::string found = first_difference(made, plan);
+  // Models and tasks are compared in the order in which they are named.
+  if (found.empty() && dump_json(made) != dump_json(plan)) found = "the order in config";
   if (found.empty()) {
     for (const auto& [relative, hash] : manifest->identity["outputs"].items()) {
       if (!is_there(folder / relative)) found = "outputs." + relative;

@@ -71,8 +71,10 @@ void fail_errno(int error, std::string_view action, const std::filesystem::path&
   if (error == EACCES || error == EPERM)
     advice = "; change its permissions or choose another place";
   if (error == EMFILE || error == ENFILE) advice = "; raise the limit of open files (ulimit -n)";
-  fail(denied ? ExitCode::permission : ExitCode::io, "{}: {}: {}{}", file.string(), action,
-       std::strerror(error), advice);
+  const ExitCode code = denied            ? ExitCode::permission
+                        : error == ENOMEM ? ExitCode::out_of_memory
+                                          : ExitCode::io;
+  fail(code, "{}: {}: {}{}", file.string(), action, std::strerror(error), advice);
 }
 
 std::string read_file(const std::filesystem::path& file, std::uint64_t limit) {

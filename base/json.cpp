@@ -80,6 +80,12 @@ class JsonTree {
     return true;
   }
 
+  /// The parser would take it for the end, and what stands behind it would be lost.
+  void refuse_nul() const {
+    if (const std::size_t at = text_.find('\0'); at != std::string_view::npos)
+      refuse(at, "a NUL byte: the file is damaged, or no text");
+  }
+
   bool parse_error(std::size_t at, const std::string&, const Json::exception& error) {
     // "[json.exception.parse_error.101] parse error at line 1, column 2: WHAT"; a line of our own
     // stands before it.
@@ -203,6 +209,7 @@ std::string string_of(const Json& value, std::string_view key, std::string_view 
 
 Json parse_json(std::string_view text, std::string_view where, std::int64_t first_line) {
   JsonTree builder(text, where, first_line);
+  builder.refuse_nul();
   const char* end = text.data() + text.size();
   Json::sax_parse(CountingIterator(text.data(), builder.position()),
                   CountingIterator(end, builder.position()), &builder);

@@ -80,6 +80,19 @@ bool LineReader::fill() {
   }
 }
 
+void LineReader::skip_line(const char* newline) {
+  while (newline == nullptr && !at_end_) {
+    end_offset_ += filled_ - start_;
+    start_ = filled_;
+    at_end_ = !fill();
+    newline = static_cast<const char*>(std::memchr(buffer_.data(), '\n', filled_));
+  }
+  const std::size_t end =
+      newline != nullptr ? static_cast<std::size_t>(newline - buffer_.data()) + 1 : filled_;
+  end_offset_ += end - start_;
+  start_ = end;
+}
+
 std::optional<std::string_view> LineReader::next() {
   std::size_t scanned = start_;
   const char* newline = nullptr;
@@ -99,6 +112,7 @@ std::optional<std::string_view> LineReader::next() {
   was_ended_ = newline != nullptr;
   ++line_;
   if (line.size() > longest_line) {
+    skip_line(newline);
     fail(ExitCode::data, "{}: a line of more than 64 MiB; split it, or is this no JSON Lines file?",
          where());
   }

@@ -41,6 +41,8 @@ class LineReader {
 
  private:
   bool fill();
+  /// Goes on behind a line that is too long; `newline`: its end, if that is in the buffer.
+  void skip_line(const char* newline);
 
   std::filesystem::path file_;
   int descriptor_ = -1;

@@ -132,6 +132,20 @@ void check_place(const RecipeStage& stage, const fs::path& folder) {
                             [&](const std::string&, fs::path& file) { check_input(file, folder); });
 }
 
+/// An artifact that changed after its manifest would go on under the identity that it had.
+void verify_inputs(const RecipeStage& stage) {
+  const auto verify = [](const fs::path& path) {
+    std::error_code error;
+    if (fs::is_directory(path, error) && base::read_manifest(path)) base::verify_artifact(path);
+  };
+  stage.kind->config->references(stage.config.get(),
+                                 [&](base::ArtifactRef& reference, const auto&) {
+                                   if (!reference.path.empty()) verify(reference.path);
+                                 });
+  stage.kind->config->files(stage.config.get(),
+                            [&](const std::string&, fs::path& file) { verify(file); });
+}
+
 StageState inspect_folder(const fs::path& folder, const Json& identity, const base::Stage& stage,
                           std::string* why) {
   const auto earlier = unfinished_identity(folder);
@@ -159,6 +173,7 @@ base::Manifest execute_stage(const PlannedStage& planned, const fs::path& folder
     base::remove_all(folder / unfinished_file);
     return *base::read_manifest(folder);
   }
+  verify_inputs(*planned.recipe);
   prepare_folder(folder, planned.state, planned.identity);
   base::StageContext context;
   context.directory = folder;

@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 
 #include "base/artifact.h"
 #include "base/error.h"
+#include "cli/recipe.h"
 #include "cli/verb.h"
 
 namespace finstill::cli {
@@ -20,6 +22,27 @@ void verify_one(const fs::path& folder) {
   fmt::print("{}: {} {}, {} files unchanged\n", folder.string(), manifest->artifact_kind(),
              manifest->hash.substr(0, 16),
              manifest->identity.value("outputs", base::Json::object()).size());
+}
+
+/// Whether each stage of a run that is there was made from those that are there beside it.
+void verify_chain(const fs::path& run) {
+  const fs::path resolved = run / "resolved.yaml";
+  if (!fs::exists(resolved)) return;
+  for (const RecipeStage& stage : load_recipe(resolved, {}).stages) {
+    const auto manifest = base::read_manifest(run / stage.name);
+    if (!manifest) {
+      fmt::print("{}: not made\n", (run / stage.name).string());
+      continue;
+    }
+    const base::Json inputs = manifest->identity.value("inputs", base::Json::array());
+    for (const std::string& need : stage.needs) {
+      const auto from = base::read_manifest(run / need);
+      if (from && std::find(inputs.begin(), inputs.end(), from->hash) != inputs.end()) continue;
+      base::fail(base::ExitCode::io, "{}: was made from another {} than {}; run it again",
+                 (run / stage.name).string(), need,
+                 from ? "the one that is there now" : "any that is there");
+    }
+  }
 }
 
 int verify(const std::string& directory) {
@@ -39,6 +62,7 @@ int verify(const std::string& directory) {
                "{}: neither an artifact nor a run directory: no manifest.json in it or one below",
                directory);
   }
+  verify_chain(directory);
   return 0;
 }
 

@@ -18,8 +18,12 @@ const bool listed =
 std::filesystem::path file_of(const std::filesystem::path& path, const std::string& split) {
   std::error_code error;
   if (!std::filesystem::is_directory(path, error)) {
-    if (!std::filesystem::exists(path, error)) {
+    if (!std::filesystem::exists(path, error))
       base::fail(base::ExitCode::io, "{}: there is no such file or folder", path.string());
+    // A pipe's beginning would be gone after the look at its first character.
+    if (!std::filesystem::is_regular_file(path, error)) {
+      base::fail(base::ExitCode::io, "{}: not a regular file; write the rows to one first",
+                 path.string());
     }
     return path;
   }

@@ -107,6 +107,19 @@ TEST(Artifact, AFinishedStageIsSkippedOnlyWhenNothingDiffers) {
   EXPECT_EQ(difference, "outputs.模型/weights");
 }
 
+TEST(Artifact, NamesInAnotherOrderAreAnotherConfig) {
+  const TemporaryFolder folder;
+  write_outputs(folder.path());
+  Json made = plan(3), other = plan(3);
+  made["config"]["models"] = Json{{"a", 1}, {"b", 1}};
+  other["config"]["models"] = Json{{"b", 1}, {"a", 1}};
+  finish_artifact(folder.path(), made, {"step-000010"}, Json::object());
+  std::string difference;
+  EXPECT_TRUE(is_finished(folder.path(), made, &difference));
+  EXPECT_FALSE(is_finished(folder.path(), other, &difference));
+  EXPECT_EQ(difference, "the order in config");
+}
+
 TEST(Artifact, AMissingProductOutsideTheHashesIsUnfinishedWithoutAnotherIdentity) {
   const TemporaryFolder folder;
   write_outputs(folder.path());

@@ -46,6 +46,11 @@ TEST(Json, RefusesWithLineAndColumn) {
   expect_error([] { parse_json("{\"a\":", "b.jsonl", 7); }, ExitCode::data, "b.jsonl:7:");
 }
 
+TEST(Json, ANulByteIsNotTheEndOfADocument) {
+  for (const std::string& text : {std::string("{}\0{}", 5), std::string("1\0", 2)})
+    expect_error([&] { parse_json(text, "f.json"); }, ExitCode::data, "NUL byte");
+}
+
 TEST(Json, ALargeObjectIsReadInLinearTime) {
   std::string text = "{";
   for (int i = 0; i < 150000; ++i)

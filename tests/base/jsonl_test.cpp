@@ -39,6 +39,22 @@ TEST(Jsonl, LinesLongerThanABlockArriveWhole) {
   EXPECT_FALSE(lines.next());
 }
 
+TEST(Jsonl, AfterALineThatIsTooLongTheNextOnesArrive) {
+  const TemporaryFolder folder;
+  const std::string longest(LineReader::longest_line + 1, 'x');
+  for (const std::string& more : {std::string(), std::string(1 << 20, 'y')}) {
+    write_text(folder / "l.jsonl", "1\n" + longest + more + "\n2\n3");
+    LineReader lines(folder / "l.jsonl");
+    EXPECT_EQ(*lines.next(), "1");
+    EXPECT_THROW(lines.next(), Error);
+    EXPECT_EQ(*lines.next(), "2");
+    EXPECT_EQ(lines.where(), (folder / "l.jsonl").string() + ":3");
+    EXPECT_EQ(*lines.next(), "3");
+    EXPECT_EQ(lines.end_offset(), std::filesystem::file_size(folder / "l.jsonl"));
+    EXPECT_EQ(lines.next(), std::nullopt);
+  }
+}
+
 TEST(Jsonl, RefusesBadLinesByPlace) {
   const TemporaryFolder folder;
   write_text(folder / "a.jsonl", "{}\n{\"a\": }\n");

@@ -112,6 +112,35 @@ TEST_F(RunVerbs, AnInputIsNeverReplacedByTheOutput) {
   EXPECT_EQ(run_finstill({"verify", base}).exit_code, 0);
 }
 
+TEST_F(RunVerbs, AnInputThatChangedAfterItsManifestIsRefusedByTheNextStage) {
+  ASSERT_EQ(run({"--until", "base"}).exit_code, 0);
+  const fs::path config = folder_ / "runs/r/base/generation_config.json";
+  const std::string before = tests::read_text(config);
+  tests::write_text(config, before + " ");
+  const ProcessResult result = run({"--until", "small"});
+  EXPECT_EQ(result.exit_code, 74) << result.errors;
+  EXPECT_NE(result.errors.find("generation_config.json has changed"), std::string::npos)
+      << result.errors;
+  EXPECT_FALSE(fs::exists(folder_ / "runs/r/small/manifest.json"));
+  tests::write_text(config, before);
+  EXPECT_EQ(run({"--until", "small"}).exit_code, 0);
+}
+
+TEST_F(RunVerbs, VerifyFollowsTheStagesOfARunToWhatTheyWereMadeFrom) {
+  ASSERT_EQ(run({"--until", "small"}).exit_code, 0);
+  ProcessResult result = run_finstill({"verify", path("runs/r")});
+  EXPECT_EQ(result.exit_code, 0) << result.errors;
+  EXPECT_NE(result.output.find("smaller: not made"), std::string::npos) << result.output;
+  ASSERT_EQ(run({}).exit_code, 0);
+  ASSERT_EQ(run({"--only", "small", "--set", "small.layers=2"}).exit_code, 0);
+  result = run_finstill({"verify", path("runs/r")});
+  EXPECT_EQ(result.exit_code, 74) << result.errors;
+  EXPECT_NE(result.errors.find("smaller: was made from another small"), std::string::npos)
+      << result.errors;
+  fs::remove_all(folder_ / "runs/r/small");
+  EXPECT_EQ(run_finstill({"verify", path("runs/r")}).exit_code, 74);
+}
+
 TEST_F(RunVerbs, AFolderWithAManifestOfAnotherToolIsNotOurs) {
   ASSERT_EQ(run({"--until", "base"}).exit_code, 0);
   fs::create_directories(folder_ / "extension");

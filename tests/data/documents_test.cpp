@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/stat.h>
+
 #include <algorithm>
 
 namespace finstill::data {
@@ -128,6 +130,17 @@ TEST(ReadRecords, AMissingPathAndAFolderWithoutDataAreErrors) {
   const TemporaryFolder folder;
   EXPECT_THROW(read_records(folder / "nothing.jsonl"), base::Error);
   EXPECT_THROW(read_records(folder.path()), base::Error);
+}
+
+TEST(ReadRecords, APipeIsRefusedBecauseItsBeginningIsReadTwice) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(::mkfifo((folder / "rows").c_str(), 0600), 0);
+  try {
+    read_records(folder / "rows");
+    FAIL();
+  } catch (const base::Error& error) {
+    EXPECT_EQ(error.code(), base::ExitCode::io) << error.what();
+  }
 }
 
 TEST(ReadRecords, FaultyRowsCanBeCollectedInsteadOfEndingTheReading) {
