@@ -111,6 +111,8 @@ class Generator {
 
   /// Prompt and answer together fit into this many tokens.
   virtual std::int64_t context_length() const = 0;
+  /// Whether what encode() gives ends in an open <think>: answers begin with reasoning then.
+  virtual bool opens_reasoning() const { return false; }
 };
 
 /// Told after every step: requests finished so far and new tokens so far. It may throw to stop

@@ -45,6 +45,7 @@ class LocalGenerator final : public Generator {
       std::span<const std::vector<std::int32_t>> sequences) override;
   std::vector<std::int32_t> encode(std::span<const text::Message> messages) const override;
   std::int64_t context_length() const override { return context_length_; }
+  bool opens_reasoning() const override;
 
  private:
   struct Running {
@@ -142,6 +143,12 @@ RequestId LocalGenerator::submit(Request request) {
 
 void LocalGenerator::cancel(RequestId request) {
   cancelled_.push_back(request);
+}
+
+bool LocalGenerator::opens_reasoning() const {
+  std::string opening = parts_.chat_template.generation_prompt(options_.render);
+  opening.erase(opening.find_last_not_of(" \t\r\n") + 1);
+  return opening.ends_with("<think>");
 }
 
 std::vector<std::int32_t> LocalGenerator::encode(std::span<const text::Message> messages) const {

@@ -47,7 +47,8 @@ std::vector<Sample> answer_examples(engine::Generator& generator, const tasks::T
     sample.generated_tokens = static_cast<std::int64_t>(result.ids.size());
     sample.grade = task.grade(examples[at], {.text = result.text,
                                              .finish = sample.cut ? tasks::FinishReason::length
-                                                                  : tasks::FinishReason::stop});
+                                                                  : tasks::FinishReason::stop,
+                                             .reasoning_opened = generator.opens_reasoning()});
     samples.push_back(std::move(sample));
   }
   return samples;

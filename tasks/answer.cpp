@@ -37,17 +37,35 @@ std::string without_reasoning(std::string_view text, bool& open) {
   return kept;
 }
 
-/// The inside of the last \boxed{...}, braces balanced; nullopt when there is none or it never
-/// closes.
-std::optional<std::string_view> last_boxed(std::string_view text) {
-  constexpr std::string_view mark = "\\boxed{";
-  const auto from = text.rfind(mark);
-  if (from == std::string_view::npos) return std::nullopt;
-  const auto start = from + mark.size();
+/// What stands between the braces, balanced, of which the first opened before `start`; nullopt when
+/// it never closes.
+std::optional<std::string_view> braced(std::string_view text, std::size_t start) {
   int depth = 1;
   for (auto at = start; at < text.size(); ++at) {
     if (text[at] == '{') ++depth;
     if (text[at] == '}' && --depth == 0) return text.substr(start, at - start);
+  }
+  return std::nullopt;
+}
+
+/// "positive" of "\text{positive}".
+std::string_view without_font(std::string_view text) {
+  text = trim(text);
+  for (const std::string_view font : {"\\text{", "\\textbf{", "\\textit{", "\\texttt{", "\\mathrm{",
+                                      "\\mathbf{", "\\mathit{", "\\mathsf{"}) {
+    if (!text.starts_with(font)) continue;
+    const auto inside = braced(text, font.size());
+    if (inside && font.size() + inside->size() + 1 == text.size()) return *inside;
+  }
+  return text;
+}
+
+/// The inside of the last \boxed{...} that closes.
+std::optional<std::string_view> last_boxed(std::string_view text) {
+  constexpr std::string_view mark = "\\boxed{";
+  for (auto from = text.rfind(mark); from != std::string_view::npos;
+       from = from == 0 ? std::string_view::npos : text.rfind(mark, from - 1)) {
+    if (const auto inside = braced(text, from + mark.size())) return without_font(*inside);
   }
   return std::nullopt;
 }
@@ -62,9 +80,9 @@ std::optional<std::string_view> last_answer_block(std::string_view text) {
   return text.substr(start, close - start);
 }
 
+/// Of a text in its plain forms.
 std::optional<std::string_view> after_marker(std::string_view text) {
-  constexpr std::array<std::string_view, 5> marks = {"Answer:", "answer:", "ANSWER:", "答案：",
-                                                     "答案:"};
+  constexpr std::array<std::string_view, 4> marks = {"Answer:", "answer:", "ANSWER:", "答案:"};
   std::size_t best = 0;
   bool found = false;
   for (const auto mark : marks) {
@@ -92,7 +110,8 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 9> plain_for
 
 ExtractedAnswer extract_answer(std::string_view response) {
   ExtractedAnswer answer;
-  const std::string text = without_reasoning(response, answer.thinking_open);
+  const std::string text = without_reasoning(response, answer.thinking_open),
+                    plain = normalise_answer(text);
   if (const auto block = last_answer_block(text)) {
     const auto boxed = last_boxed(*block);
     answer.text = trim(boxed.value_or(*block));
@@ -100,7 +119,7 @@ ExtractedAnswer extract_answer(std::string_view response) {
   } else if (const auto boxed = last_boxed(text)) {
     answer.text = trim(*boxed);
     answer.how = "boxed";
-  } else if (const auto marked = after_marker(text)) {
+  } else if (const auto marked = after_marker(plain)) {
     answer.text = trim(*marked);
     answer.how = "marker";
   } else {
@@ -108,6 +127,12 @@ ExtractedAnswer extract_answer(std::string_view response) {
     answer.how = "whole";
   }
   return answer;
+}
+
+ExtractedAnswer extract_answer(const Response& response) {
+  const bool inside = response.reasoning_opened && response.finish == FinishReason::length &&
+                      response.text.find("</think>") == std::string::npos;
+  return extract_answer(inside ? "<think>" + response.text : response.text);
 }
 
 std::string normalise_answer(std::string_view text) {

@@ -2,8 +2,8 @@
 
 // From what a model wrote to the answer it gave. The order is fixed and belongs to the scorer: the
 // last <answer> block, in it the last \boxed{}; else the last \boxed{}; else the text after the
-// last "Answer:" / "答案："; else the whole text. Reasoning inside <think>...</think> is never
-// searched.
+// last "Answer:" / "答案："; else the whole text. One \text{} or its like around a boxed answer is
+// taken off. Reasoning inside <think>...</think> is never searched.
 
 #include <cstdint>
 #include <optional>
@@ -21,6 +21,8 @@ struct ExtractedAnswer {
 };
 
 ExtractedAnswer extract_answer(std::string_view response);
+/// The same; what was cut off before the </think> of a prompt that opened <think> is all reasoning.
+ExtractedAnswer extract_answer(const Response& response);
 
 /// Full-width ASCII and ideographic spaces to ASCII, CRLF to LF, "，：；｜（）−" to their plain
 /// forms, surrounding white space and Markdown emphasis (`*`, backticks) removed. Invalid UTF-8

@@ -30,13 +30,13 @@ std::vector<std::string> features_of(std::string_view input) {
 /// The grade of an answer that is no more than a class.
 Grade grade_class(const Task& task, const Example& example, const std::string& label,
                   std::string& output) {
+  Grade grade = task.grade(example, {.text = example.answer});
+  output = label;
+  if (grade.outcome == Outcome::unjudgeable) return grade;
   if (const auto answer = task.answer_of_class(example, label)) {
     output = *answer;
     return task.grade(example, {.text = *answer});
   }
-  output = label;
-  Grade grade = task.grade(example, {.text = example.answer});
-  if (grade.outcome == Outcome::unjudgeable) return grade;
   grade = {.outcome = Outcome::wrong,
            .predicted = label,
            .gold = grade.gold,

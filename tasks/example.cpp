@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 namespace finstill::tasks {
 
 std::string_view split_name(Split split) {
@@ -79,8 +81,14 @@ Example example_from_json(const base::Json& line, std::string_view where) {
 std::vector<Example> read_examples(const std::filesystem::path& file) {
   base::JsonlReader lines(file);
   std::vector<Example> examples;
-  while (const auto line = lines.next())
+  std::set<std::string> ids;
+  while (const auto line = lines.next()) {
     examples.push_back(example_from_json(*line, lines.where()));
+    if (const std::string& id = examples.back().id; !ids.insert(id).second) {
+      base::fail(base::ExitCode::data, "{}: id '{}' is there twice", lines.where(),
+                 base::printable(id));
+    }
+  }
   return examples;
 }
 

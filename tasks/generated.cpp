@@ -1,6 +1,7 @@
 #include "tasks/generated.h"
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/random.h"
 
 #include <fmt/format.h>
@@ -20,9 +21,17 @@ void check_languages(std::string_view task, const std::vector<std::string>& lang
   }
 }
 
-std::string example_id(std::string_view task, Split split, std::uint64_t seed,
+std::string marked_name(std::string_view name, base::Json settings, base::Json defaults) {
+  settings.erase("name");
+  defaults.erase("name");
+  const std::string text = base::dump_json(settings);
+  if (text == base::dump_json(defaults)) return std::string(name);
+  return fmt::format("{}.{}", name, base::sha256(text).substr(0, 8));
+}
+
+std::string example_id(std::string_view start, Split split, std::uint64_t seed,
                        std::uint64_t index) {
-  return fmt::format("{}-{}-{}-{:05}", task, split_name(split), seed, index);
+  return fmt::format("{}-{}-{}-{:05}", start, split_name(split), seed, index);
 }
 
 std::string draw_language(const std::vector<std::string>& languages, double chinese,

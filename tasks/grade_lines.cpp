@@ -25,7 +25,7 @@ class Remade {
 
   /// Null when the task has no such example; good until the next call.
   const Example* find(const std::string& id) {
-    const std::string start = task_.name() + "-";
+    const std::string start = task_.id_start() + "-";
     if (!id.starts_with(start)) return nullptr;
     std::string_view rest = std::string_view(id).substr(start.size());
     const auto take = [&rest] {
@@ -39,7 +39,7 @@ class Remade {
     std::uint64_t seed = 0;
     std::int64_t number = 0;
     if (!split || !read(seed_text, seed) || !read(number_text, number) || number < 0 ||
-        number >= most || example_id(task_.name(), *split, seed, number) != id)
+        number >= most || example_id(task_.id_start(), *split, seed, number) != id)
       return nullptr;
     List& list = list_of(*split, seed);
     const auto at = static_cast<std::size_t>(number);

@@ -72,17 +72,31 @@ struct Item {
 struct Items {
   std::map<Split, std::vector<Item>> splits;
   std::vector<std::string> labels;
+  std::map<std::string, std::int64_t> left_out;  ///< records, by reason
 };
 
 /// A text that is nothing but links stays as it is.
 std::string without_links(std::string text) {
   const std::string whole = text;
-  for (auto at = text.find("http"); at != std::string::npos; at = text.find("http", at)) {
-    const auto end = std::min(text.find_first_of(" \t\r\n", at), text.size());
-    text.erase(at, end - at);
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    for (auto at = text.find(scheme); at != std::string::npos; at = text.find(scheme, at)) {
+      const auto end = std::min(text.find_first_of(" \t\r\n", at), text.size());
+      text.erase(at, end - at);
+    }
   }
   while (!text.empty() && text.back() == ' ') text.pop_back();
   return text.empty() ? whole : text;
+}
+
+/// `pattern` with the text in place of every {text}.
+std::string filled(std::string_view pattern, std::string_view text) {
+  constexpr std::string_view mark = "{text}";
+  std::string result;
+  for (auto at = pattern.find(mark); at != std::string_view::npos; at = pattern.find(mark)) {
+    result.append(pattern.substr(0, at)).append(text);
+    pattern.remove_prefix(at + mark.size());
+  }
+  return result.append(pattern);
 }
 
 std::size_t characters(std::string_view text) {
@@ -105,6 +119,8 @@ class Labelled : public Task {
   }
 
   std::string name() const override { return config_.name; }
+  int revision() const override { return 2; }
+  std::map<std::string, std::int64_t> left_out() const override { return items().left_out; }
   std::vector<std::string> languages() const override { return {config_.language}; }
   base::Json settings() const override {
     return base::write_config(config_, base::Include::results);
@@ -135,9 +151,7 @@ class Labelled : public Task {
       example.split = split;
       example.language = config_.language;
       example.input = item.text;
-      std::string question = config_.prompt;
-      question.replace(question.find("{text}"), 6, item.text);
-      example.prompt = prompt_of(instruction(all.labels), question);
+      example.prompt = prompt_of(instruction(all.labels), filled(config_.prompt, item.text));
       example.answer = example.label = item.label;
       example.truth = {{"label", item.label}, {"labels", all.labels}};
       examples.push_back(std::move(example));
@@ -217,25 +231,38 @@ class Labelled : public Task {
     Items items;
     for (const Split split : {Split::train, Split::validation, Split::test}) items.splits[split];
     std::set<std::string> tested;
-    const auto usable = [&](const Item& item) {
-      return characters(item.text) <= static_cast<std::size_t>(config_.maximum_characters);
+    std::set<std::pair<std::string, std::string>> asked;
+    // A case that is asked twice would count as two in intervals and comparisons.
+    const auto ask = [&](Item item) {
+      if (asked.emplace(item.text, item.label).second)
+        items.splits[Split::test].push_back(std::move(item));
+      else
+        ++items.left_out["test cases that are there twice"];
     };
     if (!config_.test_file.empty()) {
       for (const Record& record : read_records(config_.test_file)) {
         Item item = item_of(record);
         tested.insert(item.text);
-        items.splits[Split::test].push_back(std::move(item));
+        ask(std::move(item));
       }
     }
     const double test_share = config_.test_file.empty() ? config_.test_share : 0;
     for (const Record& record : read_records(config_.file)) {
       Item item = item_of(record);
-      if (!usable(item) || tested.contains(item.text)) continue;
+      const bool is_long =
+          characters(item.text) > static_cast<std::size_t>(config_.maximum_characters);
+      if (is_long || tested.contains(item.text)) {
+        ++items.left_out[is_long ? "longer than maximum_characters" : "in the test file"];
+        continue;
+      }
       const double place = place_of(item.text);
       const Split split = place < config_.validation_share                ? Split::validation
                           : place < config_.validation_share + test_share ? Split::test
                                                                           : Split::train;
-      items.splits[split].push_back(std::move(item));
+      if (split == Split::test)
+        ask(std::move(item));
+      else
+        items.splits[split].push_back(std::move(item));
     }
     if (items.splits[Split::train].empty())
       base::fail(base::ExitCode::data, "{}: no usable record", config_.file.string());

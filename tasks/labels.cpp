@@ -32,7 +32,7 @@ std::optional<std::string> LabelSet::find(std::string_view answer) const {
 
 Grade grade_label(const LabelSet& labels, const std::string& gold, const Response& response) {
   Grade grade{.gold = gold, .gold_label = gold};
-  const ExtractedAnswer answer = extract_answer(response.text);
+  const ExtractedAnswer answer = extract_answer(response);
   const auto label = labels.find(answer.text);
   if (!label || is_cut(answer, response.finish)) {
     grade.outcome = unreadable_outcome(answer, response.finish);

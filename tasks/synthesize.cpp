@@ -60,6 +60,7 @@ base::Json record_of(const Task& task, const base::Tagged<Task>& tagged,
     own[split] = of_task(all.at(split), task.name());
     record[std::string(split_name(split))] = count_examples(own[split]);
   }
+  if (const auto left_out = task.left_out(); !left_out.empty()) record["left_out"] = left_out;
   record["overlap"] = overlap_to_json(measure_overlap(own[Split::train], own[Split::test]));
   return record;
 }
@@ -153,6 +154,8 @@ void Synthesize::run(base::StageContext& context) const {
                     record["test"]["examples"].get<std::int64_t>(),
                     record["overlap"]["shared_grams"].get<std::int64_t>(),
                     record["overlap"]["test_grams"].get<std::int64_t>()));
+    for (const auto& [reason, count] : tasks[at]->left_out())
+      context.progress->say(fmt::format("{}: {} left out: {}", tasks[at]->name(), count, reason));
   }
   base::write_file_atomic(context.directory / "summary.json", summary.dump(1) + "\n");
 }
@@ -164,9 +167,9 @@ std::unique_ptr<Task> task_from_record(const base::Json& record, std::string_vie
   const auto& entry = base::Registry<Task>::find(kind);
   const auto config = entry.new_config();
   if (record.contains("settings")) {
-    // JSON is YAML flow syntax: the config's own reader checks names, types and ranges.
+    // The config's own reader checks names, types and ranges.
     entry.config->read(config.get(),
-                       base::parse_yaml(base::dump_json(record["settings"]), std::string(where)));
+                       base::config_from_json(record["settings"], std::string(where)));
   }
   return entry.make(config.get());
 }

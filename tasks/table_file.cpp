@@ -64,7 +64,14 @@ class SeparatedReader {
  private:
   /// Reads one field; true when another one follows in the row.
   bool field(std::string& value) {
-    if (at_ < text_.size() && text_[at_] == '"') quoted(value);
+    if (at_ < text_.size() && text_[at_] == '"') {
+      const std::int64_t opened = line_;
+      quoted(value);
+      if (at_ < text_.size() && text_[at_] != separator_ && text_[at_] != '\r' &&
+          text_[at_] != '\n')
+        refuse(opened,
+               "text behind the closing quote of a field; a quote inside one is written \"\"");
+    }
     while (at_ < text_.size()) {
       const char c = text_[at_++];
       if (c == separator_) return true;
@@ -77,7 +84,12 @@ class SeparatedReader {
     return false;
   }
 
+  [[noreturn]] void refuse(std::int64_t line, std::string_view why) const {
+    base::fail(base::ExitCode::data, "{}:{}: {}", source_, line, why);
+  }
+
   void quoted(std::string& value) {
+    const std::int64_t opened = line_;
     for (++at_; at_ < text_.size(); ++at_) {
       if (text_[at_] == '\n') ++line_;
       if (text_[at_] == '"') {
@@ -89,8 +101,7 @@ class SeparatedReader {
       }
       value += text_[at_];
     }
-    base::fail(base::ExitCode::data, "{}: a quoted field never ends; add the closing quote",
-               where());
+    refuse(opened, "a quoted field never ends; add the closing quote");
   }
 
   std::string_view text_;

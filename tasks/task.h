@@ -30,6 +30,7 @@ struct Response {
       text;  ///< the whole answer; reasoning inside <think>...</think> is taken out by the grader
   std::string reasoning;  ///< reasoning that the generator reported apart, never graded
   FinishReason finish = FinishReason::stop;
+  bool reasoning_opened = false;          ///< the prompt ended in an open <think>
   std::vector<text::Message> transcript;  ///< of several turns; empty for a single answer
 };
 
@@ -88,6 +89,13 @@ class Task {
   virtual std::vector<std::string> languages() const = 0;
   /// The settings that decide examples and grades, for scorer ids.
   virtual base::Json settings() const { return base::Json::object(); }
+
+  /// What the ids of its examples begin with: the name, and for generated ones a mark of settings
+  /// that are not the defaults (generated.h), so that an id means one example.
+  virtual std::string id_start() const { return name(); }
+
+  /// What examples() left out of its sources, by reason; for the summary.
+  virtual std::map<std::string, std::int64_t> left_out() const { return {}; }
 
   /// Throws Error(config|io) for settings that cannot work (missing file, empty range); cheap.
   virtual void check() const {}

@@ -147,12 +147,21 @@ Truth truth_from_json(const base::Json& json, std::string_view where) {
 
 std::string canonical_key(std::string_view written) {
   std::string letters, digits;
+  enum class Kind { none, letter, digit } last = Kind::none;
   for (const char c : written) {
-    if (c >= '0' && c <= '9') digits += c;
-    if (c >= 'A' && c <= 'Z') letters += c;
-    if (c >= 'a' && c <= 'z') letters += static_cast<char>(c - 'a' + 'A');
+    const bool is_digit = c >= '0' && c <= '9', is_small = c >= 'a' && c <= 'z';
+    if (!is_digit && !is_small && !(c >= 'A' && c <= 'Z')) {
+      if (std::string_view("-./ #").find(c) == std::string_view::npos) return "";
+      last = Kind::none;
+      continue;
+    }
+    const Kind kind = is_digit ? Kind::digit : Kind::letter;
+    std::string& run = is_digit ? digits : letters;
+    if (kind != last && !run.empty()) return "";
+    run += is_small ? static_cast<char>(c - 'a' + 'A') : c;
+    last = kind;
   }
-  return letters + digits;
+  return letters.empty() || digits.empty() ? "" : letters + digits;
 }
 
 }  // namespace finstill::tasks::reconciliation

@@ -70,8 +70,9 @@ base::Json truth_to_json(const Truth& truth);
 /// `where` begins the message.
 Truth truth_from_json(const base::Json& json, std::string_view where);
 
-/// The key in its one form: upper-case, without "-", ".", spaces and "#", letters before digits
-/// ("47-k" = "K47").
+/// The key in its one form: upper-case, without "-", ".", "/", spaces and "#", letters before
+/// digits
+/// ("47-k" = "K47"). "" for what is no run of letters and one of digits, in either order.
 std::string canonical_key(std::string_view written);
 
 }  // namespace finstill::tasks::reconciliation

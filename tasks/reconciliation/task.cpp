@@ -146,14 +146,20 @@ base::Json Reconciliation::settings() const {
   return base::write_config(config_, base::Include::results);
 }
 
+std::string Reconciliation::id_start() const {
+  return marked_name(config_.name, settings(),
+                     base::write_config(Config{}, base::Include::results));
+}
+
 std::vector<Example> Reconciliation::examples(Split split, std::uint64_t seed,
                                               std::int64_t count) const {
+  const std::string start = id_start();
   std::vector<Example> examples;
   examples.reserve(static_cast<std::size_t>(count));
   for (std::int64_t number = 0; number < count; ++number) {
     const auto index = static_cast<std::uint64_t>(number);
     Example example;
-    example.id = example_id(config_.name, split, seed, index);
+    example.id = example_id(start, split, seed, index);
     example.task = config_.name;
     example.split = split;
     example.language =
@@ -194,7 +200,7 @@ Grade Reconciliation::grade(const Example& example, const Response& response) co
   const std::vector<Break> gold = find_breaks(truth);
   grade.gold = describe(gold);
   grade.gold_label = label_of(gold);
-  const ExtractedAnswer answer = extract_answer(response.text);
+  const ExtractedAnswer answer = extract_answer(response);
   Statement statement = parse_statement(answer.text);
   if (statement.fault.empty() && is_cut(answer, response.finish))
     statement.fault = "the answer did not end";

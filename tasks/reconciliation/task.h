@@ -13,9 +13,10 @@ class Reconciliation : public Task {
   explicit Reconciliation(const Config& config);
 
   std::string name() const override { return config_.name; }
-  int revision() const override { return 4; }
+  int revision() const override { return 5; }
   std::vector<std::string> languages() const override { return config_.languages; }
   base::Json settings() const override;
+  std::string id_start() const override;
   std::vector<Example> examples(Split split, std::uint64_t seed, std::int64_t count) const override;
   /// Right: exactly the true breaks, each with key, type and both figures, and (but in form
   /// `breaks`) something said of every row; that a row agrees which neither book has, or which is

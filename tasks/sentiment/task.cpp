@@ -54,15 +54,20 @@ class Sentiment : public Task {
   }
 
   std::string name() const override { return config_.name; }
-  int revision() const override { return 2; }
+  int revision() const override { return 3; }
   std::vector<std::string> languages() const override { return config_.languages; }
   base::Json settings() const override {
     return base::write_config(config_, base::Include::results);
+  }
+  std::string id_start() const override {
+    return marked_name(config_.name, settings(),
+                       base::write_config(Config{}, base::Include::results));
   }
 
   std::vector<Example> examples(Split split, std::uint64_t seed,
                                 std::int64_t count) const override {
     const std::string purpose = fmt::format("sentiment/{}", split_name(split));
+    const std::string start = id_start();
     std::vector<Example> examples;
     std::set<std::string> seen;
     std::uint64_t draw = 0;
@@ -74,7 +79,7 @@ class Sentiment : public Task {
           base::permutation(label_names.size(), seed, purpose, index / label_names.size());
       const std::string& label = label_names[deck[index % label_names.size()]];
       Example example;
-      example.id = example_id(config_.name, split, seed, index);
+      example.id = example_id(start, split, seed, index);
       example.task = config_.name;
       example.split = split;
       example.language = draw_language(config_.languages, config_.chinese, purpose, seed, index);

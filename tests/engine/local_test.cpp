@@ -211,6 +211,20 @@ TEST(LocalGenerator, MessagesGoThroughTheTemplateAndOpenTheAnswer) {
   EXPECT_EQ(generate_all(*generator, {request(prompt, 8)}).front().ids, by_messages.ids);
 }
 
+TEST(LocalGenerator, KnowsWhetherThePromptOpensReasoning) {
+  Tiny tiny;
+  EXPECT_FALSE(tiny.generator()->opens_reasoning());
+  const text::ChatTemplate opening(
+      "{% for m in messages %}{{ m.content }}</s>{% endfor %}"
+      "{% if add_generation_prompt %}A: <think>\n{% endif %}",
+      {});
+  const LocalParts parts{.model = tiny.model,
+                         .weights = tiny.weights,
+                         .tokenizer = *tiny.tokenizer,
+                         .chat_template = opening};
+  EXPECT_TRUE(local_generator(parts, {})->opens_reasoning());
+}
+
 TEST(LocalGenerator, NeverDrawsARowThatOnlyPadsTheModel) {
   Tiny tiny(320);
   const auto generator = tiny.generator();

@@ -69,6 +69,30 @@ TEST(Answer, WritesTheShortestDecimal) {
   }
 }
 
+TEST(Answer, ReadsTheFormsInWhichModelsMarkTheirAnswers) {
+  for (const char* text :
+       {"\\boxed{\\text{positive}}", "so \\boxed{ \\mathrm{positive} }",
+        "\\boxed{\\textbf{positive}}.", "**Answer**: positive", "**Answer:** positive",
+        "Answer：positive", "\\boxed{positive} and \\boxed{",
+        "<answer>\\boxed{\\text{positive}}</answer>"})
+    EXPECT_EQ(normalise_answer(extract_answer(text).text), "positive") << text;
+  EXPECT_EQ(extract_answer("**答案**：利好").text, "利好");
+  EXPECT_EQ(extract_answer("\\boxed{\\text{a} or \\text{b}}").text, "\\text{a} or \\text{b}");
+}
+
+TEST(Answer, WhatWasCutOffInsideReasoningThatThePromptOpenedIsNoAnswer) {
+  const std::string draft = "A first guess is \\boxed{positive}, but wait";
+  const auto read = [](const std::string& text, FinishReason finish, bool opened) {
+    return extract_answer(Response{.text = text, .finish = finish, .reasoning_opened = opened})
+        .text;
+  };
+  EXPECT_EQ(read(draft, FinishReason::length, true), "");
+  EXPECT_EQ(read(draft, FinishReason::length, false), "positive");
+  EXPECT_EQ(read(draft + "</think>\\boxed{negative}", FinishReason::length, true), "negative");
+  // A student that answers without reasoning under such a template ends by itself.
+  EXPECT_EQ(read("\\boxed{positive}", FinishReason::stop, true), "positive");
+}
+
 TEST(Answer, TellsCutOffFromGarbageFromSilence) {
   EXPECT_EQ(unreadable_outcome(extract_answer("abc"), FinishReason::length), Outcome::truncated);
   EXPECT_EQ(unreadable_outcome(extract_answer("abc"), FinishReason::stop), Outcome::malformed);

@@ -86,6 +86,18 @@ TEST(Majority, IsTheMostFrequentLabelThatMakesAnAnswer) {
   EXPECT_EQ(majority_label(task, {}), "");
 }
 
+TEST(Majority, AnItemThatCannotBeJudgedEndsNothing) {
+  const auto task = base::Registry<Task>::make("reconciliation");
+  std::vector<Example> train = task->examples(Split::train, 1, 40),
+                       test = task->examples(Split::test, 1, 3);
+  test[1].truth["manager"]["fee"] = "n/a";
+  for (const BaselineRun& run : run_baselines(*task, train, test)) {
+    ASSERT_EQ(run.grades.size(), 3u);
+    EXPECT_EQ(run.grades[1].outcome, Outcome::unjudgeable) << run.name;
+    EXPECT_NE(run.grades[0].outcome, Outcome::unjudgeable) << run.name;
+  }
+}
+
 TEST(Labels, AreExactNeverByContainment) {
   const LabelSet labels({{"card_arrival", {}}, {"positive", {"利好"}}});
   EXPECT_EQ(labels.find("Positive."), "positive");
@@ -156,7 +168,7 @@ TEST(ScorerId, ChangesWithSettings) {
   };
   EXPECT_EQ(with("{}"), with("{}"));
   EXPECT_NE(with("{}"), with(R"({"chinese": 0.5})"));
-  EXPECT_EQ(with("{}").substr(0, 12), "sentiment@2:");
+  EXPECT_EQ(with("{}").substr(0, 12), "sentiment@3:");
 }
 
 class GradeLines : public testing::Test {
@@ -182,6 +194,20 @@ TEST_F(GradeLines, MakesTheGoldAgainFromTheId) {
   out_.str("");
   EXPECT_EQ(grade(lines, examples)["aggregate"], remade["aggregate"]);
   EXPECT_EQ(out_.str(), first);
+}
+
+TEST_F(GradeLines, AnExampleOfOtherSettingsIsNotGradedAgainstAnotherCase) {
+  const auto other =
+      task_from_record({{"kind", "sentiment"}, {"settings", {{"chinese", 0.9}}}}, "test");
+  const auto named =
+      task_from_record({{"kind", "sentiment"}, {"settings", {{"name", "tone"}}}}, "test");
+  EXPECT_EQ(named->id_start(), "tone") << "another name is no other example";
+  const Example example = other->examples(Split::test, 9, 1).at(0);
+  EXPECT_EQ(example.id.find("sentiment."), 0u) << example.id;
+  const std::string line = base::dump_json({{"id", example.id}, {"answer", example.answer}});
+  tests::expect_error([&] { grade(line); }, base::ExitCode::data, "--examples");
+  std::istringstream in(line);
+  EXPECT_EQ(grade_lines(*other, {}, in, out_)["aggregate"]["accuracy"], 1.0);
 }
 
 TEST_F(GradeLines, SaysHowManyAnswersOfTheExamplesAreMissing) {
@@ -275,6 +301,16 @@ TEST(ExampleLines, AnUnknownSplitIsRefusedWithItsPlace) {
                       "t.jsonl:3: unknown split 'dev': use train, validation or test");
 }
 
+TEST(ExampleLines, AnIdThatIsThereTwiceIsRefusedWithItsLine) {
+  const tests::TemporaryFolder folder;
+  base::Json line = example_to_json(plain_example("x", "positive"));
+  line["id"] = "a";
+  tests::write_text(folder / "e.jsonl",
+                    base::dump_json(line) + "\n" + base::dump_json(line) + "\n");
+  tests::expect_error([&] { read_examples(folder / "e.jsonl"); }, base::ExitCode::data,
+                      "e.jsonl:2: id 'a' is there twice");
+}
+
 class SynthesizeStage : public testing::Test {
  protected:
   void run(const std::string& yaml, const std::filesystem::path& folder, std::uint64_t seed = 7) {
@@ -308,6 +344,16 @@ TEST_F(SynthesizeStage, WritesExamplesThatReadBackAndGradeRight) {
   }
   EXPECT_EQ(set.records[0]["overlap"]["n"], 8);
   EXPECT_EQ(set.records[1]["train"]["languages"].size(), 1u);
+}
+
+TEST_F(SynthesizeStage, AnySettingCanBeReadBack) {
+  tests::write_text(folder_ / "l.csv", "text,label\na,x\nb,y\nc,x\nd,y\n");
+  run("{tasks: [{kind: labelled, file: " + (folder_ / "l.csv").string() +
+          ", instruction: \"tab\\t delete\\x7F 中\", validation_share: 0, test_share: 0}], train: "
+          "4, "
+          "validation: 0, test: 0}",
+      folder_ / "a");
+  EXPECT_EQ(read_example_set(folder_ / "a").tasks.size(), 1u);
 }
 
 TEST_F(SynthesizeStage, IsTheSameForTheSameSeed) {

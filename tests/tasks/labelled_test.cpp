@@ -49,6 +49,22 @@ TEST(TableFile, SaysWhereAFileIsBroken) {
   }
 }
 
+TEST(TableFile, TextBehindAClosingQuoteIsRefusedWhereTheQuoteOpened) {
+  const auto message = [](std::string_view text) -> std::string {
+    try {
+      parse_separated(text, ',', "q.csv");
+    } catch (const base::Error& error) {
+      return error.what();
+    }
+    return "read";
+  };
+  EXPECT_EQ(message("text,label\n\"Up 5%,pos\nX,neg\n\"Down,neg\nY,pos\n").substr(0, 8),
+            "q.csv:2:");
+  EXPECT_EQ(message("text,label\n\"Beats\" estimates,pos\n").substr(0, 8), "q.csv:2:");
+  EXPECT_EQ(message("text,label\nx,pos\n\"y,pos\nz,neg\n").substr(0, 8), "q.csv:3:");
+  EXPECT_EQ(message("text,label\n\"a \"\"b\"\" c\",pos\r\nsays \"hi\",neg\n"), "read");
+}
+
 TEST(TableFile, TextThatIsNotUtf8IsRefusedWithItsPlace) {
   // "好" and "坏" in GBK: read as UTF-8 they would all become U+FFFD.
   for (const char* suffix : {"csv", "tsv"}) {
@@ -167,6 +183,42 @@ TEST_F(LabelledFiles, LinksCanBeDropped) {
   EXPECT_EQ(
       labelled(base_ + ", drop_links: true")->examples(Split::train, 1, 1).at(0).input.find("http"),
       std::string::npos);
+}
+
+TEST_F(LabelledFiles, WordsThatBeginLikeLinksStay) {
+  tests::write_text(folder_ / "notes.jsonl",
+                    R"({"note": "httpd and https support ended, see http://a.b/c", "kind": "a"})"
+                    "\n"
+                    R"({"note": "x", "kind": "b"})");
+  const auto task = labelled(base_ + ", drop_links: true, validation_share: 0, test_share: 0");
+  std::set<std::string> texts;
+  for (const Example& example : task->examples(Split::train, 1, 2)) texts.insert(example.input);
+  EXPECT_TRUE(texts.contains("httpd and https support ended, see"));
+}
+
+TEST_F(LabelledFiles, EveryPlaceOfTheTextInAPromptIsFilled) {
+  const auto task = labelled(base_ + ", prompt: \"{text} - again: {text}\"");
+  const Example example = task->examples(Split::train, 1, 1).at(0);
+  EXPECT_EQ(example.prompt.back().content, example.input + " - again: " + example.input);
+}
+
+TEST_F(LabelledFiles, WhatIsLeftOutIsCountedAndNoTestCaseIsThereTwice) {
+  std::string lines;
+  for (int row = 0; row < 40; ++row) {
+    const std::string text = row % 4 == 0 ? std::string(20, 'x') : row % 4 == 1 ? "same" : "a";
+    lines += R"({"note": ")" + text + std::to_string(row % 4 == 2 ? row : 0) + R"(", "kind": ")" +
+             (row % 2 ? "a" : "b") + "\"}\n";
+  }
+  tests::write_text(folder_ / "test.jsonl", lines);
+  tests::write_text(folder_ / "notes.jsonl", lines + R"({"note": "new", "kind": "a"})");
+  const auto task = labelled(base_ + ", maximum_characters: 10, validation_share: 0, test_file: " +
+                             (folder_ / "test.jsonl").string());
+  // Ten times one long text, "same0" and "a0", ten different ones.
+  EXPECT_EQ(task->examples(Split::test, 1, 100).size(), 13u);
+  const std::map<std::string, std::int64_t> want = {{"in the test file", 30},
+                                                    {"longer than maximum_characters", 10},
+                                                    {"test cases that are there twice", 27}};
+  EXPECT_EQ(task->left_out(), want);
 }
 
 TEST_F(LabelledFiles, NumbersMayStandForListedLabels) {

@@ -82,6 +82,14 @@ TEST(Statement, IsReadInBothLanguagesAndSeveralLayouts) {
   EXPECT_TRUE(parse_statement("一致。").breaks.empty() || !parse_statement("一致。").fault.empty());
 }
 
+TEST(Statement, AKeyIsARunOfLettersAndOneOfDigits) {
+  for (const char* written :
+       {"K33", "k33", "33K", "K-33", "33-k", "K.33", "33.K", "K/33", "# K 33"})
+    EXPECT_EQ(canonical_key(written), "K33") << written;
+  for (const char* written : {"3K3", "K3-3", "K-股33", "K", "33", "", "K33K", "K_33"})
+    EXPECT_EQ(canonical_key(written), "") << written;
+}
+
 TEST(Statement, WhatIsNoVerdictIsAFault) {
   for (const char* text : {"",
                            "=",
@@ -306,7 +314,7 @@ TEST(Reconciliation, ALineThatAgreesAndDiffersIsAWrongAnswerAndNotAFullScore) {
   const Grade invented = task.grade(example, {.text = "K47 =\nB12 =\nfee =\naccrued =\nQ99 ="});
   EXPECT_EQ(invented.outcome, Outcome::wrong);
   EXPECT_EQ(invented.score, 0);
-  EXPECT_EQ(task.revision(), 4);
+  EXPECT_EQ(task.revision(), 5);
 }
 
 TEST(Reconciliation, ImpossibleSettingsAreRefused) {
