@@ -14,7 +14,7 @@ help:
 	  'make fast        the fast tests alone (under a minute once built)' \
 	  'make build       the binary, build/finstill' \
 	  'make sanitize    AddressSanitizer and UndefinedBehaviorSanitizer over the parsers, their fuzz drivers and the kernels' \
-	  'make fuzz        libFuzzer on every parser, FUZZ_SECONDS (60) each' \
+	  'make fuzz        libFuzzer on every parser, FUZZ_SECONDS (60) each; 0 only builds' \
 	  'make test-peers  against transformers and peft in a throw-away environment' \
 	  'make bench       training speed beside PyTorch and TRL in a throw-away environment' \
 	  'make format      clang-format;   make lint: clang-tidy'
