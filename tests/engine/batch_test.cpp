@@ -8,11 +8,13 @@
 #include <string>
 #include <vector>
 
+#include "model/checkpoint.h"
 #include "model/compact_weights.h"
 #include "ops/kernels.h"
 #include "ops/linear.h"
 #include "ops/tensor.h"
 #include "tests/engine/tiny.h"
+#include "tests/support/temporary.h"
 
 namespace finstill::engine {
 namespace {
@@ -103,6 +105,30 @@ TEST(LocalGenerator, InEveryFormatABatchGivesWhatEachRequestGivesAlone) {
         for (std::size_t i = 0; i < together.size(); ++i) expect_same(together[i], others[i]);
       }
     }
+  }
+}
+
+TEST(LocalModel, UnderFloat32TheSameValuesStoredInBfloat16AnswerAndScoreBitForBitAlike) {
+  const tests::TemporaryFolder folder;
+  Tiny tiny(259, at::kBFloat16);
+  for (const auto& [name, dtype] : {std::pair{"narrow", at::kBFloat16}, {"wide", at::kFloat}}) {
+    model::save_model(folder / name, Tiny::config(259), tiny.weights, {dtype});
+    tiny.tokenizer->save(folder / name);
+  }
+  for (const char* weights : {"dense", "int8"}) {
+    const base::Runtime runtime{.dtype = "float32", .weights = weights};
+    const LocalModel narrow(folder / "narrow", {}, runtime), wide(folder / "wide", {}, runtime);
+    if (runtime.weights == "dense") {
+      EXPECT_LT(2 * narrow.weight_bytes(), wide.weight_bytes() + 1024) << "norms are float32";
+    }
+    const auto answers = [&](const LocalModel& opened) {
+      return generate_all(*opened.generator({}), mixed_requests(tiny, 0.8));
+    };
+    const std::vector<Result> a = answers(narrow), b = answers(wide);
+    for (std::size_t i = 0; i < a.size(); ++i) expect_same(a[i], b[i]);
+    const std::vector<std::vector<std::int32_t>> texts = {tiny.ids("valuation"), tiny.ids("x")};
+    EXPECT_EQ(narrow.generator({})->prompt_log_probs(texts),
+              wide.generator({})->prompt_log_probs(texts));
   }
 }
 
