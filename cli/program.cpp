@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <charconv>
 #include <clocale>
 #include <csignal>
 #include <cstdio>
@@ -86,9 +87,15 @@ void refuse_guessed_numbers(CLI::App& app) {
           const std::string digits = !is_unsigned && text.starts_with("-") ? text.substr(1) : text;
           const bool is_plain = !digits.empty() && (digits == "0" || digits.front() != '0') &&
                                 digits.find_first_not_of("0123456789") == std::string::npos;
-          return is_plain ? std::string()
-                          : fmt::format("{} is no {}number in plain digits", text,
-                                        is_unsigned ? "positive " : "");
+          if (!is_plain) {
+            return fmt::format("{} is no {}number in plain digits", text,
+                               is_unsigned ? "positive " : "");
+          }
+          std::int64_t value = 0;  // CLI11 would take the largest number for a larger one
+          const char* const end = text.data() + text.size();
+          return std::from_chars(text.data(), end, value).ec == std::errc()
+                     ? std::string()
+                     : fmt::format("{} is too large", text);
         },
         "");
   }

@@ -57,6 +57,15 @@ const std::map<std::string, ShortForm>& short_forms() {
   return forms;
 }
 
+/// A mistyped place must not cost the hours that another stage took.
+void refuse_other_work(const std::string& kind, const StageOptions& options) {
+  const auto manifest = base::read_manifest(options.output);
+  if (options.force || !manifest || manifest->kind() == kind) return;
+  base::fail(base::ExitCode::usage,
+             "{}: holds a finished {} ({}): choose another place, or give --force to replace it",
+             options.output, manifest->kind(), manifest->hash.substr(0, 16));
+}
+
 int run_stage(const std::string& kind, StageOptions& options, const FieldValues& values) {
   base::stop_at_signals();
   const auto progress = options.quiet ? base::make_quiet() : base::make_progress();
@@ -74,6 +83,7 @@ int run_stage(const std::string& kind, StageOptions& options, const FieldValues&
     progress->say(fmt::format("{}: already there", options.output));
   } else {
     check_place(stage, options.output);  // before the lock puts a file there
+    refuse_other_work(kind, options);
     const base::RunLock lock(options.output);
     planned.state = inspect_folder(options.output, planned.identity, *planned.stage, &planned.why);
     if (options.force) planned.state = StageState::different;

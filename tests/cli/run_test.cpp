@@ -141,6 +141,25 @@ TEST_F(RunVerbs, VerifyFollowsTheStagesOfARunToWhatTheyWereMadeFrom) {
   EXPECT_EQ(run_finstill({"verify", path("runs/r")}).exit_code, 74);
 }
 
+TEST_F(RunVerbs, AFinishedArtifactOfAnotherStageIsReplacedOnlyByForce) {
+  ASSERT_EQ(run({"--until", "small"}).exit_code, 0);
+  const std::string base = path("runs/r/base"), small = path("runs/r/small");
+  const ProcessResult result = run_finstill({"export", base, small});
+  EXPECT_EQ(result.exit_code, 64) << result.errors;
+  EXPECT_NE(result.errors.find("holds a finished prune"), std::string::npos) << result.errors;
+  EXPECT_EQ(run_finstill({"verify", path("runs/r")}).exit_code, 0);
+  EXPECT_EQ(run_finstill({"export", base, small, "--force"}).exit_code, 0);
+}
+
+TEST_F(RunVerbs, ANumberThatDoesNotFitIsAMistake) {
+  ASSERT_EQ(run({"--until", "base"}).exit_code, 0);
+  const ProcessResult result = run_finstill({"prune", path("runs/r/base"), path("out"), "--layers",
+                                             "3", "--seed", "99999999999999999999"});
+  EXPECT_EQ(result.exit_code, 64) << result.errors;
+  EXPECT_NE(result.errors.find("too large"), std::string::npos) << result.errors;
+  EXPECT_FALSE(fs::exists(folder_ / "out"));
+}
+
 TEST_F(RunVerbs, AFolderWithAManifestOfAnotherToolIsNotOurs) {
   ASSERT_EQ(run({"--until", "base"}).exit_code, 0);
   fs::create_directories(folder_ / "extension");
