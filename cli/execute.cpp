@@ -1,5 +1,4 @@
-// One stage in one folder. The folder of an unfinished stage holds `unfinished.json`, the identity
-// it works towards, so that a later run knows whether it may continue there.
+// One stage in one folder: continued where an earlier try of it lies, else made anew.
 
 #include <fmt/format.h>
 
@@ -11,26 +10,13 @@
 #include "base/file.h"
 #include "base/signals.h"
 #include "cli/runner.h"
+#include "cli/stage_folder.h"
 
 namespace finstill::cli {
 namespace {
 
 namespace fs = std::filesystem;
 using base::Json;
-
-constexpr const char* unfinished_file = "unfinished.json";
-constexpr const char* lock_file = "run.lock";
-
-/// The identity of an interrupted try; nullopt when there is none or it is unreadable (then the try
-/// is worthless).
-std::optional<Json> unfinished_identity(const fs::path& folder) {
-  if (!fs::exists(folder / unfinished_file)) return std::nullopt;
-  try {
-    return base::read_json(folder / unfinished_file);
-  } catch (const base::Error&) {
-    return Json();
-  }
-}
 
 Json without_budget(Json identity, const std::vector<std::string>& budget_fields) {
   identity.erase("outputs");
@@ -56,41 +42,6 @@ bool is_extendable(const Json& before, const Json& after, const base::Stage& sta
   const auto fields = stage.budget_fields(*config);
   return !fields.empty() && without_budget(before, fields) == without_budget(after, fields) &&
          budget_grew(before, after, fields);
-}
-
-/// Nothing in it, or only the lock and what a kill left of our first write into it.
-bool is_blank(const fs::path& folder) {
-  if (!fs::is_directory(folder)) return false;
-  return std::all_of(fs::directory_iterator(folder), fs::directory_iterator(),
-                     [](const auto& entry) {
-                       const std::string name = entry.path().filename().string();
-                       return name == lock_file ||
-                              (name.starts_with(".unfinished.json.") && name.ends_with(".tmp"));
-                     });
-}
-
-/// Other tools have files named manifest.json too: it must be one of ours.
-bool is_ours(const fs::path& folder) {
-  return fs::exists(folder / unfinished_file) || base::read_manifest(folder).has_value();
-}
-
-/// Removes what is there, but for the lock that this process may hold. Killed on the way it leaves
-/// a folder that is still known as ours, and in which nothing is continued.
-void empty_folder(const fs::path& folder) {
-  if (fs::is_symlink(folder)) return base::remove_all(folder);
-  base::write_file_atomic(folder / unfinished_file, "null\n");
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    const fs::path name = entry.path().filename();
-    if (name != lock_file && name != unfinished_file) base::remove_all(entry.path());
-  }
-}
-
-void prepare_folder(const fs::path& folder, StageState state, const Json& identity) {
-  const bool continues = state == StageState::unfinished || state == StageState::extendable;
-  if (fs::exists(folder) && !continues) empty_folder(folder);
-  base::make_folder(folder);
-  base::write_file_atomic(folder / unfinished_file, base::dump_json(identity) + "\n");
-  base::remove_all(folder / "manifest.json");
 }
 
 void check_input(const fs::path& input, const fs::path& folder) {
@@ -170,11 +121,13 @@ base::Manifest execute_stage(const PlannedStage& planned, const fs::path& folder
   check_place(*planned.recipe, folder);
   if (planned.state == StageState::unfinished && base::is_finished(folder, planned.identity)) {
     base::remove_leftovers(folder);
-    base::remove_all(folder / unfinished_file);
+    remove_unfinished_record(folder);
     return *base::read_manifest(folder);
   }
   verify_inputs(*planned.recipe);
-  prepare_folder(folder, planned.state, planned.identity);
+  const bool continues =
+      planned.state == StageState::unfinished || planned.state == StageState::extendable;
+  prepare_folder(folder, continues, planned.identity);
   base::StageContext context;
   context.directory = folder;
   context.name = planned.recipe->name;
@@ -182,14 +135,18 @@ base::Manifest execute_stage(const PlannedStage& planned, const fs::path& folder
   context.runtime = runtime;
   context.progress = &progress;
   const auto start = base::Clock::now();
-  base::check_stop();
-  at_place_of(*planned.recipe, [&] { planned.stage->run(context); });
+  try {
+    base::check_stop();
+    at_place_of(*planned.recipe, [&] { planned.stage->run(context); });
+  } catch (...) {
+    if (restore_replaced(folder)) progress.say(fmt::format("{}: left as it was", folder.string()));
+    throw;
+  }
   context.observed["seconds"] = base::seconds_since(start);
+  drop_replaced(folder);
   base::Manifest manifest =
       base::finish_artifact(folder, planned.identity, context.scratch, context.observed);
-  // Last: until the manifest is there, this file says whose folder it is, and then until all is
-  // cleared up that something may be left.
-  base::remove_all(folder / unfinished_file);
+  remove_unfinished_record(folder);
   return manifest;
 }
 
