@@ -125,10 +125,10 @@ void write_block(const ConfigNode& node, std::size_t indent, std::string& out) {
   }
 }
 
-/// The member `key` of a map on the way of a path, made when it is missing; `before` is the path so
-/// far.
+/// The member `key` of a map on the way of a path; `before` is the path so far. When it is missing
+/// it is made, at the place of `value`.
 ConfigNode* step_into(ConfigNode& node, std::string_view key, std::string_view before,
-                      std::string_view path) {
+                      std::string_view path, const ConfigNode& value) {
   if (node.kind == ConfigNode::Kind::null) node.kind = ConfigNode::Kind::map;
   if (node.kind != ConfigNode::Kind::map) {
     fail(ExitCode::usage,
@@ -136,7 +136,11 @@ ConfigNode* step_into(ConfigNode& node, std::string_view key, std::string_view b
          path, before.empty() ? "the config" : fmt::format("\"{}\"", before));
   }
   if (ConfigNode* found = node.find(key)) return found;
-  node.members.emplace_back(std::string(key), ConfigNode{});
+  ConfigNode made;
+  made.source = value.source;
+  made.line = value.line;
+  made.column = value.column;
+  node.members.emplace_back(std::string(key), std::move(made));
   return &node.members.back().second;
 }
 
@@ -172,7 +176,7 @@ void set_config(ConfigNode& root, std::string_view path, ConfigNode value) {
     const std::string_view key =
         path.substr(start, dot == std::string_view::npos ? dot : dot - start);
     if (key.empty()) fail(ExitCode::usage, "--set {}: a name is missing in the path", path);
-    node = step_into(*node, key, path.substr(0, start == 0 ? 0 : start - 1), path);
+    node = step_into(*node, key, path.substr(0, start == 0 ? 0 : start - 1), path, value);
     if (dot == std::string_view::npos) break;
     start = dot + 1;
   }

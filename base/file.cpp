@@ -74,7 +74,8 @@ void fail_errno(int error, std::string_view action, const std::filesystem::path&
   const ExitCode code = denied            ? ExitCode::permission
                         : error == ENOMEM ? ExitCode::out_of_memory
                                           : ExitCode::io;
-  fail(code, "{}: {}: {}{}", file.string(), action, std::strerror(error), advice);
+  fail(code, "{}: {}: {}{}", file.empty() ? "\"\"" : file.string(), action, std::strerror(error),
+       advice);
 }
 
 std::string read_file(const std::filesystem::path& file, std::uint64_t limit) {

@@ -9,7 +9,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
+#include <iostream>
 
 namespace finstill::base {
 namespace {
@@ -126,6 +128,16 @@ std::optional<std::string_view> LineReader::next() {
 
 std::string LineReader::where() const {
   return fmt::format("{}:{}", file_.string(), line_);
+}
+
+bool read_line(std::istream& in, std::string& line) {
+  if (std::getline(in, line)) {
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    return true;
+  }
+  if (in.bad() || (&in == &std::cin && std::ferror(stdin) != 0))
+    fail(ExitCode::io, "stdin: cannot be read: is it closed, or a folder?");
+  return false;
 }
 
 std::optional<Json> JsonlReader::next() {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <iosfwd>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -52,6 +53,10 @@ class LineReader {
   std::int64_t line_ = 0;
   std::uint64_t begin_offset_ = 0, end_offset_ = 0;
 };
+
+/// The next line of a stream without its end; false at the end. Throws Error(io) when it cannot be
+/// read: a folder or a closed descriptor as standard input is no empty input.
+bool read_line(std::istream& in, std::string& line);
 
 /// Reads the values of a JSON Lines file.
 class JsonlReader {

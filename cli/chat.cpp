@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/jsonl.h"
 #include "base/signals.h"
 #include "base/unicode.h"
 #include "cli/generation.h"
@@ -87,7 +88,7 @@ int chat(ChatOptions& options) {
   std::uint64_t turn = 0;
   while (true) {
     if (at_terminal) show("> ");
-    if (!std::getline(std::cin, line)) break;
+    if (!base::read_line(std::cin, line)) break;
     line = base::repair_utf8(line);
     if (line == "/quit") break;
     if (line == "/new") {

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <iostream>
 #include <new>
 #include <string>
 #include <system_error>
@@ -54,7 +55,10 @@ int describe_system_error(const std::system_error& error) {
   const int number = error.code().value();
   if (number == ENOMEM) return report_error(base::ExitCode::out_of_memory, error.what());
   const bool is_denied = number == EACCES || number == EPERM || number == EROFS;
-  return report_error(is_denied ? base::ExitCode::permission : base::ExitCode::io, error.what());
+  std::string message = error.what();
+  if (message.starts_with("cannot write to file"))  // fmt::print's words
+    message = fmt::format("cannot write to standard output: {}", error.code().message());
+  return report_error(is_denied ? base::ExitCode::permission : base::ExitCode::io, message);
 }
 
 /// The verb's exit code, unless its output was lost: what is buffered is written here, not after
@@ -103,7 +107,12 @@ void refuse_guessed_numbers(CLI::App& app) {
 }
 
 int usage_error(const CLI::App& app, const CLI::ParseError& error) {
-  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app.exit(error);
+  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
+    app.exit(error);  // --help and --version, on standard output
+    std::cout.flush();
+    return std::cout ? after_output(0)
+                     : report_error(base::ExitCode::io, "cannot write to standard output");
+  }
   return report_error(base::ExitCode::usage,
                       fmt::format("{} (finstill --help lists what there is)", error.what()));
 }

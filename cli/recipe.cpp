@@ -39,12 +39,23 @@ const ConfigNode& require_map(const ConfigNode& root, const char* key,
 }
 
 /// A path may be written from the root (`stages.student.steps`, `seed`) or from a stage
-/// (`student.steps`).
-std::string root_path(const ConfigNode& root, const std::string& path) {
-  const std::string first = path.substr(0, path.find('.'));
-  const ConfigNode* stages = root.find("stages");
-  const bool names_stage = stages != nullptr && stages->find(first) != nullptr;
-  return names_stage && root.find(first) == nullptr ? "stages." + path : path;
+/// (`student.steps`). `where` begins the message about a stage that is none.
+std::string root_path(const ConfigNode& root, const std::string& path, const std::string& where) {
+  if (root.find(path.substr(0, path.find('.'))) != nullptr && !path.starts_with("stages."))
+    return path;
+  const std::string inside = path.starts_with("stages.") ? path.substr(7) : path;
+  const std::size_t dot = inside.find('.');
+  if (dot == std::string::npos) return path;  // a field of the recipe itself, or a whole stage
+  std::vector<std::string> names;
+  for (const auto& [name, block] : root.find("stages")->members) names.push_back(name);
+  const std::string first = inside.substr(0, dot);
+  if (std::find(names.begin(), names.end(), first) == names.end()) {
+    const std::string near = base::nearest_name(first, names);
+    fail(ExitCode::config, "{}: no stage `{}` in this recipe{}", where, first,
+         near.empty() ? fmt::format(": it has {}", fmt::join(names, ", "))
+                      : fmt::format(": did you mean `{}`?", near));
+  }
+  return "stages." + inside;
 }
 
 void apply_profile(ConfigNode& root, const std::string& profile,
@@ -61,7 +72,7 @@ void apply_profile(ConfigNode& root, const std::string& profile,
   }
   const std::vector<std::pair<std::string, ConfigNode>> changes = chosen->members;
   for (const auto& [path, value] : changes) {
-    base::set_config(root, root_path(root, path), value);
+    base::set_config(root, root_path(root, path, value.where()), value);
   }
 }
 
@@ -69,8 +80,9 @@ void apply_sets(ConfigNode& root, const std::vector<std::string>& sets) {
   for (const std::string& assignment : sets) {
     const std::size_t equals = assignment.find('=');
     if (equals == std::string::npos) base::set_config(root, assignment);  // throws, saying why
-    base::set_config(root,
-                     root_path(root, assignment.substr(0, equals)) + assignment.substr(equals));
+    const std::string path = assignment.substr(0, equals);
+    base::set_config(
+        root, root_path(root, path, fmt::format("--set {}", path)) + assignment.substr(equals));
   }
 }
 
@@ -88,6 +100,20 @@ Header read_header(const ConfigNode& root) {
          read.name);
   }
   return read;
+}
+
+/// A stage has its folder beside what the run itself writes.
+void check_stage_name(const std::string& name, const std::string& where) {
+  const bool is_plain =
+      !name.empty() && name.front() != '.' && name.find_first_of("/ \t") == std::string::npos;
+  if (!is_plain)
+    fail(ExitCode::config, "{}: stage name `{}` must be a plain folder name", where, name);
+  for (const char* taken : {"logs", "recipe.yaml", "resolved.yaml", "report.html", "run.lock",
+                            "manifest.json", "unfinished.json"}) {
+    if (name == taken)
+      fail(ExitCode::config, "{}: a run has a file or folder `{}` of its own: rename this stage",
+           where, name);
+  }
 }
 
 RecipeStage read_stage(const std::string& name, const ConfigNode& block) {
@@ -192,11 +218,7 @@ Recipe load_recipe(const std::filesystem::path& file, const RecipeOverrides& ove
       .name = header.name, .about = header.about, .seed = static_cast<std::uint64_t>(header.seed)};
   std::vector<RecipeStage> stages;
   for (const auto& [name, block] : require_map(root, "stages", file).members) {
-    if (name.empty() || name.front() == '.' || name.find_first_of("/ \t") != std::string::npos ||
-        name == "logs") {
-      fail(ExitCode::config, "{}: stage name `{}` must be a plain folder name", block.where(),
-           name);
-    }
+    check_stage_name(name, block.where());
     stages.push_back(read_stage(name, block));
   }
   check_needs(stages);

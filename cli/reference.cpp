@@ -41,7 +41,7 @@ int list(const std::string& kind) {
 }
 
 /// The settings of every registry entry of that name (a name may be both a stage and something
-/// else).
+/// else), or the options of a verb that is none.
 int help(const std::string& name) {
   bool found = false;
   std::vector<std::string> known;
@@ -54,7 +54,14 @@ int help(const std::string& name) {
                  entry.config == nullptr ? "" : entry.config->help(entry.defaults.get(), 2));
     }
   }
+  if (!found && verbs().contains(name)) {
+    CLI::App app(verbs().at(name).summary, "finstill " + name);
+    verbs().at(name).configure(app);
+    fmt::print("{}", app.help());
+    return 0;
+  }
   if (found) return 0;
+  for (const auto& [verb, unused] : verbs()) known.push_back(verb);
   const std::string near = base::nearest_name(name, known);
   base::fail(base::ExitCode::usage, "nothing is called `{}`{} (finstill list)", name,
              near.empty() ? "" : fmt::format(": did you mean `{}`?", near));
@@ -96,7 +103,7 @@ const bool list_registered =
               }});
 
 const bool help_registered =
-    add_verb({"help", "the settings of a stage, task, objective, ...",
+    add_verb({"help", "the settings of a stage, task, objective, ..., or the options of a verb",
               [](CLI::App& app) -> std::function<int()> {
                 auto name = std::make_shared<std::string>();
                 app.add_option("name", *name, "as `finstill list` shows it")->required();

@@ -144,6 +144,7 @@ std::function<int()> configure_stage(const std::string& kind, CLI::App& app) {
 RecipeStage read_stage(const std::string& kind, const std::filesystem::path& file,
                        const std::vector<std::string>& sets, const FieldValues& values) {
   base::ConfigNode root;
+  root.source = kind;  // begins what is said about a setting that nobody gave
   if (!file.empty()) root = base::read_yaml(file);
   if (root.kind == base::ConfigNode::Kind::null) root.kind = base::ConfigNode::Kind::map;
   for (const auto& [field, value] : values)

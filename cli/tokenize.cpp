@@ -25,10 +25,10 @@ struct TokenizeOptions {
 
 /// A line that begins and ends with a double quote is a JSON string (so that any text fits on a
 /// line), every other line is the text itself.
-std::string text_of_line(const std::string& line, const std::string& where) {
+std::string text_of_line(const std::string& line, int number) {
   if (line.size() < 2 || line.front() != '"' || line.back() != '"') return line;
   try {
-    return base::parse_json(line, where).get<std::string>();
+    return base::parse_json(line, "stdin", number).get<std::string>();
   } catch (const base::Error& error) {
     base::fail(base::ExitCode::data,
                "{}: a line between double quotes is read as a JSON string; write it as one",
@@ -36,8 +36,10 @@ std::string text_of_line(const std::string& line, const std::string& where) {
   }
 }
 
-std::vector<text::TokenId> ids_of_line(const std::string& line, const std::string& where) {
-  const base::Json array = base::parse_json(line, where);
+std::vector<text::TokenId> ids_of_line(const std::string& line, int number,
+                                       std::int64_t vocabulary_size) {
+  const std::string where = fmt::format("stdin:{}", number);
+  const base::Json array = base::parse_json(line, "stdin", number);
   if (!array.is_array())
     base::fail(base::ExitCode::data, "{}: expected one JSON array of ids a line", where);
   std::vector<text::TokenId> ids;
@@ -46,11 +48,10 @@ std::vector<text::TokenId> ids_of_line(const std::string& line, const std::strin
     const base::Json& id = array[i];
     const bool fits = id.is_number_integer() &&
                       !(id.is_number_unsigned() && id.get<std::uint64_t>() > INT32_MAX) &&
-                      id.get<std::int64_t>() >= 0 &&
-                      id.get<std::int64_t>() <= std::numeric_limits<std::int32_t>::max();
+                      id.get<std::int64_t>() >= 0 && id.get<std::int64_t>() < vocabulary_size;
     if (!fits) {
-      base::fail(base::ExitCode::data, "{}: element {} is {}, expected an id from 0 to {}", where,
-                 i, id.dump(), std::numeric_limits<std::int32_t>::max());
+      base::fail(base::ExitCode::data, "{}: element {} is {}, this tokenizer has ids from 0 to {}",
+                 where, i, id.dump(), vocabulary_size - 1);
     }
     ids.push_back(id.get<text::TokenId>());
   }
@@ -61,17 +62,17 @@ int tokenize(const TokenizeOptions& options) {
   const std::unique_ptr<text::Tokenizer> tokenizer = text::load_tokenizer(options.tokenizer);
   std::int64_t lines = 0, tokens = 0;
   for_each_input_line([&](const std::string& line, int number) {
-    const std::string where = fmt::format("stdin:{}", number);
     ++lines;
     if (options.decode) {
-      const std::vector<text::TokenId> ids = ids_of_line(line, where);
+      const std::vector<text::TokenId> ids =
+          ids_of_line(line, number, tokenizer->vocabulary_size());
       tokens += static_cast<std::int64_t>(ids.size());
       print_json_line(tokenizer->decode(ids, !options.no_special));
       return;
     }
     const bool special = !options.no_special;
     const std::vector<text::TokenId> ids = tokenizer->encode(
-        text_of_line(line, where), {.add_special_tokens = special, .parse_special = special});
+        text_of_line(line, number), {.add_special_tokens = special, .parse_special = special});
     tokens += static_cast<std::int64_t>(ids.size());
     print_json_line(ids);
   });

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/jsonl.h"
 #include "base/unicode.h"
 
 namespace finstill::cli {
@@ -45,8 +46,7 @@ void add_runtime_options(CLI::App& app, base::Runtime& runtime) {
 
 void for_each_input_line(const std::function<void(const std::string& line, int number)>& handle) {
   std::string line;
-  for (int number = 1; std::getline(std::cin, line); ++number) {
-    if (!line.empty() && line.back() == '\r') line.pop_back();
+  for (int number = 1; base::read_line(std::cin, line); ++number) {
     if (!base::is_valid_utf8(line)) {
       base::fail(base::ExitCode::data,
                  "stdin:{}: not valid UTF-8: convert the input first (iconv -t utf-8)", number);
@@ -60,7 +60,7 @@ void for_each_input_object(
   for_each_input_line([&](const std::string& line, int number) {
     if (line.find_first_not_of(" \t") == std::string::npos) return;
     const std::string where = fmt::format("stdin:{}", number);
-    const base::Json value = base::parse_json(line, where);
+    const base::Json value = base::parse_json(line, "stdin", number);
     if (!value.is_object())
       base::fail(base::ExitCode::data, "{}: expected one JSON object a line", where);
     handle(value, where);

@@ -50,7 +50,11 @@ int verify(const std::string& directory) {
     verify_one(directory);
     return 0;
   }
-  if (!fs::is_directory(directory)) base::fail(base::ExitCode::io, "{}: no such folder", directory);
+  if (!fs::is_directory(directory)) {
+    base::fail(base::ExitCode::io, "{}: {}", directory.empty() ? "\"\"" : directory,
+               fs::exists(directory) ? "is a file; name the folder of an artifact or a run"
+                                     : "no such folder");
+  }
   int artifacts = 0;
   for (const auto& entry : fs::directory_iterator(directory)) {
     if (!fs::exists(entry.path() / "manifest.json")) continue;

@@ -1,11 +1,14 @@
 #include "ops/memory.h"
 
+#include "base/error.h"
+
 #include <c10/core/CPUAllocator.h>
 #include <malloc.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 
@@ -28,7 +31,7 @@ class RegionAllocator final : public c10::Allocator {
 
   c10::DataPtr allocate(std::size_t bytes) override {
     void* const block = bytes >= kLarge ? region_.take(bytes) : nullptr;
-    if (block == nullptr) return c10::GetDefaultCPUAllocator()->allocate(bytes);
+    if (block == nullptr) return allocate_outside(bytes);
     return {block, block, &release, c10::Device(c10::DeviceType::CPU)};
   }
 
@@ -40,6 +43,21 @@ class RegionAllocator final : public c10::Allocator {
   }
 
  private:
+  /// LibTorch's own allocator ends the process where the system refuses.
+  static c10::DataPtr allocate_outside(std::size_t bytes) {
+    if (bytes >= kLarge) {
+      void* const probe = std::malloc(bytes);
+      if (probe == nullptr) {
+        base::fail(base::ExitCode::out_of_memory,
+                   "a tensor of {:.1f} GB does not fit into memory: take a smaller model, batch or "
+                   "max_length",
+                   static_cast<double>(bytes) / 1e9);
+      }
+      std::free(probe);
+    }
+    return c10::GetDefaultCPUAllocator()->allocate(bytes);
+  }
+
   static void release(void* block) {
     if (!instance->region_.give_back(block)) c10::GetDefaultCPUAllocator()->raw_deleter()(block);
   }

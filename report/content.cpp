@@ -216,6 +216,10 @@ std::string Content::scorer(const std::string& task) const {
 }
 
 Content read_content(const fs::path& scores) {
+  if (fs::is_regular_file(scores)) {
+    base::fail(base::ExitCode::io, "{}: is a file; name the folder that evaluate made",
+               scores.string());
+  }
   Content content;
   read_scores(scores / "scores.json", content);
   read_samples(scores / "samples.jsonl", content);

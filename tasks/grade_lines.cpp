@@ -3,6 +3,7 @@
 #include "tasks/generated.h"
 
 #include "base/error.h"
+#include "base/jsonl.h"
 #include "base/unicode.h"
 
 #include <fmt/format.h>
@@ -128,10 +129,10 @@ base::Json grade_lines(const Task& task, std::span<const Example> examples, std:
   std::set<std::string> seen;
   std::vector<std::pair<Example, Grade>> kept;
   std::string text;
-  for (std::int64_t number = 1; std::getline(in, text); ++number) {
+  for (std::int64_t number = 1; base::read_line(in, text); ++number) {
     if (text.find_first_not_of(" \t\r") == std::string::npos) continue;
     const std::string where = fmt::format("stdin:{}", number);
-    const base::Json line = base::parse_json(text, where);
+    const base::Json line = base::parse_json(text, "stdin", number);
     const std::string id = base::json_string(line, "id", where),
                       answer = base::json_string(line, "answer", where);
     if (!seen.insert(id).second)
@@ -143,7 +144,8 @@ base::Json grade_lines(const Task& task, std::span<const Example> examples, std:
     if (example == nullptr) {
       base::fail(
           base::ExitCode::data,
-          "{}: task {} has no example '{}'; name the examples that were asked with --examples",
+          "{}: task {} has no example '{}'; name the examples that were asked with --examples, or "
+          "their settings with --set",
           where, task.name(), base::printable(id));
     }
     kept.emplace_back(*example,

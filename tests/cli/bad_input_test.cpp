@@ -77,6 +77,35 @@ TEST_F(BadInput, WrongCommandLineIsUsage) {
                  {"max-new-tokens"});
   expect_refusal({"list", "nothing"}, 64, {"nothing", "stage"});
   expect_refusal({"help", "trian"}, 64, {"train"});
+  expect_refusal({"help", "generat"}, 64, {"generate"});
+  expect_refusal({"run", ""}, 74, {"\"\""});
+  expect_refusal({"verify", ""}, 74, {"\"\""});
+  expect_refusal({"verify", file("a.txt", "")}, 74, {"a.txt", "is a file"});
+  expect_refusal({"train", "-o", path("out")}, 78, {"train: \"objective\""});
+}
+
+TEST_F(BadInput, StandardInputThatCannotBeReadIsNotEmpty) {
+  const std::string verb =
+      tests::shell_quoted(tests::finstill_binary()) + " tokenize --tokenizer configs/tiny";
+  for (const char* input : {"</tmp", "<&-"}) {
+    const ProcessResult result = tests::run_process({"sh", "-c", verb + " " + input});
+    EXPECT_EQ(result.exit_code, 74) << input;
+    EXPECT_NE(result.errors.find("stdin"), std::string::npos) << result.errors;
+  }
+}
+
+TEST_F(BadInput, ASizeBeyondAllMemoryIsOutOfMemory) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "the sanitizer's own allocator answers there";
+#endif
+  expect_refusal({"init",
+                  file("huge.json",
+                       R"({"model_type": "llama", "vocab_size": 512, "hidden_size": 1000000,
+                           "intermediate_size": 4000000, "num_hidden_layers": 2,
+                           "num_attention_heads": 10, "num_key_value_heads": 10,
+                           "max_position_embeddings": 128, "rms_norm_eps": 1e-5})"),
+                  path("out")},
+                 71, {"GB", "memory"});
 }
 
 TEST_F(BadInput, NumbersOnTheCommandLineAreNotGuessed) {
@@ -97,6 +126,9 @@ TEST_F(BadInput, NumbersOnTheCommandLineAreNotGuessed) {
 TEST_F(BadInput, HelpAndVersionEndWell) {
   EXPECT_EQ(run_finstill({"--help"}).exit_code, 0);
   EXPECT_EQ(run_finstill({"--version"}).exit_code, 0);
+  const ProcessResult help = run_finstill({"help", "generate"});
+  EXPECT_EQ(help.exit_code, 0) << help.errors;
+  EXPECT_NE(help.output.find("--temperature"), std::string::npos) << help.output;
   for (const std::string verb :
        {"run", "train", "generate", "import", "tokenize", "grade", "verify"}) {
     const ProcessResult result = run_finstill({verb, "--help"});
@@ -113,6 +145,13 @@ TEST_F(BadInput, RecipeErrorsNameTheirPlace) {
   expect_refusal({"run", recipe("  a: {kind: train, objective: sft, model: \"${b}\", data: x}\n")},
                  78, {"${b}"});
   expect_refusal({"run", recipe("  a: {kind: [\n")}, 78, {"r.yaml:"});
+  expect_refusal({"run", recipe("  resolved.yaml: {kind: init}\n")}, 78,
+                 {"r.yaml:3:", "resolved.yaml", "rename"});
+  const std::string good = recipe(tiny_init + "profiles:\n  p: {bas.seed: 1}\n");
+  expect_refusal({"run", good, "--set", "bas.seed=1"}, 78, {"--set bas.seed", "`base`"});
+  expect_refusal({"run", good, "--profile", "p"}, 78, {"r.yaml:5:", "`base`"});
+  expect_refusal({"run", good, "--set", "base.foo.bar=1"}, 78,
+                 {"--set stages.base.foo.bar", "foo"});
   expect_refusal({"run", file("binary.yaml", std::string("\x00\xff\x01", 3))}, 78, {"binary.yaml"});
 }
 

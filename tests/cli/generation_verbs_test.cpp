@@ -103,6 +103,9 @@ TEST_F(GenerationVerbs, TokenizeNamesTheLineThatIsWrong) {
   refuses({"tokenize", "--tokenizer", model(), "--decode"}, "[-1]\n", 65, "stdin:1");
   refuses({"tokenize", "--tokenizer", model(), "--decode"}, "[18446744073709551615]\n", 65,
           "stdin:1");
+  refuses({"tokenize", "--tokenizer", model(), "--decode"}, "[1]\n[1, 999999]\n", 65,
+          "stdin:2: element 1 is 999999");
+  refuses({"tokenize", "--tokenizer", model(), "--decode"}, "[1]\n[1,\n", 65, "stdin:2:4");
 }
 
 TEST_F(GenerationVerbs, RenderMarksTheAnswer) {

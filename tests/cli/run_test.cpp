@@ -279,7 +279,9 @@ TEST_F(RunVerbs, OutputThatCannotBeWrittenIsAnError) {
   const std::string binary = tests::shell_quoted(tests::finstill_binary());
   const std::string dry_run =
       binary + " run " + tests::shell_quoted(path("r.yaml")) + " --dry-run >/dev/full";
-  for (const std::string& command : {binary + " schema >/dev/full", dry_run})
+  for (const std::string& command :
+       {binary + " schema >/dev/full", binary + " help train >/dev/full",
+        binary + " --help >/dev/full", dry_run})
     EXPECT_EQ(tests::run_process({"sh", "-c", command}).exit_code, 74) << command;
   // No reader and nobody to tell it: still an exit code, not a signal.
   EXPECT_EQ(tests::run_process({"sh", "-c", binary + " run absent.yaml 2>/dev/full"}).exit_code,
