@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/safetensors.h"
+#include "base/signals.h"
 #include "model/family.h"
 #include "model/stored_tensor.h"
 #include "ops/tensor.h"
@@ -126,6 +127,7 @@ void save_model(const std::filesystem::path& folder, const ModelConfig& config,
   base::SafetensorsWriter writer(folder, "model", std::move(specs), {{"format", "pt"}},
                                  static_cast<std::uint64_t>(options.shard_bytes));
   for (std::size_t i = 0; i < weights.parameters().size(); ++i) {
+    if (options.may_stop) base::check_stop();
     const at::Tensor tensor = ops::cast(weights.tensor(i).cpu(), options.dtype).contiguous();
     writer.write(weights.parameters()[i].name, ops::bytes_of(tensor));
   }

@@ -45,6 +45,8 @@ struct SaveOptions {
   at::ScalarType dtype = at::ScalarType::Float;
   std::int64_t shard_bytes =
       5'000'000'000;  ///< a larger model is split into files of at most this (one tensor at least)
+  /// A stop that is asked for ends it, with nothing written; for work that is quick to repeat.
+  bool may_stop = false;
 };
 
 /// Writes the weights, then generation_config.json (special tokens only) and config.json. Files are

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/gguf.h"
 #include "base/safetensors.h"
+#include "base/signals.h"
 #include "model/checkpoint.h"
 #include "model/dequantize.h"
 #include "model/family.h"
@@ -93,6 +94,7 @@ void import_gguf(const std::filesystem::path& path, const std::filesystem::path&
   base::make_folder(folder);
   base::SafetensorsWriter writer(folder, "model", std::move(specs));
   for (const Parameter& parameter : all) {
+    base::check_stop();
     const at::Tensor tensor = ops::cast(read_gguf_tensor(source, config, parameter), dtype);
     writer.write(parameter.name, ops::bytes_of(tensor));
   }

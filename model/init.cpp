@@ -3,6 +3,7 @@
 #include <span>
 
 #include "base/random.h"
+#include "base/signals.h"
 #include "ops/tensor.h"
 
 namespace finstill::model {
@@ -10,6 +11,7 @@ namespace finstill::model {
 DenseWeights random_weights(const ModelConfig& config, std::uint64_t seed, at::ScalarType dtype) {
   DenseWeights weights(config, dtype);
   for (std::size_t i = 0; i < weights.parameters().size(); ++i) {
+    base::check_stop();
     const Parameter& parameter = weights.parameters()[i];
     if (parameter.is_norm() || parameter.bias) {
       ops::fill(weights.tensor(i), parameter.is_norm() && !parameter.bias ? 1 : 0);

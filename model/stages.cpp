@@ -92,7 +92,8 @@ class Init : public ModelStage {
     const at::ScalarType dtype = parse_storage_dtype(config_.dtype, "dtype");
     const std::uint64_t seed =
         config_.seed ? static_cast<std::uint64_t>(*config_.seed) : context.seed;
-    save_model(context.directory, config, random_weights(config, seed), {dtype});
+    save_model(context.directory, config, random_weights(config, seed),
+               {.dtype = dtype, .may_stop = true});
     tokenizer->save(context.directory);
   }
 
@@ -114,7 +115,8 @@ class Merge : public ModelStage {
     }
     merge_lora(*opened.weights, opened.config(), *opened.adapters);
     const at::ScalarType dtype = storage_dtype(config_.dtype, opened.config());
-    save_model(context.directory, opened.config(), *opened.weights, {dtype});
+    save_model(context.directory, opened.config(), *opened.weights,
+               {.dtype = dtype, .may_stop = true});
     copy_tokenizer(opened.folders, context.directory);
   }
 
@@ -214,7 +216,8 @@ void copy_model(const ModelFolders& folders, const std::string& dtype,
                 const std::filesystem::path& to) {
   OpenedModel opened = open_model(folders.adapter.empty() ? folders.model : folders.adapter);
   if (opened.adapters != nullptr) merge_lora(*opened.weights, opened.config(), *opened.adapters);
-  save_model(to, opened.config(), *opened.weights, {storage_dtype(dtype, opened.config())});
+  save_model(to, opened.config(), *opened.weights,
+             {.dtype = storage_dtype(dtype, opened.config()), .may_stop = true});
   copy_tokenizer(folders, to);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "base/signals.h"
 
 #include <fmt/format.h>
 
@@ -52,6 +53,7 @@ class Labelled : public Task {
     std::vector<Example> examples;
     for (const std::size_t at :
          chosen(pool, split, seed, static_cast<std::size_t>(std::max<std::int64_t>(count, 0)))) {
+      base::check_stop();
       const LabelledItem& item = pool[at];
       Example example;
       example.id = example_id(config_.name, split, 0, at);

@@ -1,5 +1,6 @@
 #include "tasks/overlap.h"
 
+#include "base/signals.h"
 #include "tasks/words.h"
 
 #include <fmt/format.h>
@@ -29,6 +30,7 @@ Overlap measure_overlap(std::span<const Example> train, std::span<const Example>
                         std::int64_t n) {
   std::unordered_set<std::string> known, texts, seen;
   for (const Example& example : train) {
+    base::check_stop();
     texts.insert(example.input);
     for (std::string& gram : grams_of(example.input, n)) known.insert(std::move(gram));
   }

@@ -1,5 +1,6 @@
 #include "tasks/reconciliation/task.h"
 
+#include "base/signals.h"
 #include "tasks/generated.h"
 #include "tasks/reconciliation/generate.h"
 #include "tasks/reconciliation/render.h"
@@ -157,6 +158,7 @@ std::vector<Example> Reconciliation::examples(Split split, std::uint64_t seed,
   std::vector<Example> examples;
   examples.reserve(static_cast<std::size_t>(count));
   for (std::int64_t number = 0; number < count; ++number) {
+    base::check_stop();
     const auto index = static_cast<std::uint64_t>(number);
     Example example;
     example.id = example_id(start, split, seed, index);

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "base/signals.h"
 
 #include <fmt/format.h>
 
@@ -73,6 +74,7 @@ class Sentiment : public Task {
     std::uint64_t draw = 0;
     for (std::int64_t number = 0; number < count; ++number) {
       const auto index = static_cast<std::uint64_t>(number);
+      base::check_stop();
       // Labels come in shuffled threes: balanced in every stretch, in no order that could be
       // learned.
       const auto deck =

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/progress.h"
+#include "base/signals.h"
 #include "base/stage.h"
 #include "model/checkpoint.h"
 #include "model/forward.h"
@@ -202,6 +203,26 @@ TEST(Stages, prune_by_list_evenly_and_by_influence) {
                   ""),
               base::ExitCode::config)
         << wrong;
+  }
+}
+
+TEST(Stages, end_without_a_product_when_a_stop_is_asked_for) {
+  const Home home;
+  const std::string base = home.path("base"), tuned = home.path("tuned");
+  const std::vector<std::pair<std::string, std::string>> all = {
+      {"init", "{}"},
+      {"import", "{source: " + base + "}"},
+      {"export", "{model: " + base + "}"},
+      {"merge", "{model: " + tuned + "}"},
+      {"prune", "{model: " + base + ", layers: 2}"}};
+  for (const auto& [kind, yaml] : all) {
+    const std::string out = "stopped_" + kind;
+    base::request_stop();
+    EXPECT_EQ(failure([&] { run_stage(kind, yaml, home.path(out)); }, "start the same command"),
+              base::ExitCode::preempted)
+        << kind;
+    base::request_stop(false);
+    EXPECT_TRUE(fs::is_empty(home.path(out))) << kind;
   }
 }
 

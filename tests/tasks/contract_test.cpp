@@ -6,6 +6,7 @@
 #include "tasks/task.h"
 
 #include "base/error.h"
+#include "base/signals.h"
 
 #include "tests/support/temporary.h"
 
@@ -58,6 +59,13 @@ TEST_P(TaskContract, ReferenceAnswersAreRight) {
           Outcome::right);
     }
   }
+}
+
+TEST_P(TaskContract, MakingExamplesEndsWhenAStopIsAskedFor) {
+  base::request_stop();
+  EXPECT_THROW(task_->examples(Split::train, 3, 40), base::Error);
+  base::request_stop(false);
+  EXPECT_EQ(task_->examples(Split::train, 3, 40).size(), 40U);
 }
 
 TEST_P(TaskContract, AnswersToOtherQuestionsAreNotRight) {
