@@ -19,9 +19,11 @@ double bar_x(double share) {
          (std::isfinite(share) ? std::clamp(share, 0.0, 1.0) : 0.0) * (bar_width - 2 * bar_left);
 }
 
-std::string svg_open(double width, double height, const std::string& description) {
-  return fmt::format(R"(<svg viewBox="0 0 {} {}" role="img" aria-label="{}"><title>{}</title>)",
-                     width, height, escape_html(description), escape_html(description));
+std::string svg_open(double width, double height, const std::string& description,
+                     const char* style = "") {
+  return fmt::format(
+      R"(<svg class="{}" viewBox="0 0 {} {}" role="img" aria-label="{}"><title>{}</title>)", style,
+      width, height, escape_html(description), escape_html(description));
 }
 
 std::string bar_grid(double height) {
@@ -78,8 +80,9 @@ double nice_step(double range, int count) {
   return power * (scaled < 1.5 ? 1 : scaled < 3.5 ? 2 : scaled < 7.5 ? 5 : 10);
 }
 
-constexpr double line_width = 760, line_height = 300, plot_left = 48, plot_right = 12,
-                 plot_top = 10, plot_bottom = 40;
+// Room for the letters of phones, which are twice as large against the plot (report/style.cpp).
+constexpr double line_width = 760, line_height = 320, plot_left = 56, plot_right = 12,
+                 plot_top = 10, plot_bottom = 60, tick_below = 24;
 constexpr std::size_t most_points = 380;  // two pixels a point
 
 struct Frame {
@@ -146,7 +149,7 @@ std::string line_axes(const Frame& frame, const std::string& x_label, const std:
   const double x_step = nice_step(frame.x_high, 5);
   for (double value = 0; value <= frame.x_high * 1.0001; value += x_step) {
     out += fmt::format(R"(<text class="tick" x="{:.1f}" y="{:.1f}" text-anchor="middle">{}</text>)",
-                       frame.x(value), line_height - plot_bottom + 16,
+                       frame.x(value), line_height - plot_bottom + tick_below,
                        escape_html(short_count(value)));
   }
   out += fmt::format(R"(<text class="tick" x="{:.1f}" y="{:.1f}" text-anchor="end">{}</text>)",
@@ -171,7 +174,7 @@ std::string line_chart(const std::vector<Series>& series, const std::string& x_l
   const std::vector<Series> kept = finite_series(series);
   const Frame frame = frame_of(kept);
   std::string out =
-      svg_open(line_width, line_height, description) + line_axes(frame, x_label, y_label);
+      svg_open(line_width, line_height, description, "wide") + line_axes(frame, x_label, y_label);
   std::string legend;
   for (const Series& one : kept) {
     std::string path;

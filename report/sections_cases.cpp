@@ -23,11 +23,18 @@ std::string mark(const Words& words, const std::string& outcome) {
                      right ? "✓" : "✗", outcome_word(words, outcome));
 }
 
+/// Why an answer is not right. Graders speak English: on other pages what they read stands there
+/// instead, and the outcome says the rest.
+std::string why(const Sample& sample, const Words& words) {
+  if (sample.outcome == "right") return "";
+  if (words.language == "en") return sample.reason;
+  return sample.predicted.empty() ? "" : fmt::format(fmt::runtime(words.read_as), sample.predicted);
+}
+
 std::string answer_line(const Sample& sample, const Words& words) {
+  const std::string said = why(sample, words);
   const std::string reason =
-      sample.outcome == "right" || sample.reason.empty()
-          ? ""
-          : fmt::format(" <span class=\"soft\">({})</span>", escape_html(sample.reason));
+      said.empty() ? "" : fmt::format(" <span class=\"soft\">({})</span>", escape_html(said));
   return fmt::format("<b>{}</b><span>{} · <code>{}</code>{}</span>", escape_html(sample.model),
                      mark(words, sample.outcome), escape_html(clipped(sample.output, 400)), reason);
 }

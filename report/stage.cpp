@@ -9,18 +9,20 @@
 #include "base/stage.h"
 #include "report/content.h"
 #include "report/page.h"
+#include "report/words.h"
 
 namespace finstill::report {
 namespace {
 
 struct ReportConfig {
-  std::string title = "A small finance model";
+  std::string title;
   std::string about;
   std::optional<std::string> language;
   base::ArtifactRef scores;
 
   static void fields(base::Fields<ReportConfig>& f) {
-    f.add("title", &ReportConfig::title, "heading of the page");
+    f.add("title", &ReportConfig::title,
+          "heading of the page; by default \"A small finance model\" in its language");
     f.add("about", &ReportConfig::about, "one sentence: what the model is for");
     f.add("language", &ReportConfig::language, "of the page; by default the scores'")
         .one_of({"en", "zh"});
@@ -69,10 +71,12 @@ class ReportStage : public base::Stage {
   void run(base::StageContext& context) const override {
     context.progress->start("report", 1, "page");
     const Content content = read_content(config_.scores.path);
+    const std::string language =
+        config_.language.value_or(content.language.empty() ? "en" : content.language);
     const PageOptions page{
-        .title = config_.title,
+        .title = config_.title.empty() ? std::string(words(language).title) : config_.title,
         .about = config_.about,
-        .language = config_.language.value_or(content.language.empty() ? "en" : content.language)};
+        .language = language};
     base::write_file_atomic(context.directory / "report.json",
                             figures(content, page).dump(1) + "\n");
     base::write_file_atomic(context.directory / "report.html", render_page(content, page));

@@ -37,7 +37,7 @@ svg .line.student{stroke:var(--student)}svg .line.teacher{stroke:var(--teacher)}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:.92rem;font-variant-numeric:tabular-nums}
 th,td{text-align:left;padding:6px 10px 6px 0;border-bottom:1px solid var(--rule);vertical-align:top}
-th{font-weight:600;color:var(--soft)}td.number,th.number{text-align:right}
+th{font-weight:600;color:var(--soft)}td.number,th.number{text-align:right}td.number{white-space:nowrap}th.number{min-width:5em}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--panel);border-radius:8px;padding:10px 12px;margin:.4em 0;font:13px/1.5 ui-monospace,"SF Mono",Menlo,Consolas,"Noto Sans Mono","Noto Sans CJK SC",monospace}
 code{font:13px ui-monospace,Menlo,Consolas,monospace;overflow-wrap:anywhere}
 details{border:1px solid var(--rule);border-radius:8px;padding:8px 12px;margin:8px 0}summary{cursor:pointer}
@@ -45,7 +45,7 @@ details{border:1px solid var(--rule);border-radius:8px;padding:8px 12px;margin:8
 .answer{display:grid;grid-template-columns:9em 1fr;gap:2px 12px;font-size:.92rem}
 .answer>*{overflow-wrap:anywhere;min-width:0}
 .mark{font-weight:700}.mark.right{color:var(--good)}.mark.wrong{color:var(--bad)}
-@media(max-width:520px){body{font-size:15px}.answer{grid-template-columns:1fr}.answer b{margin-top:6px}main{padding:18px 14px 40px}h1{font-size:1.4rem}svg text{font-size:16px}svg .tick{font-size:14px}}
+@media(max-width:520px){body{font-size:15px}.answer{grid-template-columns:1fr}.answer b{margin-top:6px}main{padding:18px 14px 40px}h1{font-size:1.4rem}svg text{font-size:16px}svg .tick{font-size:14px}svg.wide .tick{font-size:24px}}
 @media print{:root{color-scheme:light;--ink:#000;--soft:#444;--paper:#fff;--panel:#f3f3f3;--rule:#ccc;--student:#0b6e99;--teacher:#6b4fa0;--control:#4b8f63;--base:#9a6b1f;--baseline:#8b95a1;--good:#2e8b57;--bad:#c2413b}
 main{max-width:none;padding:0}.case,figure,table,details{break-inside:avoid}h2{break-after:avoid}a{color:inherit}}
 )css";

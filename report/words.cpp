@@ -5,6 +5,7 @@ namespace {
 
 constexpr Words english{
     .language = "en",
+    .title = "A small finance model",
     .how_good = "How good is it",
     .learning = "How it learned",
     .outcomes = "What kinds of answers",
@@ -63,6 +64,7 @@ constexpr Words english{
     .first_shown = "{0}, the first {1} shown",
     .none = "None.",
     .against = "{1} against {0}",
+    .read_as = "read as {}",
     .stage = "stage",
     .kind = "kind",
     .identity = "identity",
@@ -83,6 +85,7 @@ constexpr Words english{
 
 constexpr Words chinese{
     .language = "zh",
+    .title = "小型金融模型",
     .how_good = "效果如何",
     .learning = "学习过程",
     .outcomes = "答案类型",
@@ -95,7 +98,7 @@ constexpr Words chinese{
         "在<b>{0}</b>任务上，模型<b>{1}</b>在 {3} 个未见过的案例中完全答对 <b>{2}</b>（95% "
         "置信区间 {4} 至 {5}）。",
     .lead_against = "{0}：{1}",
-    .card_parameters = "{} 的参数量，为 {} 的 {}",
+    .card_parameters = "{0} 的参数量，为 {2} 的 {1}",
     .card_hour = "本机每小时处理案例数",
     .card_items = "每项任务的未见案例数",
     .no_scores = "评测中没有结果。",
@@ -136,6 +139,7 @@ constexpr Words chinese{
     .first_shown = "{0}，显示前 {1} 例",
     .none = "无。",
     .against = "{1} 相对 {0}",
+    .read_as = "读作：{}",
     .stage = "阶段",
     .kind = "类型",
     .identity = "标识",

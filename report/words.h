@@ -9,6 +9,7 @@ namespace finstill::report {
 struct Words {
   std::string_view language;  ///< "en", "zh": the page's lang attribute
   // Headings.
+  std::string_view title;
   std::string_view how_good, learning, outcomes, cost, worked_cases, changes, provenance, machine;
   // First screen.
   std::string_view lead_one, lead_against, card_parameters, card_hour, card_items, no_scores;
@@ -23,7 +24,7 @@ struct Words {
       cases_an_hour, trained_tokens, training_time, tokens_per_second, memory;
   // Cases.
   std::string_view question, expected, answers, newly_right, newly_wrong, first_shown, none,
-      against;
+      against, read_as;
   // Provenance.
   std::string_view stage, kind, identity, made_from, settings, provenance_note;
   // Outcomes.

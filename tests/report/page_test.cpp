@@ -158,6 +158,19 @@ TEST(ReportPage, ChineseAndEnglishPagesHaveTheSameSections) {
   EXPECT_NE(chinese.find("在<b>reconciliation</b>任务上"), std::string::npos);
 }
 
+TEST(ReportPage, GradersSentencesStandOnEnglishPagesAndWhatTheyReadOnOthers) {
+  Content content = tests::sample_content();
+  for (Sample& sample : content.samples) {
+    sample.reason = "misses a break";
+    sample.predicted = "quantity A1 7";
+  }
+  const std::string english = render_page(content, {.title = "t", .language = "en"});
+  const std::string chinese = render_page(content, {.title = "t", .language = "zh"});
+  EXPECT_NE(english.find("(misses a break)"), std::string::npos);
+  EXPECT_EQ(chinese.find("misses a break"), std::string::npos);
+  EXPECT_NE(chinese.find("(读作：quantity A1 7)"), std::string::npos);
+}
+
 TEST(ReportPage, IsWrittenForEmptyAndBrokenFigures) {
   EXPECT_NE(render_page(Content{}, {.title = "t"}).find("no results"), std::string::npos);
   Content content = tests::sample_content();

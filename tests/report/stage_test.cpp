@@ -49,6 +49,7 @@ TEST_F(ReportStageFiles, FiguresSayTheirScorerAndWhatWasScored) {
 TEST_F(ReportStageFiles, TheLanguageIsTheScoresUnlessTheReportSays) {
   EXPECT_EQ(run()["language"], "zh");
   EXPECT_NE(tests::read_text(folder_ / "report.html").find("lang=\"zh\""), std::string::npos);
+  EXPECT_NE(tests::read_text(folder_ / "report.html").find("<h1>小型金融模型"), std::string::npos);
   EXPECT_EQ(run(", language: en")["language"], "en");
   EXPECT_NE(tests::read_text(folder_ / "report.html").find("lang=\"en\""), std::string::npos);
 }
