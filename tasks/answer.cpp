@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <utility>
+#include <vector>
 
 namespace finstill::tasks {
 namespace {
@@ -60,14 +61,20 @@ std::string_view without_font(std::string_view text) {
   return text;
 }
 
-/// The inside of the last \boxed{...} that closes.
+/// The inside of the last \boxed{...} that closes; in one pass, however many never do.
 std::optional<std::string_view> last_boxed(std::string_view text) {
-  constexpr std::string_view mark = "\\boxed{";
-  for (auto from = text.rfind(mark); from != std::string_view::npos;
-       from = from == 0 ? std::string_view::npos : text.rfind(mark, from - 1)) {
-    if (const auto inside = braced(text, from + mark.size())) return without_font(*inside);
+  std::vector<std::size_t> open;  // where the inside of each brace begins
+  std::optional<std::string_view> last;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (text[at] == '{') open.push_back(at + 1);
+    if (text[at] != '}' || open.empty()) continue;
+    const std::size_t start = open.back();
+    open.pop_back();
+    const bool is_later = !last || text.data() + start > last->data();
+    if (is_later && text.substr(0, start).ends_with("\\boxed{"))
+      last = text.substr(start, at - start);
   }
-  return std::nullopt;
+  return last ? std::optional(without_font(*last)) : std::nullopt;
 }
 
 std::optional<std::string_view> last_answer_block(std::string_view text) {

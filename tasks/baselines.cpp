@@ -99,13 +99,25 @@ std::string NaiveBayes::predict(std::string_view input) const {
   return *best;
 }
 
+/// Whether the task can answer with this class, as the first example says that is not broken.
+bool can_answer(const Task& task, std::span<const Example> train, const std::string& label) {
+  for (const Example& example : train) {
+    try {
+      return task.answer_of_class(example, label).has_value();
+    } catch (const base::Error&) {
+      continue;
+    }
+  }
+  return false;
+}
+
 std::string majority_label(const Task& task, std::span<const Example> train) {
   std::map<std::string, std::int64_t> counts;
   for (const Example& example : train) ++counts[example.label];
   std::string best;
   std::pair<bool, std::int64_t> most;
   for (const auto& [label, count] : counts) {
-    const bool answers = task.answer_of_class(train.front(), label).has_value();
+    const bool answers = can_answer(task, train, label);
     if (std::pair(answers, count) > most) {
       best = label;
       most = {answers, count};

@@ -67,8 +67,10 @@ class SeparatedReader {
     if (at_ < text_.size() && text_[at_] == '"') {
       const std::int64_t opened = line_;
       quoted(value);
-      if (at_ < text_.size() && text_[at_] != separator_ && text_[at_] != '\r' &&
-          text_[at_] != '\n')
+      const std::string_view rest = text_.substr(at_);
+      const bool ends = rest.empty() || rest[0] == separator_ || rest[0] == '\n' || rest == "\r" ||
+                        rest.starts_with("\r\n");
+      if (!ends)
         refuse(opened,
                "text behind the closing quote of a field; a quote inside one is written \"\"");
     }

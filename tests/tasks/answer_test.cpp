@@ -15,6 +15,8 @@ TEST(Answer, TakesTheLastAnswerBlockBeforeAnythingElse) {
 
 TEST(Answer, TakesTheLastBoxThenTheMarkerThenTheWholeText) {
   EXPECT_EQ(extract_answer("\\boxed{1} and \\boxed{2}").text, "2");
+  EXPECT_EQ(extract_answer("\\boxed{1 {and} \\boxed{2} then}").text, "2");
+  EXPECT_EQ(extract_answer("} \\boxed{1} {\\boxed{2").text, "1");
   EXPECT_EQ(extract_answer("Answer: no\nAnswer: yes ").text, "yes");
   EXPECT_EQ(extract_answer("想一想。答案：利好").text, "利好");
   EXPECT_EQ(extract_answer("  plain text \n").text, "plain text");

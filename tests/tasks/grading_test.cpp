@@ -69,11 +69,14 @@ class TwoAnswers : public Task {
   base::Json settings() const override { return {}; }
   std::vector<Example> examples(Split, std::uint64_t, std::int64_t) const override { return {}; }
   Grade grade(const Example&, const Response&) const override { return {}; }
-  std::optional<std::string> answer_of_class(const Example&,
+  std::optional<std::string> answer_of_class(const Example& example,
                                              const std::string& label) const override {
+    if (example.input == broken) base::fail(base::ExitCode::data, "broken");
     if (label == "good" || label == "bad") return label;
     return std::nullopt;
   }
+
+  std::string broken = "none";  ///< the input of an example whose truth cannot be read
 };
 
 TEST(Majority, IsTheMostFrequentLabelThatMakesAnAnswer) {
@@ -84,6 +87,9 @@ TEST(Majority, IsTheMostFrequentLabelThatMakesAnAnswer) {
   EXPECT_EQ(majority_label(task, train), "good");
   EXPECT_EQ(majority_label(task, std::span(train).first(2)), "several");
   EXPECT_EQ(majority_label(task, {}), "");
+  TwoAnswers first_is_broken;
+  first_is_broken.broken = "a";
+  EXPECT_EQ(majority_label(first_is_broken, train), "good");
 }
 
 TEST(Majority, AnItemThatCannotBeJudgedEndsNothing) {

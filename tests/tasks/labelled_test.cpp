@@ -61,6 +61,8 @@ TEST(TableFile, TextBehindAClosingQuoteIsRefusedWhereTheQuoteOpened) {
   EXPECT_EQ(message("text,label\n\"Up 5%,pos\nX,neg\n\"Down,neg\nY,pos\n").substr(0, 8),
             "q.csv:2:");
   EXPECT_EQ(message("text,label\n\"Beats\" estimates,pos\n").substr(0, 8), "q.csv:2:");
+  EXPECT_EQ(message("text,label\n\"a\"\rneg,pos\n").substr(0, 8), "q.csv:2:");
+  EXPECT_EQ(message("text,label\nx,\"pos\"\r"), "read");
   EXPECT_EQ(message("text,label\nx,pos\n\"y,pos\nz,neg\n").substr(0, 8), "q.csv:3:");
   EXPECT_EQ(message("text,label\n\"a \"\"b\"\" c\",pos\r\nsays \"hi\",neg\n"), "read");
 }
