@@ -55,6 +55,31 @@ void check_input(const fs::path& input, const fs::path& folder) {
              folder.string(), input.string());
 }
 
+/// Hashing takes a second for each gigabyte or two: nobody should wonder what goes on.
+void say_hashing(const fs::path& folder, base::ProgressSink& progress) {
+  double gigabytes = 0;
+  for (const std::string& file : base::output_files(folder))
+    gigabytes += static_cast<double>(fs::file_size(folder / file)) / 1e9;
+  if (gigabytes >= 4)
+    progress.say(fmt::format("hashing {} ({:.0f} GB)", folder.string(), gigabytes));
+}
+
+/// An artifact that changed after its manifest would go on under the identity that it had.
+void verify_inputs(const RecipeStage& stage, base::ProgressSink& progress) {
+  const auto verify = [&](const fs::path& path) {
+    std::error_code error;
+    if (!fs::is_directory(path, error) || !base::read_manifest(path)) return;
+    say_hashing(path, progress);
+    base::verify_artifact(path);
+  };
+  stage.kind->config->references(stage.config.get(),
+                                 [&](base::ArtifactRef& reference, const auto&) {
+                                   if (!reference.path.empty()) verify(reference.path);
+                                 });
+  stage.kind->config->files(stage.config.get(),
+                            [&](const std::string&, fs::path& file) { verify(file); });
+}
+
 }  // namespace
 
 void at_place_of(const RecipeStage& stage, const std::function<void()>& work) {
@@ -81,20 +106,6 @@ void check_place(const RecipeStage& stage, const fs::path& folder) {
       [&](base::ArtifactRef& reference, const auto&) { check_input(reference.path, folder); });
   stage.kind->config->files(stage.config.get(),
                             [&](const std::string&, fs::path& file) { check_input(file, folder); });
-}
-
-/// An artifact that changed after its manifest would go on under the identity that it had.
-void verify_inputs(const RecipeStage& stage) {
-  const auto verify = [](const fs::path& path) {
-    std::error_code error;
-    if (fs::is_directory(path, error) && base::read_manifest(path)) base::verify_artifact(path);
-  };
-  stage.kind->config->references(stage.config.get(),
-                                 [&](base::ArtifactRef& reference, const auto&) {
-                                   if (!reference.path.empty()) verify(reference.path);
-                                 });
-  stage.kind->config->files(stage.config.get(),
-                            [&](const std::string&, fs::path& file) { verify(file); });
 }
 
 StageState inspect_folder(const fs::path& folder, const Json& identity, const base::Stage& stage,
@@ -124,7 +135,7 @@ base::Manifest execute_stage(const PlannedStage& planned, const fs::path& folder
     remove_unfinished_record(folder);
     return *base::read_manifest(folder);
   }
-  verify_inputs(*planned.recipe);
+  verify_inputs(*planned.recipe, progress);
   const bool continues =
       planned.state == StageState::unfinished || planned.state == StageState::extendable;
   prepare_folder(folder, continues, planned.identity);
@@ -144,6 +155,7 @@ base::Manifest execute_stage(const PlannedStage& planned, const fs::path& folder
   }
   context.observed["seconds"] = base::seconds_since(start);
   drop_replaced(folder);
+  say_hashing(folder, progress);
   base::Manifest manifest =
       base::finish_artifact(folder, planned.identity, context.scratch, context.observed);
   remove_unfinished_record(folder);
