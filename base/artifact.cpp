@@ -31,7 +31,8 @@ bool is_temporary(const std::string& relative) {
 bool is_output(const std::string& relative) {
   return relative != manifest_name && relative != "timing.jsonl" && relative != "timing.json" &&
          relative != "report.html" && relative != "run.lock" && relative != "unfinished.json" &&
-         !is_temporary(relative) && !relative.starts_with("logs/");
+         !is_temporary(relative) && !relative.starts_with("logs/") &&
+         !relative.starts_with(".replaced/");
 }
 
 void sync_file(const std::filesystem::path& file) {

@@ -13,7 +13,8 @@
 // Only stages that compute have "runtime".
 // No manifest = the artifact is not there. The identity holds contents, never places or times. Not
 // outputs: manifest.json, unfinished.json, what shows times (timing.jsonl, timing.json,
-// report.html), run.lock, temporary files (".*.tmp") and everything below logs/.
+// report.html), run.lock, temporary files (".*.tmp") and everything below logs/ and .replaced/
+// (cli/stage_folder.h).
 
 #include <cstdint>
 #include <filesystem>

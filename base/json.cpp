@@ -242,6 +242,28 @@ std::string first_difference(const Json& a, const Json& b) {
   return "";
 }
 
+std::string describe_difference(const Json& there, const Json& now, const std::string& path) {
+  if (there == now) return "";
+  if (!there.is_object() || !now.is_object()) {
+    const auto shown = [](const Json& value) {
+      const std::string text = dump_json(value);
+      return text.size() > 60 ? std::string("something else") : text;
+    };
+    return fmt::format("{}: {} there, {} now", path, shown(there), shown(now));
+  }
+  const std::string stem = path.empty() ? "" : path + ".";
+  for (const auto& [name, value] : there.items()) {
+    const auto other = now.find(name);
+    const std::string found =
+        describe_difference(value, other == now.end() ? Json(nullptr) : *other, stem + name);
+    if (!found.empty()) return found;
+  }
+  for (const auto& [name, value] : now.items()) {
+    if (!there.contains(name)) return describe_difference(Json(nullptr), value, stem + name);
+  }
+  return "";
+}
+
 std::int64_t json_integer(const Json& object, std::string_view key, std::string_view where) {
   return integer_of(required(object, key, where), key, where);
 }

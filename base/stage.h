@@ -67,6 +67,8 @@ class Stage {
   /// and run() continues from what it finds there. None where a run with the larger budget would
   /// have had another past: what is continued must equal what is made at once.
   virtual std::vector<std::string> budget_fields(const Json& /*earlier*/) const { return {}; }
+  /// Whether an interrupted try left in `folder` what cost it time and a later one continues from.
+  virtual bool holds_progress(const std::filesystem::path& /*folder*/) const { return false; }
   /// Cheap checks before any stage of a recipe starts (paths, task names); throws Error.
   virtual void check() const {}
   /// Makes the artifact in context.directory. Throws Error; on Error(preempted) what is in the

@@ -80,6 +80,11 @@ void verify_inputs(const RecipeStage& stage, base::ProgressSink& progress) {
                             [&](const std::string&, fs::path& file) { verify(file); });
 }
 
+Beginning beginning_of(StageState state) {
+  if (state == StageState::unfinished) return Beginning::continued;
+  return state == StageState::extendable ? Beginning::prolonged : Beginning::anew;
+}
+
 }  // namespace
 
 void at_place_of(const RecipeStage& stage, const std::function<void()>& work) {
@@ -93,6 +98,13 @@ void at_place_of(const RecipeStage& stage, const std::function<void()>& work) {
     if (error.code() != base::ExitCode::config || has_place) throw;
     base::fail(base::ExitCode::config, "{}: {}", stage.where, message);
   }
+}
+
+void refuse_to_lose(const PlannedStage& planned, const fs::path& folder) {
+  if (planned.state != StageState::interrupted) return;
+  base::fail(base::ExitCode::config,
+             "{}: {}: set them back to continue it, or give --force to begin {} anew",
+             folder.string(), planned.why, planned.recipe->name);
 }
 
 void check_place(const RecipeStage& stage, const fs::path& folder) {
@@ -118,7 +130,9 @@ StageState inspect_folder(const fs::path& folder, const Json& identity, const ba
     if (*earlier == identity || is_extendable(*earlier, identity, stage))
       return StageState::unfinished;
     *why = "an interrupted try had other settings or inputs";
-    return StageState::different;
+    if (const std::string found = base::describe_difference(*earlier, identity); !found.empty())
+      *why += " (" + found + ")";
+    return stage.holds_progress(folder) ? StageState::interrupted : StageState::different;
   }
   const auto manifest = base::read_manifest(folder);
   if (!manifest) return StageState::missing;
@@ -132,13 +146,17 @@ base::Manifest execute_stage(const PlannedStage& planned, const fs::path& folder
   check_place(*planned.recipe, folder);
   if (planned.state == StageState::unfinished && base::is_finished(folder, planned.identity)) {
     base::remove_leftovers(folder);
+    drop_replaced(folder);
     remove_unfinished_record(folder);
     return *base::read_manifest(folder);
   }
+  refuse_to_lose(planned, folder);
+  if (planned.state == StageState::different && put_back(folder, planned.identity)) {
+    progress.say(fmt::format("{}: put back what was there", folder.string()));
+    return *base::read_manifest(folder);
+  }
   verify_inputs(*planned.recipe, progress);
-  const bool continues =
-      planned.state == StageState::unfinished || planned.state == StageState::extendable;
-  prepare_folder(folder, continues, planned.identity);
+  prepare_folder(folder, beginning_of(planned.state), planned.identity);
   base::StageContext context;
   context.directory = folder;
   context.name = planned.recipe->name;
@@ -154,10 +172,10 @@ base::Manifest execute_stage(const PlannedStage& planned, const fs::path& folder
     throw;
   }
   context.observed["seconds"] = base::seconds_since(start);
-  drop_replaced(folder);
   say_hashing(folder, progress);
   base::Manifest manifest =
       base::finish_artifact(folder, planned.identity, context.scratch, context.observed);
+  drop_replaced(folder);
   remove_unfinished_record(folder);
   return manifest;
 }

@@ -46,6 +46,8 @@ std::string state_name(StageState state) {
       return "continue";
     case StageState::extendable:
       return "extend";
+    case StageState::interrupted:
+      return "interrupted";
     case StageState::different:
       return "changed";
     case StageState::missing:
@@ -93,7 +95,8 @@ std::vector<PlannedStage> Runner::plan(const std::optional<Machine>& machine,
   for (RecipeStage& stage : recipe_.stages) {
     PlannedStage one = plan_stage(stage, unfinished);
     at_place_of(stage, [&] { one.stage->check(); });
-    if (selection.force && chosen.contains(stage.name) && one.state == StageState::finished) {
+    const bool is_there = one.state == StageState::finished || one.state == StageState::interrupted;
+    if (selection.force && chosen.contains(stage.name) && is_there) {
       one.state = StageState::different;
       one.why = "made anew, as asked";
     }
@@ -158,6 +161,7 @@ void Runner::run(const Selection& selection, const std::optional<Machine>& machi
   std::map<std::string, double> estimates;
   double left = 0;
   for (const PlannedStage& one : plan(machine, selection)) {
+    refuse_to_lose(one, folder(one.recipe->name));
     estimates[one.recipe->name] = one.seconds;
     left += one.seconds;
   }

@@ -21,10 +21,11 @@ namespace finstill::cli {
 
 /// What a stage's folder holds, compared with what its recipe asks for.
 enum class StageState {
-  finished,    ///< this very artifact
-  unfinished,  ///< an interrupted try of it; run() continues
-  extendable,  ///< finished, but only its budget grew; run() continues
-  different,   ///< an artifact of other settings or inputs: will be made anew
+  finished,     ///< this very artifact
+  unfinished,   ///< an interrupted try of it; run() continues
+  extendable,   ///< finished, but only its budget grew; run() continues
+  interrupted,  ///< a try of something else that another run can continue: refused without --force
+  different,    ///< an artifact of other settings or inputs: will be made anew
   missing,
   waiting,  ///< not known yet: an input is not finished
 };
@@ -90,6 +91,10 @@ std::vector<std::string> input_identities(const RecipeStage& stage);
 /// Calls `work`. A mistake in the settings as a whole, which has no line of its own, is told with
 /// the place of the stage's block.
 void at_place_of(const RecipeStage& stage, const std::function<void()>& work);
+
+/// Throws Error(config) when `folder` holds an interrupted try that only other settings, inputs or
+/// another machine can continue: whoever gives it up says so.
+void refuse_to_lose(const PlannedStage& planned, const std::filesystem::path& folder);
 
 /// Throws Error(io) for a folder that holds something else than an artifact of ours, and
 /// Error(usage) for one that is or holds an input of the stage: it would be removed to make room.

@@ -6,6 +6,7 @@
 #include "base/artifact.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/hash.h"
 
 namespace finstill::cli {
 namespace {
@@ -46,6 +47,29 @@ void move_contents(const fs::path& from, const fs::path& to) {
   base::sync_folder(from);
 }
 
+/// A second name for a file; a copy of what is appended to, and where the disk has no second names.
+void keep_file(const fs::path& from, const fs::path& to) {
+  base::make_folder(to.parent_path());
+  std::error_code error;
+  if (from.extension() != ".jsonl") {
+    fs::create_hard_link(from, to, error);
+    if (!error) return;
+  }
+  fs::copy_file(from, to, error);
+  if (error) base::fail_errno(error.value(), "cannot copy", from);
+}
+
+/// The manifest last, as in move_contents.
+void keep_contents(const fs::path& folder) {
+  const fs::path kept = folder / replaced_folder;
+  drop_replaced(folder);
+  for (const std::string& file : base::files_in(folder)) {
+    if (is_content(file) && file != manifest_file) keep_file(folder / file, kept / file);
+  }
+  keep_file(folder / manifest_file, kept / manifest_file);
+  base::sync_folder(kept);
+}
+
 void remove_contents(const fs::path& folder) {
   for (const auto& entry : fs::directory_iterator(folder)) {
     if (is_content(entry.path().filename())) base::remove_all(entry.path());
@@ -61,6 +85,14 @@ void make_room(const fs::path& folder) {
   drop_replaced(folder);
   base::make_folder(folder / replaced_folder);
   move_contents(folder, folder / replaced_folder);
+}
+
+void move_back(const fs::path& folder) {
+  base::write_file_atomic(folder / unfinished_file, "null\n");  // nothing is continued from a part
+  remove_contents(folder);
+  move_contents(folder / replaced_folder, folder);
+  drop_replaced(folder);
+  remove_unfinished_record(folder);
 }
 
 }  // namespace
@@ -88,8 +120,9 @@ bool is_ours(const fs::path& folder) {
   return fs::exists(folder / unfinished_file) || base::read_manifest(folder).has_value();
 }
 
-void prepare_folder(const fs::path& folder, bool continues, const Json& identity) {
-  if (fs::exists(folder) && !continues) make_room(folder);
+void prepare_folder(const fs::path& folder, Beginning beginning, const Json& identity) {
+  if (beginning == Beginning::anew && fs::exists(folder)) make_room(folder);
+  if (beginning == Beginning::prolonged) keep_contents(folder);
   base::make_folder(folder);
   base::write_file_atomic(folder / unfinished_file, base::dump_json(identity) + "\n");
   base::remove_all(folder / manifest_file);
@@ -100,10 +133,16 @@ bool restore_replaced(const fs::path& folder) {
       std::none_of(fs::directory_iterator(folder), fs::directory_iterator(),
                    [](const auto& entry) { return is_content(entry.path().filename()); });
   if (!made_nothing || !fs::exists(folder / replaced_folder / manifest_file)) return false;
-  base::write_file_atomic(folder / unfinished_file, "null\n");  // nothing is continued from a part
-  move_contents(folder / replaced_folder, folder);
-  drop_replaced(folder);
-  remove_unfinished_record(folder);
+  move_back(folder);
+  return true;
+}
+
+bool put_back(const fs::path& folder, const Json& identity) {
+  const auto interrupted = unfinished_identity(folder);
+  if (!interrupted || *interrupted == identity ||
+      !base::is_finished(folder / replaced_folder, identity))
+    return false;
+  move_back(folder);
   return true;
 }
 

@@ -16,6 +16,7 @@
 #include "base/signals.h"
 #include "cli/recipe.h"
 #include "cli/runner.h"
+#include "cli/stage_folder.h"
 #include "cli/verb.h"
 
 namespace finstill::cli {
@@ -59,11 +60,19 @@ const std::map<std::string, ShortForm>& short_forms() {
 
 /// A mistyped place must not cost the hours that another stage took.
 void refuse_other_work(const std::string& kind, const StageOptions& options) {
-  const auto manifest = base::read_manifest(options.output);
-  if (options.force || !manifest || manifest->kind() == kind) return;
-  base::fail(base::ExitCode::usage,
-             "{}: holds a finished {} ({}): choose another place, or give --force to replace it",
-             options.output, manifest->kind(), manifest->hash.substr(0, 16));
+  if (options.force) return;
+  const auto refuse = [&](const std::string& what) {
+    base::fail(base::ExitCode::usage,
+               "{}: holds {}: choose another place, or give --force to replace it", options.output,
+               what);
+  };
+  if (const auto manifest = base::read_manifest(options.output);
+      manifest && manifest->kind() != kind)
+    refuse(fmt::format("a finished {} ({})", manifest->kind(), manifest->hash.substr(0, 16)));
+  const auto unfinished = unfinished_identity(options.output);
+  if (!unfinished || !unfinished->is_object()) return;
+  const std::string other = base::json_string(*unfinished, "kind", options.output, kind);
+  if (other != kind) refuse(fmt::format("an interrupted {}", other));
 }
 
 int run_stage(const std::string& kind, StageOptions& options, const FieldValues& values) {
@@ -87,6 +96,7 @@ int run_stage(const std::string& kind, StageOptions& options, const FieldValues&
     const base::RunLock lock(options.output);
     planned.state = inspect_folder(options.output, planned.identity, *planned.stage, &planned.why);
     if (options.force) planned.state = StageState::different;
+    if (!planned.why.empty()) progress->say(fmt::format("{}: {}", options.output, planned.why));
     hash = execute_stage(planned, options.output, static_cast<std::uint64_t>(options.seed),
                          options.runtime, *progress)
                .hash;

@@ -58,25 +58,6 @@ Json describe_files(const std::filesystem::path& folder) {
   return files;
 }
 
-/// "config.learning_rate: 0.0001 there, 0.0003 now"; empty when both are equal.
-std::string describe_difference(const Json& there, const Json& here, const std::string& path = "") {
-  if (there == here) return "";
-  if (!there.is_object() || !here.is_object()) {
-    return fmt::format("{}: {} there, {} now", path, base::dump_json(there), base::dump_json(here));
-  }
-  const std::string stem = path.empty() ? "" : path + ".";
-  for (const auto& [name, value] : there.items()) {
-    const auto other = here.find(name);
-    const std::string found =
-        describe_difference(value, other == here.end() ? Json(nullptr) : *other, stem + name);
-    if (!found.empty()) return found;
-  }
-  for (const auto& [name, value] : here.items()) {
-    if (!there.contains(name)) return describe_difference(Json(nullptr), value, stem + name);
-  }
-  return "";
-}
-
 void check_files(const std::filesystem::path& folder, const Json& manifest) {
   const std::string where = (folder / "manifest.json").string();
   const auto files = manifest.find("files");
@@ -188,7 +169,7 @@ StateReader Checkpoints::read(std::int64_t step) const {
   const Json manifest = base::read_json(folder / "manifest.json");
   const auto key = manifest.find("key");
   const std::string difference =
-      describe_difference(key == manifest.end() ? Json(nullptr) : *key, key_);
+      base::describe_difference(key == manifest.end() ? Json(nullptr) : *key, key_);
   if (!difference.empty()) {
     base::fail(ExitCode::config,
                "{}: the checkpoint was made with other settings ({}); set them back to continue, "

@@ -12,8 +12,6 @@
 namespace finstill::trainer {
 namespace {
 
-constexpr const char* checkpoint_folder = "checkpoints";
-
 /// What two runs must share so that one may continue the other: all but what only looks on, and the
 /// budget, unless the rates depend on it.
 base::Json checkpoint_key(TrainConfig config, const base::StageContext& context, std::uint64_t seed,

@@ -97,6 +97,9 @@ struct TrainConfig {
   bool may_be_prolonged(std::optional<std::int64_t> steps) const;
 };
 
+/// The folder of the checkpoints in an unfinished artifact.
+inline constexpr const char* checkpoint_folder = "checkpoints";
+
 /// The fields that say where a run ends.
 inline const std::vector<std::string> train_budgets = {"steps", "tokens", "epochs"};
 

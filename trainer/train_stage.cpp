@@ -4,6 +4,7 @@
 #include "model/family.h"
 #include "model/reference.h"
 #include "ops/kernels.h"
+#include "trainer/checkpoint.h"
 #include "trainer/parameters.h"
 #include "trainer/train.h"
 
@@ -51,6 +52,9 @@ class TrainStage : public base::Stage {
     const bool may = config_.may_be_prolonged(known ? steps->get<std::int64_t>()
                                                     : std::optional<std::int64_t>());
     return may ? train_budgets : std::vector<std::string>();
+  }
+  bool holds_progress(const std::filesystem::path& folder) const override {
+    return !Checkpoints(folder / checkpoint_folder, {}).steps().empty();
   }
   void check() const override { config_.check(); }
   void run(base::StageContext& context) const override { train(config_, context); }

@@ -106,11 +106,66 @@ TEST_F(Continue, AKillAfterTheManifestLeavesOnlyClearingUp) {
 TEST_F(Continue, ALargerBudgetThatWouldHaveHadOtherRatesBeginsAnew) {
   const Settings settings = {"schedule=linear", "keep_state=true"};
   ASSERT_EQ(train("whole", {settings[0], settings[1], "steps=6"}).exit_code, 0);
-  for (const bool finished : {true, false}) {
-    const std::string name = finished ? "finished" : "killed";
-    EXPECT_FALSE(continued(prolong(name, settings, "steps=3", "steps=6", finished)));
-    EXPECT_EQ(identity(name), identity("whole")) << name;
+  EXPECT_FALSE(continued(prolong("finished", settings, "steps=3", "steps=6", true)));
+  EXPECT_EQ(identity("finished"), identity("whole"));
+}
+
+TEST_F(Continue, AnInterruptedTrainingIsGivenUpOnlyByForce) {
+  ASSERT_NE(train("out", {"steps=4"}, before_manifest).exit_code, 0);
+  const fs::path checkpoint = folder_ / "out" / "checkpoints" / "step-000003" / "manifest.json";
+  ASSERT_TRUE(fs::exists(checkpoint));
+  const std::vector<std::pair<std::string, std::string>> changes = {
+      {"steps=6", "config.steps: 4 there, 6 now"},
+      {"save_dtype=bfloat16", "config.save_dtype: \"float32\" there, \"bfloat16\" now"}};
+  for (const auto& [setting, difference] : changes) {
+    const ProcessResult other = train("out", {"steps=4", setting});
+    EXPECT_EQ(other.exit_code, 78) << other.errors;
+    EXPECT_NE(other.errors.find(difference), std::string::npos) << other.errors;
+    EXPECT_NE(other.errors.find("--force"), std::string::npos) << other.errors;
   }
+  const ProcessResult copied =
+      run_finstill({"export", path("base"), path("out")});  // a mistyped place
+  EXPECT_EQ(copied.exit_code, 64) << copied.errors;
+  EXPECT_NE(copied.errors.find("an interrupted train"), std::string::npos) << copied.errors;
+  EXPECT_TRUE(fs::exists(checkpoint));
+  const ProcessResult again = train("out", {"steps=4"});
+  EXPECT_TRUE(continued(again)) << again.errors;
+}
+
+TEST_F(Continue, OtherThreadsAreToldAndForceBeginsAnew) {
+  ASSERT_NE(train("out", {"steps=4"}, before_manifest).exit_code, 0);
+  std::vector<std::string> words = {"train",   path("train.yaml"), "--output",  path("out"),
+                                    "--dtype", "float32",          "--threads", "1",
+                                    "--set",   "steps=4"};
+  const base::Json record = base::read_json(folder_ / "out" / "unfinished.json");
+  if (record.at("runtime").at("threads") == 1) words[7] = "2";
+  const ProcessResult other = run_finstill(words);
+  EXPECT_EQ(other.exit_code, 78) << other.errors;
+  EXPECT_NE(other.errors.find("runtime.threads: "), std::string::npos) << other.errors;
+  words.emplace_back("--force");
+  const ProcessResult forced = run_finstill(words);
+  EXPECT_EQ(forced.exit_code, 0) << forced.errors;
+  EXPECT_FALSE(continued(forced));
+  expect_cleared_up("out");
+}
+
+TEST_F(Continue, AnAbandonedProlongationLeavesTheFinishedTrainingToGoBackTo) {
+  const Settings settings = {"schedule=constant", "keep_state=true", "steps=3"};
+  ASSERT_EQ(train("out", settings).exit_code, 0);
+  const std::string before = identity("out");
+  Settings larger = settings;
+  larger.back() = "steps=6";
+  ASSERT_NE(train("out", larger, before_manifest).exit_code, 0);
+  ASSERT_FALSE(fs::exists(folder_ / "out" / "manifest.json"));
+  EXPECT_EQ(train("out", settings).exit_code, 78);
+  const ProcessResult back =
+      run_finstill({"train", path("train.yaml"), "--output", path("out"), "--dtype", "float32",
+                    "--force", "--set", settings[0], "--set", settings[1], "--set", settings[2]});
+  EXPECT_EQ(back.exit_code, 0) << back.errors;
+  EXPECT_NE(back.errors.find("put back"), std::string::npos) << back.errors;
+  EXPECT_EQ(identity("out"), before);
+  EXPECT_EQ(run_finstill({"verify", path("out")}).exit_code, 0);
+  EXPECT_FALSE(fs::exists(folder_ / "out" / ".replaced"));
 }
 
 TEST_F(Continue, ALargerBudgetWithTheSamePastGoesOn) {

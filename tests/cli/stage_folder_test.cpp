@@ -70,14 +70,14 @@ TEST_F(StageFolder, WhatAFailedStageMadeIsKeptToGoOnFromAndTheOldWaits) {
   make_model("1");
   const fs::path model = folder_ / "model";
   const std::string before = base::read_manifest(model)->hash;
-  prepare_folder(model, false, Json{{"kind", "new"}});
+  prepare_folder(model, Beginning::anew, Json{{"kind", "new"}});
   EXPECT_FALSE(base::read_manifest(model));
   tests::write_text(model / "checkpoint", "half");
   EXPECT_FALSE(restore_replaced(model));
   EXPECT_EQ(unfinished_identity(model), (Json{{"kind", "new"}}));
   EXPECT_TRUE(fs::exists(model / "checkpoint"));
   // Other work clears that away; when it makes nothing either, the first is there again.
-  prepare_folder(model, false, Json{{"kind", "other"}});
+  prepare_folder(model, Beginning::anew, Json{{"kind", "other"}});
   EXPECT_FALSE(fs::exists(model / "checkpoint"));
   EXPECT_TRUE(restore_replaced(model));
   expect_whole();
@@ -87,9 +87,9 @@ TEST_F(StageFolder, WhatAFailedStageMadeIsKeptToGoOnFromAndTheOldWaits) {
 TEST_F(StageFolder, APartOfAnArtifactIsNeverPutBack) {
   make_model("1");
   const fs::path model = folder_ / "model";
-  prepare_folder(model, false, Json{{"kind", "new"}});
+  prepare_folder(model, Beginning::anew, Json{{"kind", "new"}});
   fs::remove(model / ".replaced" / "manifest.json");  // as a kill while it was moved leaves it
-  prepare_folder(model, false, Json{{"kind", "other"}});
+  prepare_folder(model, Beginning::anew, Json{{"kind", "other"}});
   EXPECT_FALSE(fs::exists(model / ".replaced"));
   EXPECT_FALSE(restore_replaced(model));
 }
