@@ -72,10 +72,16 @@ void verify_inputs(const RecipeStage& stage, base::ProgressSink& progress) {
     say_hashing(path, progress);
     base::verify_artifact(path);
   };
-  stage.kind->config->references(stage.config.get(),
-                                 [&](base::ArtifactRef& reference, const auto&) {
-                                   if (!reference.path.empty()) verify(reference.path);
-                                 });
+  const auto verify_reference = [&](base::ArtifactRef& reference, const auto& kinds) {
+    if (reference.path.empty()) return;
+    verify(reference.path);
+    // An adapter is read with its base, which no setting names.
+    const auto folders = adapter_folders(reference, kinds);
+    if (!folders) return;
+    verify(folders->model);
+    if (folders->model.filename() == "model") verify(folders->model.parent_path());
+  };
+  stage.kind->config->references(stage.config.get(), verify_reference);
   stage.kind->config->files(stage.config.get(),
                             [&](const std::string&, fs::path& file) { verify(file); });
 }

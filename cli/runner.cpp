@@ -24,16 +24,28 @@ void check_input_kinds(RecipeStage& stage) {
 
 }  // namespace
 
+std::optional<model::ModelFolders> adapter_folders(const base::ArtifactRef& reference,
+                                                   const std::vector<std::string>& kinds) {
+  const bool is_model = std::find(kinds.begin(), kinds.end(), "model") != kinds.end();
+  const bool is_adapter = model::is_adapter_folder(reference.path) ||
+                          model::is_adapter_folder(reference.path / "adapter");
+  if (!is_model || !is_adapter) return std::nullopt;
+  model::ModelFolders folders = model::resolve_model(reference.path);
+  return folders.adapter.empty() ? std::nullopt : std::optional(std::move(folders));
+}
+
 std::vector<std::string> input_identities(const RecipeStage& stage) {
   std::vector<std::string> identities =
       base::input_identities(*stage.kind->config, stage.config.get());
   stage.kind->config->references(
       stage.config.get(), [&](base::ArtifactRef& reference, const std::vector<std::string>& kinds) {
-        const bool is_model = std::find(kinds.begin(), kinds.end(), "model") != kinds.end();
-        if (reference.empty() || !is_model || !model::is_adapter_folder(reference.path) ||
-            base::read_manifest(reference.path))
-          return;
-        identities.push_back(base::identity_of(model::resolve_model(reference.path).model));
+        const auto folders = adapter_folders(reference, kinds);
+        if (!folders) return;
+        if (base::read_manifest(reference.path)) {
+          model::refuse_other_base(folders->adapter, folders->model, model::BaseCheck::contents);
+        } else {
+          identities.push_back(base::identity_of(folders->model));
+        }
       });
   return identities;
 }

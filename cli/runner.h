@@ -16,6 +16,7 @@
 #include "base/stage.h"
 #include "cli/machine.h"
 #include "cli/recipe.h"
+#include "model/reference.h"
 
 namespace finstill::cli {
 
@@ -87,6 +88,11 @@ base::Manifest execute_stage(const PlannedStage& planned, const std::filesystem:
 /// base::input_identities, and the bases of inputs that are plain PEFT folders: those name their
 /// base by a path, where artifacts have its identity in their own.
 std::vector<std::string> input_identities(const RecipeStage& stage);
+
+/// Where the parts of an adapter lie that a reference to a model is or holds; nullopt for anything
+/// else. Throws what model::resolve_model throws.
+std::optional<model::ModelFolders> adapter_folders(const base::ArtifactRef& reference,
+                                                   const std::vector<std::string>& kinds);
 
 /// Calls `work`. A mistake in the settings as a whole, which has no line of its own, is told with
 /// the place of the stage's block.

@@ -1,7 +1,11 @@
 #include "model/reference.h"
 
+#include <algorithm>
+#include <optional>
 #include <utility>
+#include <vector>
 
+#include "base/artifact.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "model/checkpoint.h"
@@ -29,19 +33,38 @@ fs::path adapter_in(const fs::path& reference) {
   return !is_model_folder(reference) && is_adapter_folder(inside) ? inside : fs::path();
 }
 
+/// The artifact that a part of one (`adapter/`, `model/`) or all of it lies in.
+std::optional<base::Manifest> manifest_around(const fs::path& folder, const char* part) {
+  if (auto own = base::read_manifest(folder)) return own;
+  const fs::path plain = fs::absolute(folder).lexically_normal();
+  const fs::path named = plain.has_filename() ? plain : plain.parent_path();
+  return named.filename() == part ? base::read_manifest(named.parent_path()) : std::nullopt;
+}
+
+/// Places that an adapter's base may be named from. "../base" is meant from the adapter: from where
+/// we happen to be it would be any other model.
+std::vector<fs::path> base_places(const fs::path& adapter, const fs::path& named) {
+  std::vector<fs::path> places = {adapter / named};
+  if (named.is_relative() && *named.begin() != ".." && *named.begin() != ".")
+    places.push_back(named);
+  return places;
+}
+
 /// The folder of the base that an adapter names.
 fs::path base_of(const fs::path& adapter) {
   const std::string named = read_lora_config(adapter).base;
   if (named.empty())
     fail(ExitCode::data, "{}: adapter_config.json names no base model", adapter.string());
-  for (const fs::path& candidate : {adapter / fs::path(named), fs::path(named)}) {
+  for (const fs::path& candidate : base_places(adapter, named)) {
     if (!fs::is_directory(candidate)) continue;
     // Looked at before the base is resolved: adapters may name themselves, or each other.
     if (!adapter_in(candidate).empty()) {
       fail(ExitCode::data, "{}: its base {} is an adapter itself; merge that one first",
            adapter.string(), candidate.string());
     }
-    return resolve_model(candidate).model;
+    const fs::path model = resolve_model(candidate).model;
+    refuse_other_base(adapter, model, BaseCheck::manifests);
+    return model;
   }
   fail(ExitCode::data,
        "{}: the base model \"{}\" of adapter_config.json is not a folder, neither from there nor "
@@ -58,6 +81,25 @@ ModelFolders of_adapter(const fs::path& adapter) {
 }
 
 }  // namespace
+
+void refuse_other_base(const fs::path& adapter, const fs::path& model, BaseCheck check) {
+  const auto trained = manifest_around(adapter, "adapter");
+  if (!trained || trained->kind() != "train") return;
+  const base::Json inputs = trained->identity.value("inputs", base::Json::array());
+  const auto is_input = [&](const std::string& identity) {
+    return std::find(inputs.begin(), inputs.end(), identity) != inputs.end();
+  };
+  const auto own = base::read_manifest(model);
+  const auto around = manifest_around(model, "model");
+  if (around && is_input(around->hash)) return;
+  // Without a manifest of its own it may be known by its contents alone, which takes reading it.
+  if (!own && (check == BaseCheck::manifests || is_input(base::identity_of(model)))) return;
+  fail(
+      ExitCode::io,
+      "{}: was trained on another model than the one at {} now: put that one back, train again, or "
+      "name both (--model, --adapter) to put it on top of this one",
+      adapter.string(), model.string());
+}
 
 ModelFolders resolve_model(const fs::path& reference) {
   if (!fs::exists(reference)) fail(ExitCode::io, "{}: no such model folder", reference.string());

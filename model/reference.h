@@ -40,6 +40,17 @@ ModelFolders resolve_model(const std::filesystem::path& reference);
 ModelFolders resolve_model(const std::filesystem::path& reference,
                            const std::filesystem::path& adapter);
 
+/// How far the base of an adapter is compared with the one that it was trained on.
+enum class BaseCheck {
+  manifests,  ///< of artifacts, at no cost; what resolve_model does
+  contents,   ///< a plain folder is hashed
+};
+
+/// Throws Error(io) when the adapter of an artifact of `train` was trained on another model than
+/// the one in `model`. Other adapters pass: nobody knows what they were trained on.
+void refuse_other_base(const std::filesystem::path& adapter, const std::filesystem::path& model,
+                       BaseCheck check);
+
 /// copy_tokenizer (checkpoint.h) of a reference: an adapter's tokenizer comes without
 /// generation_config.json unless it has its own; then the model's goes along.
 void copy_tokenizer(const ModelFolders& folders, const std::filesystem::path& to);

@@ -13,6 +13,7 @@
 #include "model/lora.h"
 #include "tests/support/process.h"
 #include "tests/support/temporary.h"
+#include "tests/trainer/stage.h"
 
 namespace finstill::cli {
 namespace {
@@ -265,6 +266,40 @@ TEST_F(RunVerbs, TheBaseOfAPlainAdapterBelongsToTheIdentity) {
   const ProcessResult changed = merge();
   EXPECT_EQ(changed.exit_code, 0) << changed.errors;
   EXPECT_NE(changed.output, first.output);
+}
+
+TEST_F(RunVerbs, ATrainedAdapterKnowsTheBaseThatItWasTrainedOn) {
+  for (const std::string kind : {"artifact", "plain"}) {
+    const std::string base = path(kind + "/base"), tuned = path(kind + "/tuned");
+    tests::make_model(base, 1);
+    if (kind == "artifact") ASSERT_EQ(run_finstill({"export", base, base + "2"}).exit_code, 0);
+    const std::string model = kind == "artifact" ? base + "2" : base;
+    tests::make_chats(path("chats.jsonl"), 4);
+    const ProcessResult trained =
+        run_finstill({"train", "--output", tuned, "--set", "objective=sft", "--set",
+                      "model=" + model, "--set", "data=" + path("chats.jsonl"), "--set", "steps=1",
+                      "--set", "max_length=64", "--set", "lora={rank: 2}"});
+    ASSERT_EQ(trained.exit_code, 0) << trained.errors;
+    const auto merge = [&] { return run_finstill({"merge", tuned, path(kind + "/merged")}); };
+    ASSERT_EQ(merge().exit_code, 0);
+
+    const std::string file = model + "/model.safetensors", before = tests::read_text(file);
+    std::string damaged = before;
+    damaged.back() = static_cast<char>(damaged.back() ^ 1);
+    tests::write_text(file, damaged);
+    ProcessResult result = run_finstill({"prune", tuned, path(kind + "/small"), "--layers", "1"});
+    EXPECT_EQ(result.exit_code, 74) << kind << result.errors;
+    tests::write_text(file, before);
+
+    tests::make_model(base, 2);
+    if (kind == "artifact") {
+      ASSERT_EQ(run_finstill({"export", base, model, "--force"}).exit_code, 0);
+    }
+    result = merge();
+    EXPECT_EQ(result.exit_code, 74) << kind << result.errors;
+    EXPECT_NE(result.errors.find("was trained on another model"), std::string::npos)
+        << result.errors;
+  }
 }
 
 TEST_F(RunVerbs, LosingTheReaderOfTheProgressDoesNotEndARun) {
