@@ -103,7 +103,8 @@ Json plan_identity(const std::string& kind, const Stage& stage, const Json& conf
     identity["runtime"] = Json{{"dtype", runtime.dtype},     {"device", runtime.device},
                                {"kernels", runtime.kernels}, {"instructions", runtime.instructions},
                                {"threads", runtime.threads}, {"libraries", libraries()}};
-    if (runtime.weights != "dense") identity["runtime"]["weights"] = runtime.weights;
+    if (runtime.weights != "dense" && stage.uses_weight_format())
+      identity["runtime"]["weights"] = runtime.weights;
   }
   identity["config"] = config;
   identity["inputs"] = inputs;

@@ -61,6 +61,8 @@ class Stage {
   virtual int revision() const { return 1; }
   /// Whether dtype, kernels, threads and LibTorch's version belong to its identity.
   virtual bool computes() const { return false; }
+  /// Whether it computes with models in the format that Runtime::weights names.
+  virtual bool uses_weight_format() const { return false; }
   virtual StagePlan plan() const { return {}; }
   /// Fields that say how long to go on ("steps"). When nothing else changed since a run with the
   /// config `earlier` (as its identity has it), finished or not, and they grew, its folder is kept

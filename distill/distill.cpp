@@ -6,6 +6,7 @@
 // with D one of KL(teacher || student), KL(student || teacher) and the generalised Jensen-Shannon
 // divergence, and s = temperature^2 or 1.
 
+#include "base/error.h"
 #include "data/batch.h"
 #include "distill/teacher.h"
 #include "distill/vocabulary.h"
@@ -75,7 +76,12 @@ class Distill : public trainer::Objective {
   explicit Distill(const DistillConfig& config)
       : config_(config),
         terms_(terms_of(config)),
-        weighting_(trainer::parse_weighting(config.weighting)) {}
+        weighting_(trainer::parse_weighting(config.weighting)) {
+    if (config.direction != "jsd" && config.beta != DistillConfig().beta) {
+      base::fail(base::ExitCode::config,
+                 "objective distill: beta is read with direction jsd alone; remove it, or say jsd");
+    }
+  }
 
   bool wants_teacher() const override { return true; }
   bool scores_all_tokens() const override { return config_.tokens == "all"; }
@@ -84,6 +90,8 @@ class Distill : public trainer::Objective {
     vocabulary_ = shared_vocabulary(setup.student, setup.teacher);
     teacher_.emplace(setup.teacher, ops::choose_dtype(setup.runtime.dtype).dtype);
   }
+
+  std::int64_t longest_text() const override { return teacher_->config().max_positions; }
 
   std::vector<trainer::Annotator*> annotators() override { return {&*teacher_}; }
 

@@ -66,11 +66,14 @@ class LocalGenerator final : public Generator {
   std::vector<Event> take_cancelled();
   void admit();
   std::int64_t allowed_sequences(std::int64_t longest) const;
+  std::int64_t longest_running(std::int64_t longest) const;
+  void make_fit(std::int64_t slots, std::int64_t tokens);
   std::int64_t tokens_to_reserve() const;
   Pass plan() const;
   at::Tensor compute(const Pass& pass);
   std::vector<Event> advance(const Pass& pass, at::Tensor logits);
   void retire();
+  void abandon();
 
   LocalParts parts_;
   LocalOptions options_;
@@ -174,9 +177,15 @@ std::vector<Event> LocalGenerator::step() {
   std::vector<Event> events = take_cancelled();
   admit();
   if (!running_.empty()) {
-    const Pass pass = plan();
-    std::vector<Event> advanced = advance(pass, compute(pass));
-    std::ranges::move(advanced, std::back_inserter(events));
+    try {
+      make_fit(std::ssize(running_) + first_slot, longest_running(row_group_));
+      const Pass pass = plan();
+      std::vector<Event> advanced = advance(pass, compute(pass));
+      std::ranges::move(advanced, std::back_inserter(events));
+    } catch (...) {
+      abandon();
+      throw;
+    }
     retire();
     std::ranges::stable_sort(events, {}, &Event::request);
   }
@@ -204,9 +213,37 @@ std::vector<Event> LocalGenerator::take_cancelled() {
 
 /// How many sequences may run at once when the longest of them may become `longest` tokens.
 std::int64_t LocalGenerator::allowed_sequences(std::int64_t longest) const {
+  return std::clamp<std::int64_t>(
+      options_.cache_bytes / (longest_running(longest) * bytes_per_token_), 1, slots_.count());
+}
+
+/// What the longest running sequence may become, `longest` at least.
+std::int64_t LocalGenerator::longest_running(std::int64_t longest) const {
   for (const Running& running : running_) longest = std::max(longest, running.sequence.limit());
-  return std::clamp<std::int64_t>(options_.cache_bytes / (longest * bytes_per_token_), 1,
-                                  slots_.count());
+  return longest;
+}
+
+/// Every slot has room for the longest sequence. Where a cache of `slots` for `tokens` would so
+/// become larger than it may be, it is made anew for what runs: free slots, and what they hold of
+/// beginnings, go.
+void LocalGenerator::make_fit(std::int64_t slots, std::int64_t tokens) {
+  const auto bytes = [&](std::int64_t of_slots, std::int64_t of_tokens) {
+    return (of_slots - first_slot) * of_tokens * bytes_per_token_;
+  };
+  const bool is_larger_than_needed = cache_.slots() > slots || cache_.capacity() > tokens;
+  if (!is_larger_than_needed ||
+      bytes(std::max(slots, cache_.slots()), std::max(tokens, cache_.capacity())) <=
+          options_.cache_bytes)
+    return;
+  std::vector<std::int64_t> kept;
+  for (Running& running : running_) {
+    kept.push_back(running.slot);
+    running.slot = std::ssize(kept) - 1;
+  }
+  slots_.keep(kept);
+  for (std::int64_t& slot : kept) slot += first_slot;
+  kept.insert(kept.begin(), filling_slot);
+  cache_.keep(kept, row_group_);
 }
 
 void LocalGenerator::admit() {
@@ -214,6 +251,7 @@ void LocalGenerator::admit() {
   const auto wanted = static_cast<std::int64_t>(running_.size() + waiting_.size());
   const std::int64_t needed =
       std::min(wanted, allowed_sequences(waiting_.front().limit())) + first_slot;
+  make_fit(needed, longest_running(waiting_.front().limit()));
   if (needed > cache_.slots()) cache_.add_slots(needed - cache_.slots());
 
   for (auto next = waiting_.begin(); next != waiting_.end();) {
@@ -266,8 +304,7 @@ LocalGenerator::Pass LocalGenerator::plan() const {
 /// moved once and not whenever a longer sequence begins.
 std::int64_t LocalGenerator::tokens_to_reserve() const {
   const std::int64_t affordable = options_.cache_bytes / (cache_.slots() * bytes_per_token_);
-  std::int64_t longest = row_group_;
-  for (const Running& running : running_) longest = std::max(longest, running.sequence.limit());
+  std::int64_t longest = longest_running(row_group_);
   for (const Sequence& sequence : waiting_) {
     if (sequence.limit() <= affordable) longest = std::max(longest, sequence.limit());
   }
@@ -318,6 +355,16 @@ std::vector<Event> LocalGenerator::advance(const Pass& pass, at::Tensor logits) 
               std::span(values + i * vocabulary, vocabulary));
       });
   return events;
+}
+
+/// What ran when a step failed is over: half of it may be cached and not drawn.
+void LocalGenerator::abandon() {
+  for (const Running& running : running_) {
+    cache_.clear(running.slot + first_slot);
+    slots_.release(running.slot);
+  }
+  running_.clear();
+  slots_.forget();
 }
 
 void LocalGenerator::retire() {

@@ -1,5 +1,8 @@
 #include "engine/score.h"
 
+#include <cmath>
+
+#include "base/error.h"
 #include "model/attention.h"
 #include "model/forward.h"
 #include "ops/loss_head.h"
@@ -34,7 +37,14 @@ void score_pack(const LocalParts& parts, std::span<const std::vector<std::int32_
   std::size_t next = 0;
   for (std::size_t i = 0; i < sequences.size(); ++i) {
     results[i].assign(sequences[i].size(), 0.0);
-    for (std::size_t t = 1; t < sequences[i].size(); ++t) results[i][t] = values[next++];
+    for (std::size_t t = 1; t < sequences[i].size(); ++t) {
+      if (!std::isfinite(values[next]))
+        base::fail(base::ExitCode::data,
+                   "the log-probability of token {} is no number: the model's weights are broken, "
+                   "or --dtype is too narrow for them",
+                   t);
+      results[i][t] = values[next++];
+    }
   }
 }
 

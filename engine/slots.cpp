@@ -69,4 +69,11 @@ void Slots::forget() {
   }
 }
 
+void Slots::keep(std::span<const std::int64_t> kept) {
+  std::vector<Slot> slots(slots_.size());
+  for (std::size_t i = 0; i < kept.size(); ++i)
+    slots[i] = std::move(slots_[static_cast<std::size_t>(kept[i])]);
+  slots_ = std::move(slots);
+}
+
 }  // namespace finstill::engine

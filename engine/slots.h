@@ -43,6 +43,8 @@ class Slots {
   void release(std::int64_t slot);
   /// Forgets what free slots hold.
   void forget();
+  /// Slot i becomes what slot `kept[i]` is; all others are free and hold nothing.
+  void keep(std::span<const std::int64_t> kept);
 
  private:
   struct Slot {

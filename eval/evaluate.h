@@ -47,6 +47,7 @@ class Evaluate : public base::Stage {
   std::string artifact_kind() const override { return "scores"; }
   int revision() const override { return 5; }
   bool computes() const override { return true; }
+  bool uses_weight_format() const override { return true; }
   base::StagePlan plan() const override;
   void check() const override;
   void run(base::StageContext& context) const override;

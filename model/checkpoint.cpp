@@ -79,30 +79,53 @@ constexpr const char* tokenizer_files[] = {
     "generation_config.json",
 };
 
+/// The weights of a folder, checked: names, shapes, dtypes.
+class StoredWeights {
+ public:
+  StoredWeights(const std::filesystem::path& folder, const ModelConfig& config)
+      : stored_(folder), wanted_(parameters(config)) {
+    check_names(stored_, config, wanted_);
+    for (const Parameter& parameter : wanted_)
+      check_stored(entry(parameter), parameter.shape, folder.string());
+  }
+
+  const std::vector<Parameter>& parameters_in_order() const { return wanted_; }
+  const base::SafetensorsEntry& entry(const Parameter& parameter) const {
+    return *find(parameter).entry;
+  }
+  std::span<const std::byte> bytes(const Parameter& parameter) const {
+    return find(parameter).bytes();
+  }
+  /// Its bytes were copied: they need not stay in memory.
+  void forget(const Parameter& parameter) const { find(parameter).file->forget(entry(parameter)); }
+
+ private:
+  const base::SafetensorsFolder::Tensor& find(const Parameter& parameter) const {
+    return *stored_.find(parameter.name);
+  }
+
+  base::SafetensorsFolder stored_;
+  std::vector<Parameter> wanted_;
+};
+
 }  // namespace
 
 void read_weights(const std::filesystem::path& folder, const ModelConfig& config,
                   const ReadOptions& options, const TakeWeight& take) {
-  const base::SafetensorsFolder stored(folder);
-  const std::vector<Parameter> wanted = parameters(config);
-  check_names(stored, config, wanted);
-  for (const Parameter& parameter : wanted)
-    check_stored(*stored.find(parameter.name)->entry, parameter.shape, folder.string());
+  const StoredWeights stored(folder, config);
   const std::string bfloat16 = safetensors_dtype(at::kBFloat16);
-  for (const Parameter& parameter : wanted) {
-    const base::SafetensorsFolder::Tensor* source = stored.find(parameter.name);
-    const bool keeps =
-        options.keep_bfloat16 && parameter.decays() && source->entry->dtype == bfloat16;
+  for (const Parameter& parameter : stored.parameters_in_order()) {
+    const base::SafetensorsEntry& entry = stored.entry(parameter);
+    const bool keeps = options.keep_bfloat16 && parameter.decays() && entry.dtype == bfloat16;
     const at::ScalarType dtype = keeps ? at::kBFloat16 : options.dtype;
     at::Tensor tensor =
         at::empty(parameter.shape, at::TensorOptions().dtype(dtype).device(options.device));
-    if (options.device == "cpu" && source->entry->dtype == safetensors_dtype(dtype)) {
-      ops::copy_bytes_into(tensor, source->bytes());
+    if (options.device == "cpu" && entry.dtype == safetensors_dtype(dtype)) {
+      ops::copy_bytes_into(tensor, stored.bytes(parameter));
     } else {
-      ops::copy_into(tensor,
-                     stored_tensor(*source->entry, source->bytes()).reshape(tensor.sizes()));
+      ops::copy_into(tensor, stored_tensor(entry, stored.bytes(parameter)).reshape(tensor.sizes()));
     }
-    source->file->forget(*source->entry);
+    stored.forget(parameter);
     take(parameter, std::move(tensor));
   }
 }
@@ -113,6 +136,17 @@ DenseWeights load_weights(const std::filesystem::path& folder, const ModelConfig
   read_weights(folder, config, {dtype, device},
                [&](const Parameter&, at::Tensor tensor) { tensors.push_back(std::move(tensor)); });
   return {config, std::move(tensors)};
+}
+
+at::ScalarType stored_dtype(const std::filesystem::path& folder, const ModelConfig& config) {
+  const StoredWeights stored(folder, config);
+  std::set<std::string> dtypes;
+  for (const Parameter& parameter : stored.parameters_in_order())
+    dtypes.insert(stored.entry(parameter).dtype);
+  for (const at::ScalarType narrow : {at::kBFloat16, at::kHalf}) {
+    if (dtypes == std::set{safetensors_dtype(narrow)}) return narrow;
+  }
+  return at::kFloat;
 }
 
 void save_model(const std::filesystem::path& folder, const ModelConfig& config,
@@ -128,11 +162,38 @@ void save_model(const std::filesystem::path& folder, const ModelConfig& config,
                                  static_cast<std::uint64_t>(options.shard_bytes));
   for (std::size_t i = 0; i < weights.parameters().size(); ++i) {
     if (options.may_stop) base::check_stop();
+    const std::string& name = weights.parameters()[i].name;
     const at::Tensor tensor = ops::cast(weights.tensor(i).cpu(), options.dtype).contiguous();
-    writer.write(weights.parameters()[i].name, ops::bytes_of(tensor));
+    check_finite(tensor, name, folder.string());
+    writer.write(name, ops::bytes_of(tensor));
   }
   writer.commit();
   write_config(folder, stored);
+}
+
+void copy_weights(const std::filesystem::path& from, const ModelConfig& config,
+                  std::optional<at::ScalarType> dtype, const std::filesystem::path& to) {
+  const StoredWeights stored(from, config);
+  std::vector<base::SafetensorsWriter::Spec> specs;
+  for (const Parameter& parameter : stored.parameters_in_order()) {
+    specs.push_back({parameter.name,
+                     dtype ? safetensors_dtype(*dtype) : stored.entry(parameter).dtype,
+                     parameter.shape});
+  }
+  base::make_folder(to);
+  base::SafetensorsWriter writer(to, "model", std::move(specs));
+  for (const Parameter& parameter : stored.parameters_in_order()) {
+    base::check_stop();
+    const at::Tensor own = stored_tensor(stored.entry(parameter), stored.bytes(parameter));
+    const at::Tensor tensor = dtype ? ops::cast(own, *dtype) : own;
+    check_finite(tensor, parameter.name, to.string());
+    writer.write(parameter.name, ops::bytes_of(tensor));
+    stored.forget(parameter);
+  }
+  writer.commit();
+  ModelConfig written = config;
+  written.dtype = storage_dtype_name(dtype ? *dtype : stored_dtype(from, config));
+  write_config(to, written);
 }
 
 void write_config(const std::filesystem::path& folder, const ModelConfig& config) {

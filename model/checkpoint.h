@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,10 @@ void read_weights(const std::filesystem::path& folder, const ModelConfig& config
 DenseWeights load_weights(const std::filesystem::path& folder, const ModelConfig& config,
                           at::ScalarType dtype, const std::string& device = "cpu");
 
+/// The dtype in which the weights of a folder can be written again without a loss: the one that all
+/// have, float32 where they differ. What config.json says need not be true. Throws as read_weights.
+at::ScalarType stored_dtype(const std::filesystem::path& folder, const ModelConfig& config);
+
 struct SaveOptions {
   at::ScalarType dtype = at::ScalarType::Float;
   std::int64_t shard_bytes =
@@ -51,9 +56,15 @@ struct SaveOptions {
 
 /// Writes the weights, then generation_config.json (special tokens only) and config.json. Files are
 /// written atomically; the tokenizer's files are the business of copy_tokenizer or
-/// text::Tokenizer::save, called afterwards. Throws Error(io).
+/// text::Tokenizer::save, called afterwards. Throws Error(io), and Error(data) that names a tensor
+/// with a number that is not finite in the dtype that is stored.
 void save_model(const std::filesystem::path& folder, const ModelConfig& config,
                 const DenseWeights& weights, const SaveOptions& options = {});
+
+/// The same from folder to folder with one tensor in memory at a time: as they are stored, or in
+/// `dtype`. A stop that is asked for ends it.
+void copy_weights(const std::filesystem::path& from, const ModelConfig& config,
+                  std::optional<at::ScalarType> dtype, const std::filesystem::path& to);
 
 /// The last step of save_model, for who writes weights otherwise.
 void write_config(const std::filesystem::path& folder, const ModelConfig& config);

@@ -96,6 +96,7 @@ void import_gguf(const std::filesystem::path& path, const std::filesystem::path&
   for (const Parameter& parameter : all) {
     base::check_stop();
     const at::Tensor tensor = ops::cast(read_gguf_tensor(source, config, parameter), dtype);
+    check_finite(tensor, parameter.name, path.string());
     writer.write(parameter.name, ops::bytes_of(tensor));
   }
   writer.commit();

@@ -53,6 +53,25 @@ void KvCache::add_slots(std::int64_t count) {
   for (at::Tensor& values : values_) values = enlarged(values, slots(), capacity_);
 }
 
+void KvCache::keep(std::span<const std::int64_t> slots, std::int64_t capacity) {
+  std::vector<std::int64_t> lengths;
+  for (const std::int64_t slot : slots) lengths.push_back(length(slot));
+  for (const std::int64_t length : lengths) capacity = std::max(capacity, length);
+  for (std::vector<at::Tensor>* tensors : {&keys_, &values_}) {
+    for (at::Tensor& old : *tensors) {
+      at::Tensor made =
+          at::empty({std::ssize(slots), old.size(1), capacity, old.size(3)}, old.options());
+      for (std::size_t i = 0; i < slots.size(); ++i) {
+        ops::copy_into(made.select(0, static_cast<std::int64_t>(i)).narrow(1, 0, lengths[i]),
+                       old.select(0, slots[i]).narrow(1, 0, lengths[i]));
+      }
+      old = std::move(made);
+    }
+  }
+  lengths_ = std::move(lengths);
+  capacity_ = capacity;
+}
+
 void KvCache::truncate(std::int64_t slot, std::int64_t length) {
   std::int64_t& current = lengths_.at(static_cast<std::size_t>(slot));
   assert(length >= 0 && length <= current);

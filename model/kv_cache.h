@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,9 @@ class KvCache {
   void reserve(std::int64_t tokens);
   /// Adds slots at the end.
   void add_slots(std::int64_t count);
+  /// Makes the cache anew: slot i becomes what slot `slots[i]` was, others go, and each has room
+  /// for its sequence and `capacity` tokens at least.
+  void keep(std::span<const std::int64_t> slots, std::int64_t capacity);
   /// Forgets a slot's sequence past its first `length` tokens (0 = all of it).
   void truncate(std::int64_t slot, std::int64_t length);
   void clear(std::int64_t slot) { truncate(slot, 0); }

@@ -156,6 +156,7 @@ void save_lora(const std::filesystem::path& folder, const LoraAdapters& adapters
   base::SafetensorsWriter writer(folder, weights_stem, std::move(specs));
   for (const NamedTensor& named : adapters.tensors()) {
     const at::Tensor tensor = ops::cast(ops::detached(named.tensor).cpu(), dtype).contiguous();
+    check_finite(tensor, named.name, folder.string());
     writer.write(named.name, ops::bytes_of(tensor));
   }
   writer.commit();

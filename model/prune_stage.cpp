@@ -100,7 +100,7 @@ class Prune : public base::Stage {
 
     const Pruned pruned = prune_blocks(opened.config(), *opened.weights, kept);
     save_model(context.directory, pruned.config, pruned.weights,
-               {.dtype = storage_dtype(config_.dtype, opened.config()), .may_stop = true});
+               {.dtype = storage_dtype(config_.dtype, opened), .may_stop = true});
     copy_tokenizer(opened.folders, context.directory);
     base::write_file_atomic(context.directory / "prune.json", report.dump(2) + "\n");
     context.progress->say(

@@ -67,7 +67,8 @@ class Import : public ModelStage {
 
   void run(StageContext& context) const override {
     if (is_gguf_file(config_.source)) {
-      import_gguf(config_.source, context.directory, storage_dtype(config_.dtype, ModelConfig()));
+      const std::string dtype = config_.dtype == "auto" ? "float32" : config_.dtype;
+      import_gguf(config_.source, context.directory, parse_storage_dtype(dtype, "dtype"));
     } else {
       copy_model(resolve_model(config_.source), config_.dtype, context.directory);
     }
@@ -114,7 +115,7 @@ class Merge : public ModelStage {
            "{}: there is no adapter to merge; name one with adapter:", config_.model.path.string());
     }
     merge_lora(*opened.weights, opened.config(), *opened.adapters);
-    const at::ScalarType dtype = storage_dtype(config_.dtype, opened.config());
+    const at::ScalarType dtype = storage_dtype(config_.dtype, opened);
     save_model(context.directory, opened.config(), *opened.weights,
                {.dtype = dtype, .may_stop = true});
     copy_tokenizer(opened.folders, context.directory);
@@ -205,19 +206,23 @@ void ExportConfig::fields(base::Fields<ExportConfig>& f) {
       .one_of({"auto", "float32", "bfloat16", "float16"});
 }
 
-at::ScalarType storage_dtype(const std::string& wish, const ModelConfig& source) {
+at::ScalarType storage_dtype(const std::string& wish, const OpenedModel& source) {
   if (wish != "auto") return parse_storage_dtype(wish, "dtype");
-  return source.dtype == "bfloat16" || source.dtype == "float16"
-             ? parse_storage_dtype(source.dtype, "dtype")
-             : at::kFloat;
+  return stored_dtype(source.folders.model, source.config());
 }
 
 void copy_model(const ModelFolders& folders, const std::string& dtype,
                 const std::filesystem::path& to) {
-  OpenedModel opened = open_model(folders.adapter.empty() ? folders.model : folders.adapter);
-  if (opened.adapters != nullptr) merge_lora(*opened.weights, opened.config(), *opened.adapters);
+  if (folders.adapter.empty()) {
+    const auto wanted =
+        dtype == "auto" ? std::nullopt : std::optional(parse_storage_dtype(dtype, "dtype"));
+    copy_weights(folders.model, read_model_config(folders.model), wanted, to);
+    return copy_tokenizer(folders, to);
+  }
+  OpenedModel opened = open_model(folders.adapter);
+  merge_lora(*opened.weights, opened.config(), *opened.adapters);
   save_model(to, opened.config(), *opened.weights,
-             {.dtype = storage_dtype(dtype, opened.config()), .may_stop = true});
+             {.dtype = storage_dtype(dtype, opened), .may_stop = true});
   copy_tokenizer(folders, to);
 }
 

@@ -74,9 +74,9 @@ struct ExportConfig {
   static void fields(base::Fields<ExportConfig>& f);
 };
 
-/// The dtype to store: the one that is told, or for "auto" the one that the source has (float32
-/// where that is another).
-at::ScalarType storage_dtype(const std::string& wish, const ModelConfig& source);
+/// The dtype to store: the one that is told, or for "auto" the one that the source's weights are
+/// stored in (stored_dtype).
+at::ScalarType storage_dtype(const std::string& wish, const OpenedModel& source);
 
 /// Writes the model (an adapter is merged) into folder `to`, stored as `dtype` ("auto": as it is),
 /// with its tokenizer.

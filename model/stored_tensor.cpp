@@ -46,6 +46,14 @@ at::Tensor stored_tensor(const base::SafetensorsEntry& entry, std::span<const st
   return ops::tensor_from_bytes(bytes, *dtype, entry.shape);
 }
 
+void check_finite(const at::Tensor& tensor, std::string_view name, std::string_view where) {
+  if (ops::all_finite(tensor)) return;
+  base::fail(base::ExitCode::data, "{}: tensor {} has a number that is not finite{}", where, name,
+             tensor.scalar_type() == at::kHalf
+                 ? " in float16: store it in bfloat16 or float32"
+                 : ": what it was made from is broken, or its training went wrong");
+}
+
 std::string safetensors_dtype(at::ScalarType dtype) {
   for (const Dtype& known : dtypes) {
     if (known.type == dtype) return std::string(known.name);

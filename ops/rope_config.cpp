@@ -94,6 +94,15 @@ RopeConfig read_rope_config(const Json& config, std::int64_t head_dim, std::stri
   // rope_scaling counts first, as in transformers: it is what a user adds for longer texts to a
   // folder that has rope_parameters.
   const Json* const parameters = find_object(config, "rope_parameters", where);
+  if (parameters != nullptr) {
+    for (const auto& [name, value] : parameters->items()) {
+      if (value.is_object())
+        fail(ExitCode::data,
+             "{}: rope_parameters has settings of its own for \"{}\"; models whose layers rotate "
+             "differently are not supported",
+             where, name);
+    }
+  }
   const Json* scaling = find_object(config, "rope_scaling", where);
   if (scaling == nullptr) scaling = parameters;
   check_unsupported(config, scaling, where);

@@ -11,7 +11,9 @@ void AdamwConfig::fields(base::Fields<AdamwConfig>& f) {
   f.add("beta1", &AdamwConfig::beta1, "decay of the running mean of gradients").range(0, 0.999999);
   f.add("beta2", &AdamwConfig::beta2, "decay of the running mean of their squares")
       .range(0, 0.9999999);
-  f.add("epsilon", &AdamwConfig::epsilon, "added to the root of the second mean").range(0, 1);
+  f.add("epsilon", &AdamwConfig::epsilon,
+        "added to the root of the second mean; 0 would make NaN of rows that no gradient reaches")
+      .range(1e-30, 1);
   f.add("weight_decay", &AdamwConfig::weight_decay, "decoupled; norms and biases do not decay")
       .range(0, 100);
 }

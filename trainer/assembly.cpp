@@ -35,8 +35,8 @@ Assembly::Assembly(const TrainConfig& config, const base::StageContext& context,
     : objective(prepared_objective(config, context)),
       trainee(open_trainee(config, dtype, seed_of(config, context), context.directory)),
       tokenizer(text::load_tokenizer(trainee.folders.tokenizer, trainee.folders.model)),
-      data(load_training_data(config, *tokenizer, trainee.model.config(),
-                              objective->scores_all_tokens(), seed_of(config, context))),
+      data(load_training_data(config, *tokenizer, trainee.model.config(), *objective,
+                              seed_of(config, context))),
       optimizer(make_adamw(config.adamw, trainee.parameters.shards())),
       schedule(config.schedule.empty() ? base::Registry<Schedule>::make("linear")
                                        : config.schedule.make()) {}

@@ -32,6 +32,9 @@ class Measure {
   /// Key in metrics.jsonl and word of `best_by`: "reconciliation.exact_match".
   virtual std::string name() const = 0;
   virtual bool higher_is_better() const { return true; }
+  /// Called once before the first step: reads what it asks with and checks that the model can take
+  /// it, since a mistake that shows at the first evaluation costs all steps before. Throws Error.
+  virtual void prepare(const MeasuredModel&) {}
   virtual double measure(const MeasuredModel& model) = 0;
 };
 

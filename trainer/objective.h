@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <span>
 #include <string>
@@ -77,6 +78,8 @@ class Objective {
   virtual bool wants_teacher() const { return false; }
   /// Called once, before the data are read: opens teachers, compares vocabularies. Throws Error.
   virtual void prepare(const ObjectiveSetup&) {}
+  /// The longest text that all models of the objective can read, once prepared.
+  virtual std::int64_t longest_text() const { return std::numeric_limits<std::int64_t>::max(); }
   /// Owned by the objective; in the order in which they run.
   virtual std::vector<Annotator*> annotators() { return {}; }
   /// Blocks (from 0) whose outputs the loss wants to see.

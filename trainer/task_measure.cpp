@@ -46,6 +46,21 @@ class TaskMeasure : public Measure {
 
   std::string name() const override { return "task_" + config_.metric; }
 
+  void prepare(const MeasuredModel& measured) override {
+    load();
+    const text::ChatTemplate chat_template = text::chat_template_of(*measured.tokenizer);
+    const auto generator = engine::local_generator(
+        {measured.model, measured.weights, measured.adapters, *measured.tokenizer, chat_template});
+    for (const tasks::Example& item : items_) {
+      const auto tokens = std::ssize(generator->encode(item.prompt));
+      if (tokens < generator->context_length()) continue;
+      base::fail(base::ExitCode::data,
+                 "{}: the question {} has {} tokens, and the model's context of {} leaves no room "
+                 "for an answer: measure with other examples, or without them",
+                 config_.examples.path.string(), item.id, tokens, generator->context_length());
+    }
+  }
+
   double measure(const MeasuredModel& measured) override {
     load();
     const text::ChatTemplate chat_template = text::chat_template_of(*measured.tokenizer);
@@ -56,7 +71,6 @@ class TaskMeasure : public Measure {
   }
 
  private:
-  /// Read on first use: the config's other checks come first.
   void load() {
     if (set_) return;
     set_ = tasks::read_example_set(config_.examples.path);

@@ -92,7 +92,11 @@ void train(const TrainConfig& config, base::StageContext& context) {
 
   Training training = assembly.training(config);
   Evaluations evaluations{assembly.data.validation, {}, assembly.tokenizer.get()};
-  for (const auto& choice : config.measures) evaluations.measures.push_back(choice.make());
+  for (const auto& choice : config.measures) {
+    evaluations.measures.push_back(choice.make());
+    evaluations.measures.back()->prepare(
+        {training.model, training.weights, training.adapters, assembly.tokenizer.get()});
+  }
   const base::Json key = checkpoint_key(config, context, seed, dtype);
   const std::filesystem::path saved = context.directory / checkpoint_folder;
   RunLog log(context.directory, base::write_config(config, base::Include::results),

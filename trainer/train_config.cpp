@@ -151,8 +151,31 @@ void check_evaluations(const TrainConfig& config) {
                "validation_share) or the name of one of `measures`",
                config.best_by);
   }
+  if (!config.best_by.empty() && config.evaluate_every == 0) {
+    base::fail(
+        ExitCode::config,
+        "train: best_by {} needs evaluate_every: without it the last step alone is evaluated",
+        config.best_by);
+  }
   if (config.early_stop > 0 && (config.best_by.empty() || config.evaluate_every == 0)) {
     base::fail(ExitCode::config, "train: early_stop needs best_by and evaluate_every");
+  }
+}
+
+/// A setting that nothing reads is a mistake, and would be part of the identity.
+void refuse_unread(const TrainConfig& config) {
+  using base::ExitCode;
+  if (!config.validation.empty() && config.validation_share > 0) {
+    base::fail(ExitCode::config,
+               "{}: validation names its data, so nothing reads validation_share; remove one",
+               config.validation.where);
+  }
+  if (config.packing == "concatenate" && config.truncation != TrainConfig().truncation) {
+    base::fail(
+        ExitCode::config,
+        "train: packing concatenate cuts no document, so nothing reads truncation {}; remove "
+        "it",
+        config.truncation);
   }
 }
 
@@ -189,6 +212,7 @@ void TrainConfig::check() const {
                micro_batch_tokens, max_length);
   }
   check_evaluations(*this);
+  refuse_unread(*this);
   if (lora && (freeze.embedding || freeze.head || freeze.blocks > 0)) {
     base::fail(ExitCode::config,
                "train: lora trains adapters alone, so `freeze` has nothing to keep; remove one");

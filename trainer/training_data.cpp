@@ -65,16 +65,19 @@ data::DocumentSet tokenize(const std::vector<data::Record>& records, const Train
 /// Whatever the rope could stretch to, generation and evaluation end where config.json says, so
 /// that what lies beyond would be learnt for nothing.
 void check_positions(const data::DocumentSet& set, const TrainConfig& config,
-                     const model::ModelConfig& model) {
+                     const model::ModelConfig& model, const Objective& objective) {
   std::int64_t longest = 0;
   for (const data::Document& document : set.documents)
     longest = std::max(longest, static_cast<std::int64_t>(document.ids.size()));
   if (config.packing == "concatenate") longest = std::min(config.max_length, set.summary.tokens);
-  if (longest <= model.max_positions) return;
-  base::fail(base::ExitCode::config,
-             "train: max_length ({}) lets a text of {} tokens through, and {} has {} positions; "
-             "lower it, or raise max_position_embeddings in the model's config.json",
-             config.max_length, longest, config.model.text, model.max_positions);
+  for (const auto& [name, positions] : {std::pair(config.model.text, model.max_positions),
+                                        std::pair(config.teacher.text, objective.longest_text())}) {
+    if (longest <= positions) continue;
+    base::fail(base::ExitCode::config,
+               "train: max_length ({}) lets a text of {} tokens through, and {} has {} positions; "
+               "lower it, or raise max_position_embeddings in the model's config.json",
+               config.max_length, longest, name, positions);
+  }
 }
 
 std::int64_t resolve_steps(const TrainConfig& config, const data::BatchSource& source) {
@@ -101,7 +104,7 @@ std::int64_t steps_within(const data::BatchSource& source, std::int64_t tokens) 
 }
 
 TrainingData load_training_data(const TrainConfig& config, const text::Tokenizer& tokenizer,
-                                const model::ModelConfig& model, bool score_all,
+                                const model::ModelConfig& model, const Objective& objective,
                                 std::uint64_t seed) {
   if (tokenizer.vocabulary_size() > model.vocabulary_size) {
     base::fail(base::ExitCode::data,
@@ -113,16 +116,17 @@ TrainingData load_training_data(const TrainConfig& config, const text::Tokenizer
   const std::int32_t eos = tokenizer.special().eos.value_or(-1);
   const data::Split records = read_both_sides(config, seed);
 
+  const bool score_all = objective.scores_all_tokens();
   TrainingData loaded;
   data::DocumentSet train = tokenize(records.train, config, tokenizer, score_all, config.data.text);
-  check_positions(train, config, model);
+  check_positions(train, config, model, objective);
   loaded.summary = train.summary;
   for (const data::Document& document : train.documents) loaded.documents.push_back(document.id);
   if (!records.validation.empty()) {
     const data::DocumentSet validation =
         tokenize(records.validation, config, tokenizer, score_all,
                  config.validation.empty() ? config.data.text : config.validation.text);
-    check_positions(validation, config, model);
+    check_positions(validation, config, model, objective);
     loaded.validation_summary = validation.summary;
     loaded.validation = data::make_evaluation_batches(validation.documents, packing, eos);
   }

@@ -4,6 +4,7 @@
 #include "data/documents.h"
 #include "model/config.h"
 #include "text/tokenizer.h"
+#include "trainer/objective.h"
 #include "trainer/train.h"
 
 #include <cstdint>
@@ -22,12 +23,12 @@ struct TrainingData {
   std::int64_t steps = 0;  ///< the budget of the config in steps, at least 1
 };
 
-/// Reads, splits, tokenises and packs. `score_all`: every token is trained
-/// (Objective::scores_all_tokens). Throws Error(data|io) as data/documents.h says, Error(data) when
-/// the tokenizer has ids beyond the model's vocabulary, and Error(config) when a row is longer than
-/// the model has positions or the budget ends before the first step.
+/// Reads, splits, tokenises and packs. The objective says which tokens are
+/// scored and how long a text may be. Throws Error(data|io) as data/documents.h says, Error(data)
+/// when the tokenizer has ids beyond the model's vocabulary, and Error(config) when a row is longer
+/// than the model has positions or the budget ends before the first step.
 TrainingData load_training_data(const TrainConfig& config, const text::Tokenizer& tokenizer,
-                                const model::ModelConfig& model, bool score_all,
+                                const model::ModelConfig& model, const Objective& objective,
                                 std::uint64_t seed);
 
 /// The most steps whose tokens together stay within `tokens`. Throws Error(config) when the first

@@ -272,7 +272,9 @@ TEST_F(RunVerbs, ATrainedAdapterKnowsTheBaseThatItWasTrainedOn) {
   for (const std::string kind : {"artifact", "plain"}) {
     const std::string base = path(kind + "/base"), tuned = path(kind + "/tuned");
     tests::make_model(base, 1);
-    if (kind == "artifact") ASSERT_EQ(run_finstill({"export", base, base + "2"}).exit_code, 0);
+    if (kind == "artifact") {
+      ASSERT_EQ(run_finstill({"export", base, base + "2"}).exit_code, 0);
+    }
     const std::string model = kind == "artifact" ? base + "2" : base;
     tests::make_chats(path("chats.jsonl"), 4);
     const ProcessResult trained =

@@ -106,6 +106,26 @@ TEST_F(Distillation, MicroBatchesGiveTheTrueMean) {
   }
 }
 
+TEST_F(Distillation, ATeacherWithFewerPositionsThanTheTextsIsRefused) {
+  const fs::path file = folder_ / "teacher" / "config.json";
+  base::Json config = base::read_json(file);
+  config["max_position_embeddings"] = 16;
+  tests::write_text(file, config.dump());
+  try {
+    run("distill", "steps: 1\n", "out");
+    ADD_FAILURE() << "trained";
+  } catch (const base::Error& error) {
+    EXPECT_EQ(error.code(), base::ExitCode::config);
+    EXPECT_NE(std::string(error.what()).find("teacher has 16 positions"), std::string::npos)
+        << error.what();
+  }
+}
+
+TEST_F(Distillation, ABetaThatNothingReadsIsRefused) {
+  EXPECT_THROW(run("{kind: distill, direction: reverse, beta: 0.3}", "steps: 1\n", "out"),
+               base::Error);
+}
+
 TEST_F(Distillation, OtherTokenizersAreRefusedBeforeAnyWork) {
   const std::string name = "<|im_start|>", other = "<|im_begin|>";
   int renamed = 0;

@@ -5,9 +5,11 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "model/checkpoint.h"
 #include "model/compact_weights.h"
 #include "ops/kernels.h"
@@ -186,6 +188,54 @@ TEST(LocalGenerator, OptionsChangeSpeedAndNothingElse) {
         EXPECT_EQ(results[i].text, reference[i].text) << "request " << i;
       }
     }
+  }
+}
+
+TEST(LocalGenerator, ALongTextAmongShortOnesStaysWithinTheCacheAndChangesNoBit) {
+  Tiny tiny;
+  std::vector<Request> requests = mixed_requests(tiny, 0.8);
+  requests.push_back(request(tiny.ids(std::string(200, 'l')), 8, 0.8, 7));
+  for (Request& later : mixed_requests(tiny, 0.8)) requests.push_back(std::move(later));
+  for (Request& request : requests) request.log_probs = 2;
+  const std::vector<Result> reference = alone(tiny, requests);
+  const std::int64_t bytes_per_token = 2 * 2 * 16 * 4;  // keys and values, blocks, heads, float32
+  for (const std::int64_t tokens : {60, 220, 500}) {
+    SCOPED_TRACE(tokens);
+    const auto generator =
+        tiny.generator({.max_batch = 8, .cache_bytes = tokens * bytes_per_token});
+    const std::vector<Result> results = generate_all(*generator, requests);
+    for (std::size_t i = 0; i < reference.size(); ++i) expect_same(results[i], reference[i]);
+  }
+}
+
+TEST(LocalGenerator, AfterAStepThatFailsItAnswersAgain) {
+  Tiny tiny;
+  const std::vector<std::int32_t> prompt = tiny.ids("what is it worth?");
+  const Result expected = alone(tiny, {request(prompt, 8)}).front();
+  const at::Tensor norm = tiny.weights.tensor(tiny.weights.parameters().size() - 1);
+  const at::Tensor before = ops::clone(norm);
+  const auto generator = tiny.generator({.keep_when_idle = true});
+  for (int repeat = 0; repeat < 2; ++repeat) {
+    ops::fill(norm, std::numeric_limits<double>::quiet_NaN());
+    generator->submit(request(prompt, 8));
+    EXPECT_THROW(while (!generator->idle()) generator->step(), base::Error);
+    EXPECT_TRUE(generator->idle());
+    ops::copy_into(norm, before);
+    expect_same(generate_all(*generator, {request(prompt, 8)}).front(), expected);
+  }
+}
+
+TEST(LocalGenerator, LogProbabilitiesThatAreNoNumbersAreDataErrors) {
+  Tiny tiny;
+  ops::fill(tiny.weights.tensor(tiny.weights.parameters().size() - 1),
+            std::numeric_limits<double>::quiet_NaN());
+  const auto generator = tiny.generator();
+  try {
+    const std::vector<std::vector<std::int32_t>> sequences = {tiny.ids("abc")};
+    generator->prompt_log_probs(sequences);
+    ADD_FAILURE() << "scored";
+  } catch (const base::Error& error) {
+    EXPECT_EQ(error.code(), base::ExitCode::data) << error.what();
   }
 }
 

@@ -10,6 +10,7 @@
 #include "base/stage.h"
 #include "model/checkpoint.h"
 #include "model/forward.h"
+#include "model/stored_tensor.h"
 #include "ops/gradient.h"
 #include "ops/tensor.h"
 #include "tests/support/temporary.h"
@@ -123,6 +124,61 @@ TEST(Stages, import_and_export_of_a_folder_keep_every_bit) {
         << file;
   }
   EXPECT_EQ(read_model_config(home.folder / "exported").dtype, "bfloat16");
+}
+
+/// Stores the tensors of a folder anew, each in the dtype that is told.
+void store_as(const fs::path& folder,
+              const std::function<at::ScalarType(const Parameter&)>& dtype) {
+  const ModelConfig config = read_model_config(folder);
+  const DenseWeights weights = load_weights(folder, config, at::kFloat);
+  std::vector<base::SafetensorsWriter::Spec> specs;
+  for (const Parameter& parameter : weights.parameters())
+    specs.push_back({parameter.name, safetensors_dtype(dtype(parameter)), parameter.shape});
+  base::SafetensorsWriter writer(folder, "model", specs);
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    const at::Tensor tensor = ops::cast(weights.tensor(i), dtype(weights.parameters()[i]));
+    writer.write(specs[i].name, ops::bytes_of(tensor));
+  }
+  writer.commit();
+}
+
+TEST(Stages, import_believes_the_tensors_and_not_what_the_config_says_of_them) {
+  const Home home;
+  const fs::path base = home.folder / "base";
+  base::Json config = base::read_json(base / "config.json");
+  config["dtype"] = config["torch_dtype"] = "bfloat16";
+  tests::write_text(base / "config.json", config.dump());
+  const auto imported = [&] {
+    fs::remove_all(home.folder / "imported");
+    run_stage("import", "{source: " + base.string() + "}", home.folder / "imported");
+    EXPECT_EQ(tests::read_text(home.folder / "imported" / "model.safetensors"),
+              tests::read_text(base / "model.safetensors"));
+    return read_model_config(home.folder / "imported").dtype;
+  };
+  EXPECT_EQ(imported(), "float32");
+  store_as(base, [](const Parameter& p) { return p.is_norm() ? at::kFloat : at::kBFloat16; });
+  EXPECT_EQ(imported(), "float32") << "what all of it fits into";
+  store_as(base, [](const Parameter&) { return at::kBFloat16; });
+  EXPECT_EQ(imported(), "bfloat16");
+}
+
+TEST(Stages, numbers_that_do_not_fit_are_refused_by_name) {
+  const Home home;
+  const ModelConfig config = read_model_config(home.folder / "base");
+  DenseWeights weights = load_weights(home.folder / "base", config, at::kFloat);
+  ops::fill(weights.tensor(1), 70000);
+  save_model(home.folder / "base", config, weights);
+  const std::string name = weights.parameters()[1].name;
+  for (const std::string kind : {"export, model", "import, source"}) {
+    const std::string stage = kind.substr(0, 6), field = kind.substr(8);
+    const auto run = [&](const std::string& dtype) {
+      run_stage(stage, "{" + field + ": " + home.path("base") + ", dtype: " + dtype + "}",
+                home.folder / (stage + dtype));
+    };
+    EXPECT_NO_THROW(run("bfloat16"));
+    EXPECT_EQ(failure([&] { run("float16"); }, name), base::ExitCode::data);
+    EXPECT_FALSE(fs::exists(home.folder / (stage + "float16") / "model.safetensors"));
+  }
 }
 
 TEST(Stages, export_keeps_the_named_templates) {

@@ -81,6 +81,7 @@ TEST(RopeConfig, RefusesValuesOutOfRange) {
   for (const char* text :
        {R"({"rope_theta": 0})", R"({"rope_theta": -1e5})", R"({"rope_scaling": []})",
         R"({"rope_scaling": {"type": "linear"}})",
+        R"({"rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 1e6}}})",
         R"({"rope_scaling": {"type": "linear", "factor": 0}})",
         R"({"rope_scaling": {"type": "yarn", "factor": 4}})",
         R"({"rope_scaling": {"rope_type": "llama3", "factor": 8, "low_freq_factor": 4,

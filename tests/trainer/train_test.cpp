@@ -156,6 +156,24 @@ TEST_F(TrainStage, LongerTextsThanTheModelHasPositionsAreRefused) {
   }
 }
 
+TEST_F(TrainStage, AMeasureThatCannotWorkIsRefusedBeforeTheFirstStep) {
+  tests::run_stage("synthesize", "{tasks: [sentiment], train: 4, validation: 0, test: 4}",
+                   folder_ / "examples");
+  const auto with_split = [&](const std::string& split) {
+    return failure("steps: 2\nmeasures: [{kind: task, examples: " +
+                   (folder_ / "examples").string() + ", split: " + split + ", items: 2}]\n");
+  };
+  const auto [code, message] = with_split("validation");
+  EXPECT_EQ(code, base::ExitCode::data);
+  EXPECT_NE(message.find("no validation examples"), std::string::npos) << message;
+  base::Json config = base::read_json(folder_ / "base" / "config.json");
+  config["max_position_embeddings"] = 48;  // texts of 37 tokens, questions of more
+  tests::write_text(folder_ / "base" / "config.json", config.dump());
+  const auto [too_long, why] = with_split("test");
+  EXPECT_EQ(too_long, base::ExitCode::data);
+  EXPECT_NE(why.find("leaves no room"), std::string::npos) << why;
+}
+
 TEST_F(TrainStage, TheSeedDecidesEverything) {
   run("steps: 4\n", "one");
   run("steps: 4\n", "two");
@@ -264,7 +282,11 @@ TEST_F(TrainStage, SettingsThatContradictEachOtherAreRefused) {
         "steps: 1\nbest_by: exact_match\nvalidation_share: 0.1\n", "steps: 1\nearly_stop: 2\n",
         "steps: 1\nteacher: somewhere\n", "steps: 0\n", "steps: 1\nlora: {dropout: 0.1}\n",
         "steps: 1\nlora: {}\nfreeze: {blocks: 1}\n", "steps: 1\nfreeze: {blocks: -1}\n",
-        "steps: 1\nmeasures: [{kind: task, examples: e}, {kind: task, examples: f}]\n"}) {
+        "steps: 1\nmeasures: [{kind: task, examples: e}, {kind: task, examples: f}]\n",
+        "steps: 1\nvalidation: v\nvalidation_share: 0.1\n",
+        "steps: 1\npacking: concatenate\ntruncation: error\n",
+        "steps: 1\nbest_by: validation_loss\nvalidation_share: 0.1\n",
+        "steps: 1\nadamw: {epsilon: 0}\n"}) {
     try {
       check(settings);
       ADD_FAILURE() << "accepted: " << settings;
