@@ -122,7 +122,14 @@ double scalar(const at::Tensor& tensor) {
 
 bool all_finite(const at::Tensor& tensor) {
   const NoRecord guard(false);
-  return at::isfinite(tensor).all().item<bool>();
+  // In pieces: the library makes two copies of what it looks at.
+  constexpr std::int64_t piece = std::int64_t{1} << 18;
+  const at::Tensor flat = tensor.reshape({-1});
+  for (std::int64_t begin = 0; begin < flat.numel(); begin += piece) {
+    const at::Tensor part = flat.narrow(0, begin, std::min(piece, flat.numel() - begin));
+    if (!at::isfinite(part).all().item<bool>()) return false;
+  }
+  return true;
 }
 
 double squared_norm(const at::Tensor& tensor) {
