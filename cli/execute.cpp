@@ -108,9 +108,11 @@ void at_place_of(const RecipeStage& stage, const std::function<void()>& work) {
 
 void refuse_to_lose(const PlannedStage& planned, const fs::path& folder) {
   if (planned.state != StageState::interrupted) return;
-  base::fail(base::ExitCode::config,
-             "{}: {}: set them back to continue it, or give --force to begin {} anew",
-             folder.string(), planned.why, planned.recipe->name);
+  base::fail(
+      base::ExitCode::config,
+      "{}: {}: set them back to continue it, or begin anew with --force (of a recipe: --only {} "
+      "--force)",
+      folder.string(), planned.why, planned.recipe->name);
 }
 
 void check_place(const RecipeStage& stage, const fs::path& folder) {

@@ -9,6 +9,7 @@
 #include "base/artifact.h"
 #include "base/error.h"
 #include "cli/recipe.h"
+#include "cli/stage_folder.h"
 #include "cli/verb.h"
 
 namespace finstill::cli {
@@ -31,7 +32,8 @@ void verify_chain(const fs::path& run) {
   for (const RecipeStage& stage : load_recipe(resolved, {}).stages) {
     const auto manifest = base::read_manifest(run / stage.name);
     if (!manifest) {
-      fmt::print("{}: not made\n", (run / stage.name).string());
+      fmt::print("{}: {}\n", (run / stage.name).string(),
+                 unfinished_identity(run / stage.name) ? "not finished" : "not made");
       continue;
     }
     const base::Json inputs = manifest->identity.value("inputs", base::Json::array());
