@@ -6,8 +6,6 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/failpoint.h"
-#include "base/file.h"
 #include "base/signals.h"
 #include "cli/runner.h"
 #include "cli/stage_folder.h"
@@ -137,6 +135,10 @@ StageState inspect_folder(const fs::path& folder, const Json& identity, const ba
   if (earlier) {
     if (*earlier == identity || is_extendable(*earlier, identity, stage))
       return StageState::unfinished;
+    if (!earlier->is_object()) {  // killed while it was cleared: nothing says what is left
+      *why = "an interrupted try left nothing to continue";
+      return StageState::different;
+    }
     *why = "an interrupted try had other settings or inputs";
     if (const std::string found = base::describe_difference(*earlier, identity); !found.empty())
       *why += " (" + found + ")";

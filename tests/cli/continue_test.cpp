@@ -132,6 +132,16 @@ TEST_F(Continue, AnInterruptedTrainingIsGivenUpOnlyByForce) {
   EXPECT_TRUE(continued(again)) << again.errors;
 }
 
+TEST_F(Continue, AFolderThatWasKilledWhileItWasClearedIsBegunAnew) {
+  ASSERT_NE(train("out", {"steps=4"}, before_manifest).exit_code, 0);
+  tests::write_text(folder_ / "out" / "unfinished.json", "null");
+  const ProcessResult again = train("out", {"steps=4"});
+  EXPECT_EQ(again.exit_code, 0) << again.errors;
+  EXPECT_FALSE(continued(again)) << again.errors;
+  EXPECT_NE(again.errors.find("nothing to continue"), std::string::npos) << again.errors;
+  expect_cleared_up("out");
+}
+
 TEST_F(Continue, OtherThreadsAreToldAndForceBeginsAnew) {
   ASSERT_NE(train("out", {"steps=4"}, before_manifest).exit_code, 0);
   std::vector<std::string> words = {"train",   path("train.yaml"), "--output",  path("out"),
