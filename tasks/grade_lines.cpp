@@ -149,7 +149,10 @@ base::Json grade_lines(const Task& task, std::span<const Example> examples, std:
           where, task.name(), base::printable(id));
     }
     kept.emplace_back(*example,
-                      task.grade(*example, {.text = answer, .finish = finish_of(line, where)}));
+                      task.grade(*example, {.text = answer,
+                                            .finish = finish_of(line, where),
+                                            .reasoning_opened = base::json_bool(
+                                                line, "reasoning_opened", where, false)}));
     out << base::dump_json(grade_to_json(id, kept.back().second)) << "\n";
   }
   if (kept.empty())

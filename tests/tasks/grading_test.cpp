@@ -216,6 +216,18 @@ TEST_F(GradeLines, AnExampleOfOtherSettingsIsNotGradedAgainstAnotherCase) {
   EXPECT_EQ(grade_lines(*other, {}, in, out_)["aggregate"]["accuracy"], 1.0);
 }
 
+TEST_F(GradeLines, ADraftInReasoningThatThePromptOpenedIsNoAnswer) {
+  const auto outcome = [&](const std::string& opened) {
+    std::istringstream in(R"({"id": "sentiment-test-1-00001", "finish": "length", )" + opened +
+                          R"("answer": "perhaps \\boxed{positive}, but"})");
+    std::ostringstream out;
+    grade_lines(*task_, {}, in, out);
+    return base::parse_json(out.str(), "out").at("outcome").get<std::string>();
+  };
+  EXPECT_NE(outcome(""), "truncated");
+  EXPECT_EQ(outcome(R"("reasoning_opened": true, )"), "truncated");
+}
+
 TEST_F(GradeLines, SaysHowManyAnswersOfTheExamplesAreMissing) {
   const auto examples = task_->examples(Split::test, 9, 5);
   const std::string line =
