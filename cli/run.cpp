@@ -122,6 +122,8 @@ const bool registered_run = add_verb(
        app.add_option("--until", options->selection.until, "up to and with this stage");
        app.add_flag("--force", options->selection.force,
                     "make the chosen stages anew, finished or not");
+       app.add_flag("--any-machine", options->selection.any_machine,
+                    "finished stages count, whatever threads, dtype or processor made them");
        app.add_flag("--dry-run", options->dry_run,
                     "print the plan with tokens, memory and time, and stop");
        app.add_option("--runs", options->runs, "folder of run directories")->capture_default_str();

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "cli/stage_folder.h"
 #include "model/reference.h"
 
 namespace finstill::cli {
@@ -20,6 +21,14 @@ void check_input_kinds(RecipeStage& stage) {
       stage.config.get(), [](base::ArtifactRef& reference, const std::vector<std::string>& kinds) {
         if (!reference.empty()) base::check_artifact_kind(reference.path, kinds, reference.where);
       });
+}
+
+/// Whether a folder holds the finished artifact of `identity`, but for the runtime that made it.
+bool is_finished_elsewhere(const fs::path& folder, base::Json identity) {
+  const auto manifest = base::read_manifest(folder);
+  if (!manifest || unfinished_identity(folder) || !identity.contains("runtime")) return false;
+  identity["runtime"] = manifest->identity.value("runtime", base::Json());
+  return base::is_finished(folder, identity);
 }
 
 }  // namespace
@@ -77,7 +86,8 @@ Runner::Runner(Recipe recipe, fs::path run_directory, base::Runtime runtime)
   for (RecipeStage& stage : recipe_.stages) resolve_references(stage, run_directory_);
 }
 
-PlannedStage Runner::plan_stage(RecipeStage& stage, const std::set<std::string>& unfinished) {
+PlannedStage Runner::plan_stage(RecipeStage& stage, const Selection& selection,
+                                const std::set<std::string>& unfinished) {
   PlannedStage planned;
   planned.recipe = &stage;
   planned.stage = stage.kind->make(stage.config.get());
@@ -95,6 +105,9 @@ PlannedStage Runner::plan_stage(RecipeStage& stage, const std::set<std::string>&
       base::plan_identity(stage.kind->name, *planned.stage, config, inputs, recipe_.seed, runtime_);
   planned.state =
       inspect_folder(folder(stage.name), planned.identity, *planned.stage, &planned.why);
+  if (selection.any_machine && planned.state == StageState::different &&
+      is_finished_elsewhere(folder(stage.name), planned.identity))
+    planned.state = StageState::finished;
   return planned;
 }
 
@@ -105,7 +118,7 @@ std::vector<PlannedStage> Runner::plan(const std::optional<Machine>& machine,
   std::set<std::string> unfinished;
   std::map<std::string, double> parameters;
   for (RecipeStage& stage : recipe_.stages) {
-    PlannedStage one = plan_stage(stage, unfinished);
+    PlannedStage one = plan_stage(stage, selection, unfinished);
     at_place_of(stage, [&] { one.stage->check(); });
     const bool is_there = one.state == StageState::finished || one.state == StageState::interrupted;
     if (selection.force && chosen.contains(stage.name) && is_there) {
@@ -181,7 +194,7 @@ void Runner::run(const Selection& selection, const std::optional<Machine>& machi
   for (std::size_t i = 0; i < recipe_.stages.size(); ++i) {
     RecipeStage& stage = recipe_.stages[i];
     if (is_part && !chosen.contains(stage.name)) continue;
-    PlannedStage planned = plan_stage(stage, {});
+    PlannedStage planned = plan_stage(stage, selection, {});
     at_place_of(stage, [&] { planned.stage->check(); });
     const bool forced = selection.force && chosen.contains(stage.name);
     if (planned.state == StageState::finished && !forced) {

@@ -47,6 +47,9 @@ struct PlannedStage {
 struct Selection {
   std::string only, from, until;
   bool force = false;
+  /// Finished stages count whatever threads, dtype, processor or library version made them; what is
+  /// made from them names them as they are.
+  bool any_machine = false;
 };
 
 class Runner {
@@ -73,7 +76,8 @@ class Runner {
   std::filesystem::path run_directory_;
   base::Runtime runtime_;
 
-  PlannedStage plan_stage(RecipeStage& stage, const std::set<std::string>& unfinished);
+  PlannedStage plan_stage(RecipeStage& stage, const Selection& selection,
+                          const std::set<std::string>& unfinished);
   void write_recipe_files(bool is_part) const;
   void publish_report(const PlannedStage& planned) const;
 };

@@ -220,18 +220,23 @@ TEST_F(RunVerbs, OtherInstructionsAreAnotherIdentity) {
       R"({"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]})"
       "\n");
   ASSERT_EQ(run({}).exit_code, 0);
-  const auto states = [&](const std::string& environment) {
+  const auto states = [&](const std::string& environment, const std::string& more = "") {
     return tests::run_process({"sh", "-c",
                                environment + tests::shell_quoted(tests::finstill_binary()) +
                                    " run " + tests::shell_quoted(path("r.yaml")) + " --runs " +
                                    tests::shell_quoted(path("runs")) +
-                                   " --dtype float32 --dry-run"})
+                                   " --dtype float32 --dry-run" + more})
         .output;
   };
   ASSERT_EQ(run({"--dtype", "float32"}).exit_code, 0);
   const std::string same = states(""), other = states("ATEN_CPU_CAPABILITY=default ");
   EXPECT_EQ(same.find("changed"), std::string::npos) << same;
   EXPECT_NE(other.find("changed"), std::string::npos) << other;
+  // Unless one says that what is finished will do; other settings still count.
+  const std::string any = states("ATEN_CPU_CAPABILITY=default ", " --any-machine");
+  EXPECT_EQ(any.find("changed"), std::string::npos) << any;
+  const std::string longer = states("", " --any-machine --set tuned.steps=2");
+  EXPECT_NE(longer.find("changed"), std::string::npos) << longer;
 }
 
 TEST_F(RunVerbs, PathsOnTheCommandLineAreNotYaml) {
