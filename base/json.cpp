@@ -205,6 +205,27 @@ std::string string_of(const Json& value, std::string_view key, std::string_view 
   return value.get<std::string>();
 }
 
+struct Difference {
+  std::string path;  ///< dotted; empty when the values themselves differ
+  const Json* left;  ///< null where there is none
+  const Json* right;
+};
+
+std::optional<Difference> find_difference(const Json& a, const Json& b, const std::string& path) {
+  if (!a.is_object() || !b.is_object())
+    return a == b ? std::nullopt : std::optional(Difference{path, &a, &b});
+  const std::string stem = path.empty() ? "" : path + ".";
+  for (const auto& [key, value] : a.items()) {
+    const auto other = b.find(key);
+    if (other == b.end()) return Difference{stem + key, &value, nullptr};
+    if (auto deeper = find_difference(value, *other, stem + key)) return deeper;
+  }
+  for (const auto& [key, value] : b.items()) {
+    if (!a.contains(key)) return Difference{stem + key, nullptr, &value};
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Json parse_json(std::string_view text, std::string_view where, std::int64_t first_line) {
@@ -226,42 +247,19 @@ std::string dump_json(const Json& value) {
 }
 
 std::string first_difference(const Json& a, const Json& b) {
-  if (!a.is_object() || !b.is_object()) return a == b ? "" : ".";
-  const auto inside = [](const std::string& key, const std::string& rest) {
-    return rest == "." ? key : key + "." + rest;
-  };
-  for (const auto& [key, value] : a.items()) {
-    const auto other = b.find(key);
-    if (other == b.end()) return key;
-    const std::string deeper = first_difference(value, *other);
-    if (!deeper.empty()) return inside(key, deeper);
-  }
-  for (const auto& [key, value] : b.items()) {
-    if (!a.contains(key)) return key;
-  }
-  return "";
+  const auto found = find_difference(a, b, "");
+  if (!found) return "";
+  return found->path.empty() ? "." : found->path;
 }
 
-std::string describe_difference(const Json& there, const Json& now, const std::string& path) {
-  if (there == now) return "";
-  if (!there.is_object() || !now.is_object()) {
-    const auto shown = [](const Json& value) {
-      const std::string text = dump_json(value);
-      return text.size() > 60 ? std::string("something else") : text;
-    };
-    return fmt::format("{}: {} there, {} now", path, shown(there), shown(now));
-  }
-  const std::string stem = path.empty() ? "" : path + ".";
-  for (const auto& [name, value] : there.items()) {
-    const auto other = now.find(name);
-    const std::string found =
-        describe_difference(value, other == now.end() ? Json(nullptr) : *other, stem + name);
-    if (!found.empty()) return found;
-  }
-  for (const auto& [name, value] : now.items()) {
-    if (!there.contains(name)) return describe_difference(Json(nullptr), value, stem + name);
-  }
-  return "";
+std::string describe_difference(const Json& there, const Json& now) {
+  const auto found = find_difference(there, now, "");
+  if (!found) return "";
+  const auto shown = [](const Json* value) {
+    const std::string text = value == nullptr ? "null" : dump_json(*value);
+    return text.size() > 60 ? std::string("something else") : text;
+  };
+  return fmt::format("{}: {} there, {} now", found->path, shown(found->left), shown(found->right));
 }
 
 std::int64_t json_integer(const Json& object, std::string_view key, std::string_view where) {

@@ -31,7 +31,7 @@ std::string dump_json(const Json& value);
 std::string first_difference(const Json& a, const Json& b);
 /// The same with both values: "config.learning_rate: 0.0001 there, 0.0003 now"; null where a value
 /// is missing, and without those that are too long for a line.
-std::string describe_difference(const Json& there, const Json& now, const std::string& path = "");
+std::string describe_difference(const Json& there, const Json& now);
 
 // Checked access: nlohmann's own conversions turn -1 into 2^64-1 and 1.9 into 1. Each throws
 // Error(data) naming `where` and the key when the key is missing or has another type; the overloads

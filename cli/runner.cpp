@@ -120,8 +120,8 @@ std::vector<PlannedStage> Runner::plan(const std::optional<Machine>& machine,
   for (RecipeStage& stage : recipe_.stages) {
     PlannedStage one = plan_stage(stage, selection, unfinished);
     at_place_of(stage, [&] { one.stage->check(); });
-    const bool is_there = one.state == StageState::finished || one.state == StageState::interrupted;
-    if (selection.force && chosen.contains(stage.name) && is_there) {
+    const bool stands = one.state == StageState::finished || one.state == StageState::interrupted;
+    if (selection.force && chosen.contains(stage.name) && stands) {
       one.state = StageState::different;
       one.why = "made anew, as asked";
     }

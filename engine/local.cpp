@@ -23,7 +23,7 @@ LocalGenerator::LocalGenerator(const LocalParts& parts, const LocalOptions& opti
       context_length_(options.context_length > 0 ? options.context_length
                                                  : parts.model.config().max_positions),
       row_group_(ops::rows_computed_together(parts.weights.dtype())),
-      cache_(parts.model.config(), first_slot, row_group_, parts.weights.dtype()),
+      cache_(empty_cache()),
       slots_(options.max_batch) {
   const model::ModelConfig& config = parts.model.config();
   bytes_per_token_ = 2 * config.blocks * config.key_value_size() *
@@ -37,6 +37,10 @@ LocalGenerator::LocalGenerator(const LocalParts& parts, const LocalOptions& opti
   for (const std::int64_t id : config.eos) stop_ids_.push_back(static_cast<std::int32_t>(id));
   std::ranges::sort(stop_ids_);
   stop_ids_.erase(std::unique(stop_ids_.begin(), stop_ids_.end()), stop_ids_.end());
+}
+
+model::KvCache LocalGenerator::empty_cache() const {
+  return {parts_.model.config(), first_slot, row_group_, parts_.weights.dtype()};
 }
 
 void LocalGenerator::check_ids(std::span<const std::int32_t> ids, std::string_view where) const {

@@ -35,6 +35,8 @@ class LocalGenerator final : public Generator {
   std::vector<std::int32_t> encode(std::span<const text::Message> messages) const override;
   std::int64_t context_length() const override { return context_length_; }
   bool opens_reasoning() const override;
+  /// Of keys and values, the room of free slots and of the filling slot included.
+  std::int64_t cached_bytes() const { return cache_.bytes(); }
 
  private:
   struct Running {
@@ -63,6 +65,7 @@ class LocalGenerator final : public Generator {
   std::vector<Event> advance(const Pass& pass, at::Tensor logits);
   void retire();
   void abandon();
+  model::KvCache empty_cache() const;
 
   LocalParts parts_;
   LocalOptions options_;

@@ -206,12 +206,9 @@ std::vector<Event> LocalGenerator::advance(const Pass& pass, at::Tensor logits) 
 
 /// What ran when a step failed is over: half of it may be cached and not drawn.
 void LocalGenerator::abandon() {
-  for (const Running& running : running_) {
-    cache_.clear(running.slot + first_slot);
-    slots_.release(running.slot);
-  }
   running_.clear();
-  slots_.forget();
+  slots_.keep({});
+  cache_ = empty_cache();
 }
 
 void LocalGenerator::retire() {

@@ -96,6 +96,15 @@ class StoredWeights {
   std::span<const std::byte> bytes(const Parameter& parameter) const {
     return find(parameter).bytes();
   }
+  /// The one that all have; float32 where they differ.
+  at::ScalarType dtype() const {
+    std::set<std::string> found;
+    for (const Parameter& parameter : wanted_) found.insert(entry(parameter).dtype);
+    for (const at::ScalarType narrow : {at::kBFloat16, at::kHalf}) {
+      if (found == std::set{safetensors_dtype(narrow)}) return narrow;
+    }
+    return at::kFloat;
+  }
   /// Its bytes were copied: they need not stay in memory.
   void forget(const Parameter& parameter) const { find(parameter).file->forget(entry(parameter)); }
 
@@ -139,14 +148,7 @@ DenseWeights load_weights(const std::filesystem::path& folder, const ModelConfig
 }
 
 at::ScalarType stored_dtype(const std::filesystem::path& folder, const ModelConfig& config) {
-  const StoredWeights stored(folder, config);
-  std::set<std::string> dtypes;
-  for (const Parameter& parameter : stored.parameters_in_order())
-    dtypes.insert(stored.entry(parameter).dtype);
-  for (const at::ScalarType narrow : {at::kBFloat16, at::kHalf}) {
-    if (dtypes == std::set{safetensors_dtype(narrow)}) return narrow;
-  }
-  return at::kFloat;
+  return StoredWeights(folder, config).dtype();
 }
 
 void save_model(const std::filesystem::path& folder, const ModelConfig& config,
@@ -186,13 +188,13 @@ void copy_weights(const std::filesystem::path& from, const ModelConfig& config,
     base::check_stop();
     const at::Tensor own = stored_tensor(stored.entry(parameter), stored.bytes(parameter));
     const at::Tensor tensor = dtype ? ops::cast(own, *dtype) : own;
-    check_finite(tensor, parameter.name, to.string());
+    check_finite(tensor, parameter.name, from.string());
     writer.write(parameter.name, ops::bytes_of(tensor));
     stored.forget(parameter);
   }
   writer.commit();
   ModelConfig written = config;
-  written.dtype = storage_dtype_name(dtype ? *dtype : stored_dtype(from, config));
+  written.dtype = storage_dtype_name(dtype.value_or(stored.dtype()));
   write_config(to, written);
 }
 

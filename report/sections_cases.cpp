@@ -23,11 +23,11 @@ std::string mark(const Words& words, const std::string& outcome) {
                      right ? "✓" : "✗", outcome_word(words, outcome));
 }
 
-/// Why an answer is not right. Graders speak English: on other pages what they read stands there
-/// instead, and the outcome says the rest.
+/// Why an answer is not right: in the grader's words where the page speaks its language, else what
+/// it read, since the outcome says the rest.
 std::string why(const Sample& sample, const Words& words) {
   if (sample.outcome == "right") return "";
-  if (words.language == "en") return sample.reason;
+  if (words.read_as.empty()) return sample.reason;
   return sample.predicted.empty() ? "" : fmt::format(fmt::runtime(words.read_as), sample.predicted);
 }
 

@@ -64,7 +64,7 @@ constexpr Words english{
     .first_shown = "{0}, the first {1} shown",
     .none = "None.",
     .against = "{1} against {0}",
-    .read_as = "read as {}",
+    .read_as = "",  // the graders' own sentences are English
     .stage = "stage",
     .kind = "kind",
     .identity = "identity",

@@ -2,7 +2,7 @@
 // with the lowest loss.
 
 #include <algorithm>
-#include <optional>
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -48,33 +48,38 @@ class TaskMeasure : public Measure {
 
   void prepare(const MeasuredModel& measured) override {
     load();
-    const text::ChatTemplate chat_template = text::chat_template_of(*measured.tokenizer);
-    const auto generator = engine::local_generator(
-        {measured.model, measured.weights, measured.adapters, *measured.tokenizer, chat_template});
-    for (const tasks::Example& item : items_) {
-      const auto tokens = std::ssize(generator->encode(item.prompt));
-      if (tokens < generator->context_length()) continue;
-      base::fail(base::ExitCode::data,
-                 "{}: the question {} has {} tokens, and the model's context of {} leaves no room "
-                 "for an answer: measure with other examples, or without them",
-                 config_.examples.path.string(), item.id, tokens, generator->context_length());
-    }
+    with_generator(measured, [&](const engine::Generator& generator) {
+      for (const tasks::Example& item : items_) {
+        const auto tokens = std::ssize(generator.encode(item.prompt));
+        if (tokens < generator.context_length()) continue;
+        base::fail(base::ExitCode::data,
+                   "{}: the question {} has {} tokens, and the model's context of {} leaves no "
+                   "room for an answer: measure with other examples, or without them",
+                   config_.examples.path.string(), item.id, tokens, generator.context_length());
+      }
+    });
   }
 
   double measure(const MeasuredModel& measured) override {
-    load();
-    const text::ChatTemplate chat_template = text::chat_template_of(*measured.tokenizer);
-    const auto generator = engine::local_generator(
-        {measured.model, measured.weights, measured.adapters, *measured.tokenizer, chat_template});
-    return eval::evaluate_metric(*generator, set_->tasks, items_, config_.metric,
-                                 config_.max_new_tokens);
+    double value = 0;
+    with_generator(measured, [&](engine::Generator& generator) {
+      value = eval::evaluate_metric(generator, set_.tasks, items_, config_.metric,
+                                    config_.max_new_tokens);
+    });
+    return value;
   }
 
  private:
+  static void with_generator(const MeasuredModel& measured,
+                             const std::function<void(engine::Generator&)>& use) {
+    const text::ChatTemplate chat_template = text::chat_template_of(*measured.tokenizer);
+    use(*engine::local_generator(
+        {measured.model, measured.weights, measured.adapters, *measured.tokenizer, chat_template}));
+  }
+
   void load() {
-    if (set_) return;
     set_ = tasks::read_example_set(config_.examples.path);
-    items_ = set_->splits[tasks::split_from_name(config_.split)];
+    items_ = set_.splits[tasks::split_from_name(config_.split)];
     if (items_.empty()) {
       base::fail(base::ExitCode::data,
                  "{}: no {} examples to measure with: raise `{}` of the stage that makes them",
@@ -84,7 +89,7 @@ class TaskMeasure : public Measure {
   }
 
   TaskMeasureConfig config_;
-  std::optional<tasks::ExampleSet> set_;
+  tasks::ExampleSet set_;
   std::vector<tasks::Example> items_;
 };
 

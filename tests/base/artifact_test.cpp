@@ -17,13 +17,15 @@ using tests::write_text;
 
 class Training : public Stage {
  public:
-  explicit Training(bool computes = true) : computes_(computes) {}
+  explicit Training(bool computes = true, bool rounds = false)
+      : computes_(computes), rounds_(rounds) {}
   std::string artifact_kind() const override { return "train"; }
   bool computes() const override { return computes_; }
+  bool uses_weight_format() const override { return rounds_; }
   void run(StageContext&) const override {}
 
  private:
-  bool computes_;
+  bool computes_, rounds_;
 };
 
 struct Config {
@@ -52,6 +54,15 @@ void write_outputs(const std::filesystem::path& folder) {
   write_text(folder / "logs/a.log", "l");
   write_text(folder / ".b.1-1.tmp", "half");
   write_text(folder / "step-000010/state", "s");
+}
+
+TEST(Identity, TheFormatOfWeightsIsOfStagesThatReadIt) {
+  const auto hash = [](bool rounds, const std::string& weights) {
+    return identity_hash(plan_identity("train", Training(true, rounds), Json::object(), {}, 7,
+                                       Runtime{.weights = weights}));
+  };
+  EXPECT_EQ(hash(false, "int8"), hash(false, "dense"));
+  EXPECT_NE(hash(true, "int8"), hash(true, "dense"));
 }
 
 TEST(Artifact, TheManifestHoldsIdentityAndObservation) {

@@ -109,6 +109,22 @@ TEST(Json, NamesTheFirstDifference) {
       "");
 }
 
+TEST(Json, DescribesTheFirstDifferenceWithBothValues) {
+  const Json a = parse_json(R"({"config": {"steps": 4, "tags": ["x"]}, "seed": 1})", "a");
+  Json b = a;
+  EXPECT_EQ(describe_difference(a, b), "");
+  b["seed"] = 2;
+  EXPECT_EQ(describe_difference(a, b), "seed: 1 there, 2 now");
+  b["config"]["steps"] = 6;
+  EXPECT_EQ(describe_difference(a, b), "config.steps: 4 there, 6 now");
+  b["config"].erase("steps");
+  EXPECT_EQ(describe_difference(a, b), "config.steps: 4 there, null now");
+  EXPECT_EQ(describe_difference(b, a), "config.steps: null there, 4 now");
+  b = a;
+  b["config"]["tags"] = std::string(100, 'x');
+  EXPECT_EQ(describe_difference(a, b), "config.tags: [\"x\"] there, something else now");
+}
+
 TEST(Json, AFileIsNamedInItsErrors) {
   const tests::TemporaryFolder folder;
   tests::write_text(folder / "坏.json", "{\"a\":\n!}");

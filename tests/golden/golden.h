@@ -37,6 +37,12 @@ struct Run {
   std::int64_t chunk_rows = 0;  ///< for Chunks::each: 1, 3, or 0 = all rows at once
 };
 
+/// A member that must be there. Throws Error(data) that begins with `where`.
+const base::Json& member(const base::Json& object, std::string_view key, const std::string& where);
+
+/// A scalar or a tensor of the schema as plain numbers.
+std::vector<double> numbers_of(const base::Json& value, const std::string& where);
+
 /// One case of a file. Access throws base::Error naming the case when something is missing or of
 /// another type.
 class Case {
