@@ -21,6 +21,7 @@ namespace {
 
 constexpr const char* manifest_schema = "finstill-manifest-1";
 constexpr const char* manifest_name = "manifest.json";
+constexpr const char* unfinished_name = "unfinished.json";
 
 /// What an AtomicFile writes to; left behind only by a kill.
 bool is_temporary(const std::string& relative) {
@@ -30,9 +31,14 @@ bool is_temporary(const std::string& relative) {
 
 bool is_output(const std::string& relative) {
   return relative != manifest_name && relative != "timing.jsonl" && relative != "timing.json" &&
-         relative != "report.html" && relative != "run.lock" && relative != "unfinished.json" &&
+         relative != "report.html" && relative != "run.lock" && relative != unfinished_name &&
          !is_temporary(relative) && !relative.starts_with("logs/") &&
          !relative.starts_with(".replaced/");
+}
+
+/// What downloads leave beside a plain model or data folder (.cache, .git) is no part of it.
+bool is_hidden(const std::string& relative) {
+  return relative.starts_with('.') || relative.find("/.") != std::string::npos;
 }
 
 void sync_file(const std::filesystem::path& file) {
@@ -268,7 +274,18 @@ void verify_artifact(const std::filesystem::path& folder) {
 std::string identity_of(const std::filesystem::path& path) {
   if (!is_folder(path)) return sha256_file(path);
   if (const auto manifest = read_manifest(path)) return manifest->hash;
-  return sha256_folder(path, [](const std::string& relative) { return !is_output(relative); });
+  refuse_unfinished(path);
+  return sha256_folder(path, [](const std::string& relative) {
+    return !is_output(relative) || is_hidden(relative);
+  });
+}
+
+void refuse_unfinished(const std::filesystem::path& folder) {
+  if (!is_there(folder / unfinished_name) || is_there(folder / manifest_name)) return;
+  fail(ExitCode::io,
+       "{}: is not finished, so what lies in it may be of an earlier run: let the stage that makes "
+       "it end first",
+       folder.string());
 }
 
 std::string artifact_kind_of(const std::filesystem::path& path) {

@@ -77,8 +77,13 @@ void remove_leftovers(const std::filesystem::path& folder);
 void verify_artifact(const std::filesystem::path& folder);
 
 /// The identity of whatever lies at `path`: an artifact's identity hash, else the content hash of
-/// the file or folder. Throws Error(io) when nothing is there.
+/// the file or of the folder without hidden files. Throws Error(io) when nothing is there, and as
+/// refuse_unfinished does.
 std::string identity_of(const std::filesystem::path& path);
+
+/// Throws Error(io) when a stage works in the folder or was interrupted there: its files may be
+/// those of an earlier try.
+void refuse_unfinished(const std::filesystem::path& folder);
 
 /// The artifact kind of a folder: its manifest's, or for a plain folder with config.json and
 /// weights "model"; "" otherwise.

@@ -6,6 +6,7 @@
 #include <cassert>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 namespace finstill::base {
 namespace {
@@ -96,6 +97,20 @@ McNemar mcnemar(std::int64_t b, std::int64_t c) {
   test.chi2_corrected = gap * gap / n;
   test.chi2_p_value = std::erfc(std::sqrt(test.chi2_corrected / 2));
   return test;
+}
+
+std::vector<double> holm(std::span<const double> p_values) {
+  std::vector<std::size_t> order(p_values.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::stable_sort(order, {}, [&](std::size_t at) { return p_values[at]; });
+  std::vector<double> adjusted(p_values.size());
+  double least = 0;
+  for (std::size_t rank = 0; rank < order.size(); ++rank) {
+    const auto left = static_cast<double>(order.size() - rank);
+    least = std::max(least, std::min(1.0, left * p_values[order[rank]]));
+    adjusted[order[rank]] = least;
+  }
+  return adjusted;
 }
 
 Interval wilson_interval(std::int64_t successes, std::int64_t n, double level) {

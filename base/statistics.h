@@ -44,6 +44,10 @@ struct McNemar {
 };
 McNemar mcnemar(std::int64_t b, std::int64_t c);
 
+/// Holm's step-down correction (1979): with a hypothesis rejected where its value here is below a
+/// level, the chance of rejecting any true one of all of them is below that level.
+std::vector<double> holm(std::span<const double> p_values);
+
 /// Wilson's score interval for successes/n. n = 0 gives [0, 1].
 Interval wilson_interval(std::int64_t successes, std::int64_t n, double level = 0.95);
 /// Clopper and Pearson's exact interval: quantiles of Beta(s, n-s+1) and Beta(s+1, n-s). n = 0

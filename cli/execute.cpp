@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/signals.h"
 #include "cli/runner.h"
 #include "cli/stage_folder.h"
@@ -150,10 +151,14 @@ StageState inspect_folder(const fs::path& folder, const Json& identity, const ba
                                                             : StageState::different;
 }
 
-base::Manifest execute_stage(const PlannedStage& planned, const fs::path& folder,
-                             std::uint64_t seed, const base::Runtime& runtime,
-                             base::ProgressSink& progress) {
-  check_place(*planned.recipe, folder);
+base::Manifest execute_stage(PlannedStage planned, const fs::path& folder, std::uint64_t seed,
+                             const base::Runtime& runtime, base::ProgressSink& progress) {
+  check_place(*planned.recipe, folder);  // before the lock puts a file there
+  const base::RunLock lock(folder);
+  planned.state = planned.forced
+                      ? StageState::different
+                      : inspect_folder(folder, planned.identity, *planned.stage, &planned.why);
+  if (planned.state == StageState::finished) return *base::read_manifest(folder);
   if (planned.state == StageState::unfinished && base::is_finished(folder, planned.identity)) {
     base::remove_leftovers(folder);
     drop_replaced(folder);

@@ -13,7 +13,9 @@
 #include "base/random.h"
 #include "cli/generation.h"
 #include "cli/verb.h"
+#include "data/tools.h"
 #include "engine/local.h"
+#include "text/chat.h"
 
 namespace finstill::cli {
 namespace {
@@ -42,6 +44,11 @@ engine::Request read_request(const base::Json& object, const std::string& where,
       base::fail(base::ExitCode::data, "{}: the prompt is empty: give at least one token", where);
   } else {
     request.messages = text::messages_from_json(object["messages"], where + ": messages");
+    if (base::Json tools = data::read_tools(object, where); !tools.is_null())
+      request.ids = text::encode_chat(model.tokenizer(), model.chat_template(),
+                                      std::exchange(request.messages, {}),
+                                      {.add_generation_prompt = true, .tools = std::move(tools)})
+                        .ids;
   }
   request.max_new_tokens = options.max_new_tokens;
   request.sampling = options.sampling;

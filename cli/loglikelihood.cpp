@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "cli/verb.h"
+#include "data/tools.h"
 #include "engine/local.h"
 #include "text/chat.h"
 
@@ -42,7 +43,8 @@ Scored read_line(const base::Json& object, const std::string& where,
   } else {
     const std::vector<text::Message> messages =
         text::messages_from_json(object["messages"], where + ": messages");
-    text::EncodedChat chat = text::encode_chat(model.tokenizer(), model.chat_template(), messages);
+    text::EncodedChat chat = text::encode_chat(model.tokenizer(), model.chat_template(), messages,
+                                               {.tools = data::read_tools(object, where)});
     scored.ids = std::move(chat.ids);
     scored.mask = std::move(chat.mask);
   }

@@ -18,13 +18,13 @@ using base::ExitCode;
 using base::fail;
 
 struct Header {
-  std::string name;
-  std::string about;
+  std::string name, about;
   std::int64_t seed = 0;
 
   static void fields(base::Fields<Header>& f) {
     f.add("name", &Header::name, "names the run directory").required();
-    f.add("about", &Header::about, "one sentence for the report").no_effect_on_results();
+    f.add("about", &Header::about, "one sentence for whoever reads the recipe")
+        .no_effect_on_results();
     f.add("seed", &Header::seed, "of everything drawn at random").range(0, 9.0e15);
   }
 };
@@ -69,6 +69,10 @@ void apply_profile(ConfigNode& root, const std::string& profile,
   if (chosen == nullptr) {
     fail(ExitCode::config, "{}: no profile `{}`: it has {}", file.string(), profile,
          known.empty() ? "none" : fmt::format("{}", fmt::join(known, ", ")));
+  }
+  if (chosen->kind != ConfigNode::Kind::map) {
+    fail(ExitCode::config, "{}: profile `{}` must be a map of settings: {{teacher.steps: 20}}",
+         chosen->where(), profile);
   }
   const std::vector<std::pair<std::string, ConfigNode>> changes = chosen->members;
   for (const auto& [path, value] : changes) {
@@ -214,8 +218,7 @@ Recipe load_recipe(const std::filesystem::path& file, const RecipeOverrides& ove
   substitute_environment(root);
   const Header header = read_header(root);
 
-  Recipe recipe{
-      .name = header.name, .about = header.about, .seed = static_cast<std::uint64_t>(header.seed)};
+  Recipe recipe{.name = header.name, .seed = static_cast<std::uint64_t>(header.seed)};
   std::vector<RecipeStage> stages;
   for (const auto& [name, block] : require_map(root, "stages", file).members) {
     check_stage_name(name, block.where());

@@ -4,7 +4,7 @@
 // were applied.
 //
 //   name: demo                      # the run directory is runs/<name>
-//   about: one sentence for the report (optional)
+//   about: one sentence for whoever reads it (optional)
 //   seed: 7
 //   stages:
 //     base:  {kind: import, source: model.gguf}
@@ -33,7 +33,6 @@ struct RecipeStage {
 
 struct Recipe {
   std::string name;
-  std::string about;
   std::uint64_t seed = 0;
   std::string source;               ///< the file as it was read, for recipe.yaml
   base::ConfigNode tree;            ///< after profile and --set, for resolved.yaml

@@ -23,11 +23,14 @@ void check_input_kinds(RecipeStage& stage) {
       });
 }
 
-/// Whether a folder holds the finished artifact of `identity`, but for the runtime that made it.
+/// Whether a folder holds the finished artifact of `identity`, but for the machine that made it:
+/// kernels and the format of weights are somebody's choice.
 bool is_finished_elsewhere(const fs::path& folder, base::Json identity) {
   const auto manifest = base::read_manifest(folder);
   if (!manifest || unfinished_identity(folder) || !identity.contains("runtime")) return false;
-  identity["runtime"] = manifest->identity.value("runtime", base::Json());
+  const base::Json made = manifest->identity.value("runtime", base::Json::object());
+  for (const char* of_machine : {"dtype", "device", "instructions", "threads", "libraries"})
+    if (made.contains(of_machine)) identity["runtime"][of_machine] = made[of_machine];
   return base::is_finished(folder, identity);
 }
 
@@ -204,7 +207,7 @@ void Runner::run(const Selection& selection, const std::optional<Machine>& machi
       fail(ExitCode::usage, "stage `{}` comes before `{}` and is not finished: run it first",
            stage.name, selection.from);
     } else {
-      if (forced) planned.state = StageState::different;
+      planned.forced = forced;
       progress.say(fmt::format(
           "[{}/{}] {} ({}){}{}", i + 1, recipe_.stages.size(), stage.name, stage.kind->name,
           planned.why.empty() ? "" : ": " + planned.why,

@@ -39,6 +39,7 @@ struct PlannedStage {
   StageState state = StageState::missing;
   std::string why;      ///< which part differs
   base::Json identity;  ///< null while `waiting`
+  bool forced = false;  ///< begins anew whatever is there
   base::StagePlan plan;
   double seconds = 0;  ///< estimate
 };
@@ -82,10 +83,11 @@ class Runner {
   void publish_report(const PlannedStage& planned) const;
 };
 
-/// Runs one stage into `folder` as an artifact: prepares the folder (continue, extend or begin
-/// anew), runs, writes the manifest. Shared by recipes and by stages run alone. Throws what
-/// check_place throws.
-base::Manifest execute_stage(const PlannedStage& planned, const std::filesystem::path& folder,
+/// Runs one stage into `folder` as an artifact: locks the folder, looks once more at what is there,
+/// prepares it (continue, extend or begin anew), runs, writes the manifest. Shared by recipes and
+/// by stages run alone. Throws what check_place throws, and Error(io) where another process is at
+/// work.
+base::Manifest execute_stage(PlannedStage planned, const std::filesystem::path& folder,
                              std::uint64_t seed, const base::Runtime& runtime,
                              base::ProgressSink& progress);
 

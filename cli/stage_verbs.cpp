@@ -91,11 +91,9 @@ int run_stage(const std::string& kind, StageOptions& options, const FieldValues&
     hash = base::read_manifest(options.output)->hash;
     progress->say(fmt::format("{}: already there", options.output));
   } else {
-    check_place(stage, options.output);  // before the lock puts a file there
+    check_place(stage, options.output);
     refuse_other_work(kind, options);
-    const base::RunLock lock(options.output);
-    planned.state = inspect_folder(options.output, planned.identity, *planned.stage, &planned.why);
-    if (options.force) planned.state = StageState::different;
+    planned.forced = options.force;
     if (!planned.why.empty()) progress->say(fmt::format("{}: {}", options.output, planned.why));
     hash = execute_stage(planned, options.output, static_cast<std::uint64_t>(options.seed),
                          options.runtime, *progress)

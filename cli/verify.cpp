@@ -25,11 +25,33 @@ void verify_one(const fs::path& folder) {
              manifest->identity.value("outputs", base::Json::object()).size());
 }
 
-/// Whether each stage of a run that is there was made from those that are there beside it.
+/// Whether what a stage was made from outside its run is still what it was. A run may have been
+/// moved away from its sources: what is not there is told and not compared.
+void verify_outside(RecipeStage& stage, const fs::path& run, const base::Json& inputs) {
+  resolve_references(stage, run);
+  const auto verify = [&](const fs::path& path) {
+    const std::string where = (run / stage.name).string();
+    if (!fs::exists(path)) {
+      fmt::print("{}: {}, which it was made from, is not there to compare\n", where, path.string());
+    } else if (std::find(inputs.begin(), inputs.end(), base::identity_of(path)) == inputs.end()) {
+      base::fail(base::ExitCode::io, "{}: {} has changed since it was made from it; run it again",
+                 where, path.string());
+    }
+  };
+  stage.kind->config->references(
+      stage.config.get(), [&](base::ArtifactRef& reference, const auto&) {
+        if (!reference.empty() && referenced_stage(reference.text).empty()) verify(reference.path);
+      });
+  stage.kind->config->files(stage.config.get(),
+                            [&](const std::string&, const fs::path& file) { verify(file); });
+}
+
+/// Whether each stage of a run that is there was made from those that are there beside it, and from
+/// what its settings name elsewhere.
 void verify_chain(const fs::path& run) {
   const fs::path resolved = run / "resolved.yaml";
   if (!fs::exists(resolved)) return;
-  for (const RecipeStage& stage : load_recipe(resolved, {}).stages) {
+  for (RecipeStage& stage : load_recipe(resolved, {}).stages) {
     const auto manifest = base::read_manifest(run / stage.name);
     if (!manifest) {
       fmt::print("{}: {}\n", (run / stage.name).string(),
@@ -44,6 +66,7 @@ void verify_chain(const fs::path& run) {
                  (run / stage.name).string(), need,
                  from ? "the one that is there now" : "any that is there");
     }
+    verify_outside(stage, run, inputs);
   }
 }
 

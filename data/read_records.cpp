@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/jsonl.h"
 #include "base/random.h"
+#include "base/unicode.h"
 
 #include <fstream>
 
@@ -76,7 +77,7 @@ class RecordReader {
  private:
   void add_strictly(const base::Json& row, const std::string& where) {
     if (!row.is_object()) base::fail(base::ExitCode::data, "{}: a row must be an object", where);
-    if (base::json_string(row, "split", where, options_.split) != options_.split) {
+    if (!is_of_split(row, where)) {
       ++of_other_splits;
       return;
     }
@@ -89,6 +90,20 @@ class RecordReader {
       base::fail(base::ExitCode::data, "{}: text is empty", where);
     }
     records.push_back(std::move(record));
+  }
+
+  /// A field of this name may mean something else, and a split be misspelt: neither row may vanish.
+  bool is_of_split(const base::Json& row, const std::string& where) const {
+    const std::string split = base::json_string(row, "split", where, options_.split);
+    if (split == options_.split) return true;
+    if (split != "train" && split != "validation" && split != "test") {
+      base::fail(
+          base::ExitCode::data,
+          "{}: split \"{}\" is none of train, validation and test; rename the field where it "
+          "means something else",
+          where, base::printable(split));
+    }
+    return false;
   }
 
   void detect(const base::Json& row, const std::string& where) {

@@ -28,7 +28,7 @@ void add_event(Result& result, const Event& event) {
 }
 
 std::vector<Result> generate_all(Generator& generator, std::vector<Request> requests,
-                                 const GenerateProgress& progress) {
+                                 const GenerateProgress& progress, const ResultVisitor& ended) {
   assert(generator.idle());
   std::vector<Result> results(requests.size());
   std::map<RequestId, std::size_t> index;
@@ -38,9 +38,12 @@ std::vector<Result> generate_all(Generator& generator, std::vector<Request> requ
   std::int64_t finished = 0, new_tokens = 0;
   while (!generator.idle()) {
     for (const Event& event : generator.step()) {
-      add_event(results[index.at(event.request)], event);
+      const std::size_t at = index.at(event.request);
+      add_event(results[at], event);
       new_tokens += event.token.has_value() ? 1 : 0;
-      finished += event.finished.has_value() ? 1 : 0;
+      if (!event.finished) continue;
+      ++finished;
+      if (ended) ended(at, results[at]);
     }
     if (progress) progress(finished, new_tokens);
   }

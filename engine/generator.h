@@ -119,9 +119,13 @@ class Generator {
 /// early (base::check_stop()); the generator is of no use then.
 using GenerateProgress = std::function<void(std::int64_t finished, std::int64_t new_tokens)>;
 
+/// Told of every request as it ends: its place in the list, and its result.
+using ResultVisitor = std::function<void(std::size_t at, const Result& result)>;
+
 /// Runs all requests to their end; results in their order. `generator` must be idle before, and is
 /// after.
 std::vector<Result> generate_all(Generator& generator, std::vector<Request> requests,
-                                 const GenerateProgress& progress = {});
+                                 const GenerateProgress& progress = {},
+                                 const ResultVisitor& ended = {});
 
 }  // namespace finstill::engine

@@ -20,38 +20,59 @@ void check_room(const tasks::Example& example, std::size_t tokens, std::int64_t 
              example.id, tokens, context);
 }
 
+void ask_examples(engine::Generator& generator, std::span<const tasks::Example> examples,
+                  const AnswerOptions& options, Answers& answers,
+                  const engine::GenerateProgress& progress) {
+  assert(answers.size() == examples.size());
+  std::vector<engine::Request> requests;
+  std::vector<std::size_t> asked;
+  for (std::size_t at = 0; at < examples.size(); ++at) {
+    if (answers[at]) continue;
+    engine::Request request;
+    request.messages = messages_of(examples[at], options);
+    check_room(examples[at], generator.encode(request.messages).size(), generator.context_length());
+    request.max_new_tokens = options.max_new_tokens;
+    request.sampling.temperature = 0;
+    requests.push_back(std::move(request));
+    asked.push_back(at);
+  }
+  engine::generate_all(
+      generator, std::move(requests), progress, [&](std::size_t at, const engine::Result& result) {
+        answers[asked[at]] = {.text = result.text,
+                              .prompt_tokens = result.prompt_tokens,
+                              .generated_tokens = static_cast<std::int64_t>(result.ids.size()),
+                              .cut = result.finish_reason != engine::FinishReason::stop};
+      });
+}
+
+std::vector<Sample> grade_answers(const tasks::Task& task, std::span<const tasks::Example> examples,
+                                  Answers answers, bool reasoning_opened) {
+  assert(answers.size() == examples.size());
+  std::vector<Sample> samples;
+  samples.reserve(examples.size());
+  for (std::size_t at = 0; at < examples.size(); ++at) {
+    Answer& answer = answers[at].value();
+    const auto finish = answer.cut ? tasks::FinishReason::length : tasks::FinishReason::stop;
+    tasks::Grade grade =
+        task.grade(examples[at],
+                   {.text = answer.text, .finish = finish, .reasoning_opened = reasoning_opened});
+    samples.push_back({.example = &examples[at],
+                       .output = std::move(answer.text),
+                       .grade = std::move(grade),
+                       .prompt_tokens = answer.prompt_tokens,
+                       .generated_tokens = answer.generated_tokens,
+                       .cut = answer.cut});
+  }
+  return samples;
+}
+
 std::vector<Sample> answer_examples(engine::Generator& generator, const tasks::Task& task,
                                     std::span<const tasks::Example> examples,
                                     const AnswerOptions& options,
                                     const engine::GenerateProgress& progress) {
-  std::vector<engine::Request> requests;
-  requests.reserve(examples.size());
-  for (const tasks::Example& example : examples) {
-    engine::Request request;
-    request.messages = messages_of(example, options);
-    check_room(example, generator.encode(request.messages).size(), generator.context_length());
-    request.max_new_tokens = options.max_new_tokens;
-    request.sampling.temperature = 0;
-    requests.push_back(std::move(request));
-  }
-  const std::vector<engine::Result> results =
-      engine::generate_all(generator, std::move(requests), progress);
-  assert(results.size() == examples.size());
-  std::vector<Sample> samples;
-  samples.reserve(examples.size());
-  for (std::size_t at = 0; at < examples.size(); ++at) {
-    const engine::Result& result = results[at];
-    Sample sample{.example = &examples[at], .output = result.text};
-    sample.cut = result.finish_reason != engine::FinishReason::stop;
-    sample.prompt_tokens = result.prompt_tokens;
-    sample.generated_tokens = static_cast<std::int64_t>(result.ids.size());
-    sample.grade = task.grade(examples[at], {.text = result.text,
-                                             .finish = sample.cut ? tasks::FinishReason::length
-                                                                  : tasks::FinishReason::stop,
-                                             .reasoning_opened = generator.opens_reasoning()});
-    samples.push_back(std::move(sample));
-  }
-  return samples;
+  Answers answers(examples.size());
+  ask_examples(generator, examples, options, answers, progress);
+  return grade_answers(task, examples, std::move(answers), generator.opens_reasoning());
 }
 
 std::vector<tasks::Graded> graded(std::span<const Sample> samples) {

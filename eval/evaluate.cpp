@@ -1,5 +1,6 @@
 #include "eval/evaluate.h"
 
+#include "eval/answer_file.h"
 #include "eval/questions.h"
 #include "eval/scoreboard.h"
 
@@ -15,13 +16,21 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <functional>
+#include <map>
 #include <set>
+#include <span>
 #include <thread>
 
 namespace finstill::eval {
 namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::chrono::seconds save_after{60};
 
 const bool registered_evaluate = base::Registry<base::Stage>::add<EvaluateConfig>(
     "evaluate", "models x tasks -> graded samples and scores",
@@ -36,7 +45,7 @@ std::string role_of(const std::string& name, const EvaluatedModel& model) {
 }
 
 base::Json model_to_json(const std::string& name, const EvaluatedModel& model,
-                         const engine::LocalModel& opened, const std::string& dtype) {
+                         const engine::LocalModel& opened, const base::Runtime& runtime) {
   const auto& adapters = opened.opened().adapters;
   base::Json json{{"name", name},
                   {"role", role_of(name, model)},
@@ -45,7 +54,8 @@ base::Json model_to_json(const std::string& name, const EvaluatedModel& model,
                   {"few_shot", model.few_shot},
                   {"artifact", base::identity_of(model.model.path)}};
   if (!model.adapter.empty()) json["adapter"] = base::identity_of(model.adapter.path);
-  json["dtype"] = dtype;
+  json["dtype"] = runtime.dtype;
+  json["weights"] = runtime.weights;
   return json;
 }
 
@@ -60,45 +70,102 @@ void of_model(const std::string& name, const std::function<void()>& work) {
   }
 }
 
+/// {task: reference answers that this model has no room for}, told too: such a case looks like a
+/// failure of every model.
+base::Json find_too_long(const std::string& name, const EvaluatedModel& model,
+                         const EvaluateConfig& config, const Questions& questions,
+                         base::ProgressSink& progress) {
+  const std::vector<std::int64_t> counts = check_prompts(config, model, questions);
+  base::Json found = base::Json::object();
+  for (std::size_t at = 0; at < counts.size(); ++at) {
+    if (counts[at] == 0) continue;
+    const std::string task = questions.set.tasks[at]->name();
+    found[task] = counts[at];
+    progress.say(fmt::format(
+        "{} on {}: {} of {} reference answers need more than the {} tokens that are allowed, or "
+        "than the context has left: raise max_new_tokens",
+        name, task, counts[at], questions.items[at].size(), longest_answer(config, task)));
+  }
+  return found;
+}
+
 base::Json task_to_json(const Questions& questions, std::size_t at) {
   const tasks::Task& task = *questions.set.tasks[at];
   std::set<std::string> labels;
   for (const tasks::Example& example : questions.items[at]) labels.insert(example.label);
-  const std::vector<tasks::Example>& train = questions.train[at];
-  return {
-      {"name", task.name()},
-      {"kind", questions.set.records[at]["kind"]},
-      {"scorer", tasks::scorer_id(task)},
-      {"items", questions.items[at].size()},
-      {"majority_label", tasks::majority_label(task, train.empty() ? questions.items[at] : train)},
-      {"labels", labels}};
+  const base::Json& record = questions.set.records[at];
+  base::Json json{{"name", task.name()},
+                  {"kind", record["kind"]},
+                  {"scorer", tasks::scorer_id(task)},
+                  {"items", questions.items[at].size()},
+                  {"majority_label", tasks::majority_label(task, questions.items[at])},
+                  {"labels", labels}};
+  for (const char* told : {"left_out", "overlap"})
+    if (record.contains(told)) json[told] = record[told];
+  return json;
 }
 
-/// Answers of one model to every task, added to the boards; timings to `timing`.
+/// Answers of one model to one task. What an earlier try has of them in `file` is not asked again;
+/// what there is goes there every minute, and when the asking ends early.
+StoredAnswers ask_task(engine::Generator& generator, std::span<const tasks::Example> items,
+                       const AnswerOptions& options, const fs::path& file,
+                       base::ProgressSink& progress) {
+  StoredAnswers stored = read_answers(file, items.size());
+  const auto known = std::ranges::count_if(
+      stored.answers, [](const std::optional<Answer>& answer) { return answer.has_value(); });
+  auto counted = base::Clock::now();
+  const auto count_seconds = [&] {
+    stored.seconds += base::seconds_since(counted);
+    counted = base::Clock::now();
+  };
+  auto saved = counted;
+  const auto save = [&] {
+    count_seconds();
+    write_answers(file, stored);
+    saved = counted;
+  };
+  try {
+    ask_examples(generator, items, options, stored.answers,
+                 [&](std::int64_t finished, std::int64_t tokens) {
+                   base::check_stop();
+                   if (base::Clock::now() - saved >= save_after) save();
+                   progress.update(known + finished, fmt::format("{} tokens", tokens));
+                 });
+  } catch (const base::Error&) {
+    save();
+    throw;
+  }
+  count_seconds();
+  return stored;
+}
+
+/// Answers of one model to every task, added to the boards; timings to `timing`. `files` begins the
+/// names of the files that keep them until the evaluation is done.
 void ask(const std::string& name, const EvaluatedModel& model, const engine::LocalModel& opened,
-         const EvaluateConfig& config, const Questions& questions, base::ProgressSink& progress,
-         std::vector<TaskBoard>& boards, base::Json& timing) {
+         const EvaluateConfig& config, const Questions& questions, const fs::path& files,
+         base::ProgressSink& progress, std::vector<TaskBoard>& boards, base::Json& timing) {
   for (std::size_t at = 0; at < boards.size(); ++at) {
     const auto generator = opened.generator({.max_batch = config.batch});
+    const tasks::Task& task = *boards[at].task;
     const auto& items = questions.items[at];
-    progress.start(fmt::format("{} on {}", name, boards[at].task->name()),
+    progress.start(fmt::format("{} on {}", name, task.name()),
                    static_cast<std::int64_t>(items.size()), "items");
-    const auto begin = base::Clock::now();
-    std::vector<Sample> samples = answer_examples(
-        *generator, *boards[at].task, items, answer_options(config, model, questions, at),
-        [&](std::int64_t finished, std::int64_t tokens) {
-          base::check_stop();
-          progress.update(finished, fmt::format("{} tokens", tokens));
-        });
-    const double seconds = base::seconds_since(begin);
+    const fs::path file = fmt::format("{}-{}.json", files.string(), at);
+    StoredAnswers stored =
+        ask_task(*generator, items, answer_options(config, model, questions, at), file, progress);
     progress.finish();
+    // Until the whole evaluation is done: a later model or task may be stopped.
+    write_answers(file, stored);
+    std::vector<Sample> samples =
+        grade_answers(task, items, std::move(stored.answers), generator->opens_reasoning());
     std::int64_t generated = 0;
     for (const Sample& sample : samples) generated += sample.generated_tokens;
-    timing.push_back({{"name", name},
-                      {"task", boards[at].task->name()},
-                      {"seconds", seconds},
-                      {"items_per_hour", static_cast<double>(items.size()) / seconds * 3600},
-                      {"generated_tokens_per_second", static_cast<double>(generated) / seconds}});
+    timing.push_back(
+        {{"name", name},
+         {"task", task.name()},
+         {"seconds", stored.seconds},
+         {"items_per_hour", static_cast<double>(items.size()) / stored.seconds * 3600},
+         {"generated_tokens_per_second", static_cast<double>(generated) / stored.seconds}});
     boards[at].systems.push_back({.name = name, .samples = std::move(samples)});
   }
 }
@@ -116,7 +183,7 @@ std::string machine_text() {
   return fmt::format("{}, {} cores", processor, std::thread::hardware_concurrency());
 }
 
-void write_samples(const std::filesystem::path& file, std::span<const TaskBoard> boards) {
+void write_samples(const fs::path& file, std::span<const TaskBoard> boards) {
   base::AtomicFile out(file);
   for (const TaskBoard& board : boards) {
     for (const System& system : board.systems) {
@@ -125,6 +192,15 @@ void write_samples(const std::filesystem::path& file, std::span<const TaskBoard>
     }
   }
   out.commit();
+}
+
+void say_left_out(const base::Json& tasks, base::ProgressSink& progress) {
+  for (const base::Json& task : tasks) {
+    const base::Json left_out = task.value("left_out", base::Json::object());
+    for (const auto& [reason, count] : left_out.items())
+      progress.say(fmt::format("{}: {} left out: {}", task["name"].get<std::string>(),
+                               count.get<std::int64_t>(), reason));
+  }
 }
 
 void say_results(const base::Json& results, base::ProgressSink& progress) {
@@ -216,8 +292,11 @@ void Evaluate::check() const {
 void Evaluate::run(base::StageContext& context) const {
   const Questions questions = gather_questions(config_, context.seed);
   check_shots(config_, questions);
+  std::map<std::string, base::Json> too_long;
   for (const auto& [name, model] : config_.models)
-    of_model(name, [&] { check_prompts(config_, model, questions); });
+    of_model(name, [&] {
+      too_long[name] = find_too_long(name, model, config_, questions, *context.progress);
+    });
   std::vector<TaskBoard> boards;
   for (std::size_t at = 0; at < questions.set.tasks.size(); ++at) {
     boards.push_back({.task = questions.set.tasks[at].get(), .items = questions.items[at]});
@@ -228,12 +307,17 @@ void Evaluate::run(base::StageContext& context) const {
                     {"models", base::Json::array()}};
   for (std::size_t at = 0; at < boards.size(); ++at)
     scores["tasks"].push_back(task_to_json(questions, at));
+  say_left_out(scores["tasks"], *context.progress);
   base::Json timing = base::Json::array();
+  context.scratch.push_back("answers");
   for (const auto& [name, model] : config_.models) {
+    const fs::path files =
+        context.directory / "answers" / fmt::format("{}", scores["models"].size());
     of_model(name, [&] {
       const engine::LocalModel opened(model.model.path, model.adapter.path, context.runtime);
-      scores["models"].push_back(model_to_json(name, model, opened, context.runtime.dtype));
-      ask(name, model, opened, config_, questions, *context.progress, boards, timing);
+      scores["models"].push_back(model_to_json(name, model, opened, context.runtime));
+      if (!too_long[name].empty()) scores["models"].back()["too_long"] = too_long[name];
+      ask(name, model, opened, config_, questions, files, *context.progress, boards, timing);
     });
   }
   if (config_.baselines) {

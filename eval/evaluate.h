@@ -45,7 +45,7 @@ class Evaluate : public base::Stage {
   explicit Evaluate(EvaluateConfig config) : config_(std::move(config)) {}
 
   std::string artifact_kind() const override { return "scores"; }
-  int revision() const override { return 5; }
+  int revision() const override { return 6; }
   bool computes() const override { return true; }
   bool uses_weight_format() const override { return true; }
   base::StagePlan plan() const override;

@@ -171,6 +171,10 @@ Questions gather_questions(const EvaluateConfig& config, std::uint64_t seed) {
     };
     make(tasks::Split::test, config.test == 0 ? usual_items : config.test);
     make(tasks::Split::train, config.train);
+    for (std::size_t at = 0; at < set.tasks.size(); ++at) {
+      const auto left_out = set.tasks[at]->left_out();
+      if (!left_out.empty()) set.records[at]["left_out"] = left_out;
+    }
   } else {
     set = tasks::read_example_set(config.examples.path);
   }
@@ -216,12 +220,13 @@ void check_shots(const EvaluateConfig& config, const Questions& questions) {
   }
 }
 
-void check_prompts(const EvaluateConfig& config, const EvaluatedModel& model,
-                   const Questions& questions) {
+std::vector<std::int64_t> check_prompts(const EvaluateConfig& config, const EvaluatedModel& model,
+                                        const Questions& questions) {
   const model::ModelFolders folders = model::resolve_model(model.model.path, model.adapter.path);
   const std::int64_t context = model::read_model_config(folders.model).max_positions;
   const auto tokenizer = text::load_tokenizer(folders.tokenizer);
   const text::ChatTemplate chat_template = text::chat_template_of(*tokenizer);
+  std::vector<std::int64_t> too_long(questions.items.size(), 0);
   for (std::size_t at = 0; at < questions.items.size(); ++at) {
     const AnswerOptions options = answer_options(config, model, questions, at);
     for (const tasks::Example& example : questions.items[at]) {
@@ -229,8 +234,13 @@ void check_prompts(const EvaluateConfig& config, const EvaluatedModel& model,
           text::encode_chat(*tokenizer, chat_template, messages_of(example, options),
                             {.add_generation_prompt = true});
       check_room(example, prompt.ids.size(), context);
+      const std::int64_t room =
+          std::min(options.max_new_tokens, context - static_cast<std::int64_t>(prompt.ids.size()));
+      const auto needed = std::ssize(tokenizer->encode(example.answer)) + 1;  // and the end token
+      too_long[at] += needed > room;
     }
   }
+  return too_long;
 }
 
 std::vector<PlannedTask> planned_tasks(const EvaluateConfig& config) {

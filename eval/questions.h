@@ -38,10 +38,11 @@ AnswerOptions answer_options(const EvaluateConfig& config, const EvaluatedModel&
 void check_shots(const EvaluateConfig& config, const Questions& questions);
 
 /// Whether every prompt leaves room in the model's context: reads its config and tokenizer, no
-/// weights. Throws Error(data) naming the first example that does not, or as resolve_model and
-/// load_tokenizer do.
-void check_prompts(const EvaluateConfig& config, const EvaluatedModel& model,
-                   const Questions& questions);
+/// weights. Returns for each task how many reference answers do not fit into the token budget or
+/// what the context leaves: a model that gives them is cut off. Throws Error(data) naming the first
+/// example without any room, or as resolve_model and load_tokenizer do.
+std::vector<std::int64_t> check_prompts(const EvaluateConfig& config, const EvaluatedModel& model,
+                                        const Questions& questions);
 
 /// A task as far as it is known before anything runs.
 struct PlannedTask {

@@ -41,6 +41,15 @@ std::optional<base::Manifest> manifest_around(const fs::path& folder, const char
   return named.filename() == part ? base::read_manifest(named.parent_path()) : std::nullopt;
 }
 
+/// Whether a reference is all of an artifact or a part of it, it is whole.
+void refuse_unfinished(const fs::path& reference) {
+  base::refuse_unfinished(reference);
+  const fs::path plain = fs::absolute(reference).lexically_normal();
+  const fs::path named = plain.has_filename() ? plain : plain.parent_path();
+  if (named.filename() == "model" || named.filename() == "adapter")
+    base::refuse_unfinished(named.parent_path());
+}
+
 /// Places that an adapter's base may be named from. "../base" is meant from the adapter: from where
 /// we happen to be it would be any other model.
 std::vector<fs::path> base_places(const fs::path& adapter, const fs::path& named) {
@@ -103,6 +112,7 @@ void refuse_other_base(const fs::path& adapter, const fs::path& model, BaseCheck
 
 ModelFolders resolve_model(const fs::path& reference) {
   if (!fs::exists(reference)) fail(ExitCode::io, "{}: no such model folder", reference.string());
+  refuse_unfinished(reference);
   if (const fs::path adapter = adapter_in(reference); !adapter.empty()) return of_adapter(adapter);
   if (is_model_folder(reference)) return {reference, {}, reference};
   if (is_model_folder(reference / "model")) return {reference / "model", {}, reference / "model"};
@@ -123,6 +133,7 @@ ModelFolders resolve_model(const fs::path& reference, const fs::path& adapter) {
     fail(ExitCode::config, "{}: has an adapter of its own; merge it before another is put on top",
          reference.string());
   }
+  refuse_unfinished(adapter);
   folders.adapter = is_adapter_folder(adapter) ? adapter : adapter / "adapter";
   if (!is_adapter_folder(folders.adapter))
     fail(ExitCode::data, "{}: no adapter here: no adapter_config.json", adapter.string());

@@ -33,7 +33,8 @@ struct ModelFolders {
   std::filesystem::path tokenizer;
 };
 
-/// Finds them without reading weights. Throws Error(data) that says what was looked for.
+/// Finds them without reading weights. Throws Error(data) that says what was looked for, and
+/// Error(io) for an artifact that is not finished.
 ModelFolders resolve_model(const std::filesystem::path& reference);
 /// The same with `adapter` on top: a PEFT folder, an artifact of `train` with adapter/, or empty.
 /// Throws Error(config) when the reference is an adapter already.

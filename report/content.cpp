@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/jsonl.h"
 #include "base/metrics.h"
+#include "base/statistics.h"
 
 namespace finstill::report {
 namespace {
@@ -39,6 +40,16 @@ std::vector<std::string> strings(const Json& object, const char* key, const std:
   return values;
 }
 
+/// {name: count}; empty where it is not there.
+std::map<std::string, std::int64_t> counts(const Json& object, const char* key,
+                                           const std::string& where) {
+  std::map<std::string, std::int64_t> counts;
+  const auto found = object.find(key);
+  if (found == object.end() || !found->is_object()) return counts;
+  for (const auto& [name, count] : found->items()) counts[name] = json_integer(*found, name, where);
+  return counts;
+}
+
 Result read_result(const Json& json, const std::string& where) {
   Result result{.task = json_string(json, "task", where),
                 .model = json_string(json, "model", where)};
@@ -51,11 +62,7 @@ Result read_result(const Json& json, const std::string& where) {
   result.macro_f1 = json_number(json, "macro_f1", where, 0);
   result.prompt_tokens = json_number(json, "prompt_tokens", where, 0);
   result.generated_tokens = json_number(json, "generated_tokens", where, 0);
-  if (const auto outcomes = json.find("outcomes");
-      outcomes != json.end() && outcomes->is_object()) {
-    for (const auto& [name, count] : outcomes->items())
-      result.outcomes[name] = json_integer(*outcomes, name, where);
-  }
+  result.outcomes = counts(json, "outcomes", where);
   return result;
 }
 
@@ -71,6 +78,16 @@ Comparison read_comparison(const Json& json, const std::string& where) {
   return comparison;
 }
 
+TaskData read_task_data(const Json& task, const std::string& where) {
+  TaskData data{.scorer = json_string(task, "scorer", where, "")};
+  if (const auto overlap = task.find("overlap"); overlap != task.end()) {
+    data.test_texts = json_integer(*overlap, "test_texts", where);
+    data.equal_texts = json_integer(*overlap, "equal_texts", where);
+  }
+  data.left_out = counts(task, "left_out", where);
+  return data;
+}
+
 void read_scores(const fs::path& file, Content& content) {
   const Json json = base::read_json(file);
   const std::string where = file.string();
@@ -80,7 +97,7 @@ void read_scores(const fs::path& file, Content& content) {
   content.language = json_string(json, "language", where, "");
   for (const Json& task : array(json, "tasks", where)) {
     content.tasks.push_back(json_string(task, "name", where));
-    content.scorers[content.tasks.back()] = json_string(task, "scorer", where, "");
+    content.data[content.tasks.back()] = read_task_data(task, where);
   }
   for (const Json& model : array(json, "models", where)) {
     content.models.push_back({.name = json_string(model, "name", where),
@@ -89,12 +106,19 @@ void read_scores(const fs::path& file, Content& content) {
                               .few_shot = json_integer(model, "few_shot", where, 0),
                               .artifact = json_string(model, "artifact", where, ""),
                               .adapter = json_string(model, "adapter", where, ""),
-                              .dtype = json_string(model, "dtype", where, "")});
+                              .dtype = json_string(model, "dtype", where, ""),
+                              .weights = json_string(model, "weights", where, "dense"),
+                              .too_long = counts(model, "too_long", where)});
   }
   for (const Json& result : array(json, "results", where))
     content.results.push_back(read_result(result, where));
   for (const Json& pair : array(json, "comparisons", where))
     content.comparisons.push_back(read_comparison(pair, where));
+  std::vector<double> p_values;
+  for (const Comparison& comparison : content.comparisons) p_values.push_back(comparison.p_value);
+  const std::vector<double> corrected = base::holm(p_values);
+  for (std::size_t at = 0; at < corrected.size(); ++at)
+    content.comparisons[at].corrected = corrected[at];
 }
 
 void read_samples(const fs::path& file, Content& content) {
@@ -102,15 +126,15 @@ void read_samples(const fs::path& file, Content& content) {
   base::JsonlReader reader(file);
   while (const auto row = reader.next()) {
     const std::string where = reader.where();
-    content.samples.push_back({.id = json_string(*row, "id", where),
-                               .task = json_string(*row, "task", where),
-                               .model = json_string(*row, "model", where),
-                               .prompt = json_string(*row, "prompt", where, ""),
-                               .output = json_string(*row, "output", where, ""),
-                               .predicted = json_string(*row, "predicted", where, ""),
-                               .gold = json_string(*row, "gold", where, ""),
-                               .outcome = json_string(*row, "outcome", where),
-                               .reason = json_string(*row, "reason", where, "")});
+    content.add({.id = json_string(*row, "id", where),
+                 .task = json_string(*row, "task", where),
+                 .model = json_string(*row, "model", where),
+                 .prompt = json_string(*row, "prompt", where, ""),
+                 .output = json_string(*row, "output", where, ""),
+                 .predicted = json_string(*row, "predicted", where, ""),
+                 .gold = json_string(*row, "gold", where, ""),
+                 .outcome = json_string(*row, "outcome", where),
+                 .reason = json_string(*row, "reason", where, "")});
   }
 }
 
@@ -210,9 +234,15 @@ const Result* Content::result(const std::string& task, const std::string& model)
   return found == results.end() ? nullptr : &*found;
 }
 
-std::string Content::scorer(const std::string& task) const {
-  const auto found = scorers.find(task);
-  return found == scorers.end() ? "" : found->second;
+void Content::add(Sample sample) {
+  sample_at_.emplace(std::tuple(sample.task, sample.id, sample.model), samples.size());
+  samples.push_back(std::move(sample));
+}
+
+const Sample* Content::sample(const std::string& task, const std::string& id,
+                              const std::string& model) const {
+  const auto found = sample_at_.find(std::tuple(task, id, model));
+  return found == sample_at_.end() ? nullptr : &samples[found->second];
 }
 
 Content read_content(const fs::path& scores) {

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "base/json.h"
@@ -22,6 +23,15 @@ struct ModelInfo {
   std::int64_t few_shot = 0;
   std::string artifact, adapter;  ///< identities; "" where there is no adapter
   std::string dtype;
+  std::string weights = "dense";                 ///< or "int8", "int4"
+  std::map<std::string, std::int64_t> too_long;  ///< reference answers without room, by task
+};
+
+/// What the scores say of a task's cases.
+struct TaskData {
+  std::string scorer;                            ///< "" where they do not say
+  std::int64_t test_texts = 0, equal_texts = 0;  ///< of the examples; those that training has too
+  std::map<std::string, std::int64_t> left_out;  ///< records of its file, by reason
 };
 
 /// One system (a model or a baseline) on one task.
@@ -37,7 +47,7 @@ struct Result {
 struct Comparison {
   std::string task, first, second;
   std::int64_t only_first = 0, only_second = 0;
-  double p_value = 1;
+  double p_value = 1, corrected = 1;  ///< of one test; by Holm's method for all on the page
   std::vector<std::string> newly_right, newly_wrong;  ///< ids, of many cases the first ones alone
 };
 
@@ -69,11 +79,11 @@ struct Origin {
 struct Content {
   std::string language;  ///< that the scores ask for, or ""
   std::vector<std::string> tasks;
-  std::map<std::string, std::string> scorers;  ///< of each task
+  std::map<std::string, TaskData> data;  ///< of each task
   std::vector<ModelInfo> models;
   std::vector<Result> results;
   std::vector<Comparison> comparisons;
-  std::vector<Sample> samples;
+  std::vector<Sample> samples;  ///< filled by add()
   std::vector<Timing> timings;
   std::vector<Training> trainings;
   std::vector<Origin> origins;
@@ -82,7 +92,12 @@ struct Content {
   const ModelInfo* model_of_role(const std::string& role) const;
   const ModelInfo* model(const std::string& name) const;
   const Result* result(const std::string& task, const std::string& model) const;
-  std::string scorer(const std::string& task) const;  ///< "" where the scores do not say
+  void add(Sample sample);
+  const Sample* sample(const std::string& task, const std::string& id,
+                       const std::string& model) const;
+
+ private:
+  std::map<std::tuple<std::string, std::string, std::string>, std::size_t> sample_at_;
 };
 
 /// Reads the `scores` artifact and what it descends from (the folders beside it). Throws

@@ -8,15 +8,6 @@
 namespace finstill::report {
 namespace {
 
-const Sample* find_sample(const Content& content, const std::string& task, const std::string& id,
-                          const std::string& model) {
-  const auto found =
-      std::find_if(content.samples.begin(), content.samples.end(), [&](const Sample& sample) {
-        return sample.id == id && sample.model == model && sample.task == task;
-      });
-  return found == content.samples.end() ? nullptr : &*found;
-}
-
 std::string mark(const Words& words, const std::string& outcome) {
   const bool right = outcome == "right";
   return fmt::format("<span class=\"mark {}\">{} {}</span>", right ? "right" : "wrong",
@@ -43,7 +34,7 @@ std::string answer_line(const Sample& sample, const Words& words) {
 std::string one_case(const Content& content, const Words& words, const Sample& sample) {
   std::string answers;
   for (const ModelInfo& model : content.models) {
-    const Sample* other = find_sample(content, sample.task, sample.id, model.name);
+    const Sample* other = content.sample(sample.task, sample.id, model.name);
     if (other != nullptr) answers += answer_line(*other, words);
   }
   return fmt::format(
@@ -66,7 +57,7 @@ std::vector<const Sample*> telling_cases(const Content& content) {
           (sample.outcome == "right") != wanted_right)
         continue;
       const Sample* before =
-          base == nullptr ? nullptr : find_sample(content, task, sample.id, base->name);
+          base == nullptr ? nullptr : content.sample(task, sample.id, base->name);
       if (wanted_right && before != nullptr && before->outcome == "right") continue;
       if (std::find(chosen.begin(), chosen.end(), &sample) != chosen.end()) continue;
       chosen.push_back(&sample);
@@ -92,8 +83,8 @@ std::string changed_list(const Content& content, const Words& words, const Compa
   std::int64_t shown = 0;
   std::string items;
   for (std::size_t i = 0; i < std::min(most, ids.size()); ++i) {
-    const Sample* before = find_sample(content, comparison.task, ids[i], comparison.first);
-    const Sample* after = find_sample(content, comparison.task, ids[i], comparison.second);
+    const Sample* before = content.sample(comparison.task, ids[i], comparison.first);
+    const Sample* after = content.sample(comparison.task, ids[i], comparison.second);
     if (before == nullptr || after == nullptr) continue;
     ++shown;
     items += fmt::format(
@@ -117,6 +108,7 @@ Comparison turned(const Comparison& comparison) {
           .only_first = comparison.only_second,
           .only_second = comparison.only_first,
           .p_value = comparison.p_value,
+          .corrected = comparison.corrected,
           .newly_right = comparison.newly_wrong,
           .newly_wrong = comparison.newly_right};
 }

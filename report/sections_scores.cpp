@@ -64,17 +64,45 @@ std::string kept_share(const Content& content, const Words& words, const std::st
                                  percent(student->parameters / teacher->parameters)));
 }
 
+std::string probability(double p) {
+  return p < 0.001 ? "&lt; 0.001" : fmt::format("= {:.3f}", p);
+}
+
 std::string comparison_line(const Comparison& comparison, const Words& words) {
-  const std::string_view verdict = comparison.p_value >= 0.05 ? words.no_difference
+  const std::string_view verdict = comparison.corrected >= 0.05 ? words.no_difference
                                    : comparison.only_first > comparison.only_second ? words.better
                                                                                     : words.worse;
-  const std::string p =
-      comparison.p_value < 0.001 ? "&lt; 0.001" : fmt::format("= {:.3f}", comparison.p_value);
   return "<li>" +
          fmt::format(fmt::runtime(words.compared), escape_html(comparison.first),
                      escape_html(comparison.second), comparison.only_first, comparison.only_second,
-                     p, verdict) +
+                     probability(comparison.p_value), probability(comparison.corrected), verdict) +
          "</li>";
+}
+
+/// What is known of a task's cases: how many stand in training too, what was left out, and which
+/// models had no room for right answers.
+std::string data_lines(const Content& content, const Words& words, const std::string& task,
+                       const TaskData& data) {
+  std::string lines;
+  if (data.test_texts > 0)
+    lines += fmt::format(fmt::runtime(words.equal_texts), data.equal_texts, data.test_texts);
+  std::int64_t left_out = 0;
+  std::string reasons;
+  for (const auto& [reason, count] : data.left_out) {
+    left_out += count;
+    reasons += fmt::format("{}{}: {}", reasons.empty() ? "" : ", ", reason, count);
+  }
+  if (left_out > 0) {
+    lines += (lines.empty() ? "" : " ") + fmt::format(fmt::runtime(words.left_out), left_out);
+    lines += words.language == "en" ? fmt::format(" ({}).", escape_html(reasons)) : "。";
+  }
+  for (const ModelInfo& model : content.models) {
+    const auto count = model.too_long.find(task);
+    if (count == model.too_long.end()) continue;
+    lines += (lines.empty() ? "" : " ") +
+             fmt::format(fmt::runtime(words.too_long), escape_html(model.name), count->second);
+  }
+  return lines.empty() ? "" : fmt::format("<p class=\"soft small\">{}</p>", lines);
 }
 
 std::vector<Bar> task_bars(const Content& content, const Words& words, const std::string& task) {
@@ -96,15 +124,17 @@ std::vector<Bar> task_bars(const Content& content, const Words& words, const std
   return bars;
 }
 
-/// A model's artifact and dtype under its name in a table; "" for what is no model.
+/// A model's artifact, dtype and rounded weights under its name in a table; "" for what is no
+/// model.
 std::string made_of(const ModelInfo* model) {
   if (model == nullptr || model->artifact.empty()) return "";
   constexpr std::size_t digits = 16;
   const std::string adapter =
       model->adapter.empty() ? "" : " + " + model->adapter.substr(0, digits);
-  return fmt::format("<br><span class=\"soft small\">{}</span>",
-                     escape_html(fmt::format("{}{} {}", model->artifact.substr(0, digits), adapter,
-                                             model->dtype)));
+  return fmt::format(
+      "<br><span class=\"soft small\">{}</span>",
+      escape_html(fmt::format("{}{} {}{}", model->artifact.substr(0, digits), adapter, model->dtype,
+                              model->weights == "dense" ? "" : " " + model->weights)));
 }
 
 std::string scores_table(const Content& content, const Words& words) {
@@ -167,11 +197,13 @@ std::string scores_section(const Content& content, const Words& words) {
   std::string figures;
   for (const std::string& task : content.tasks) {
     const std::string description = fmt::format("{}: {}", task, words.exact_answers);
-    const std::string scorer = content.scorer(task);
+    const auto found = content.data.find(task);
+    const TaskData data = found == content.data.end() ? TaskData() : found->second;
     figures += fmt::format(
-        "<figure><figcaption>{}{}</figcaption>{}{}</figure>", escape_html(task),
-        scorer.empty() ? "" : fmt::format(" · <code>{}</code>", escape_html(scorer)),
-        bar_chart(task_bars(content, words, task), description), kept_share(content, words, task));
+        "<figure><figcaption>{}{}</figcaption>{}{}{}</figure>", escape_html(task),
+        data.scorer.empty() ? "" : fmt::format(" · <code>{}</code>", escape_html(data.scorer)),
+        bar_chart(task_bars(content, words, task), description), kept_share(content, words, task),
+        data_lines(content, words, task, data));
   }
   std::string compared;
   for (const std::string& task : content.tasks) {

@@ -33,19 +33,23 @@ struct ReportConfig {
 base::Json figures(const Content& content, const PageOptions& page) {
   base::Json results = base::Json::array();
   for (const Result& result : content.results) {
-    results.push_back({{"task", result.task},
-                       {"model", result.model},
-                       {"scorer", content.scorer(result.task)},
-                       {"items", result.items},
-                       {"correct", result.correct},
-                       {"accuracy", result.accuracy},
-                       {"low", result.low},
-                       {"high", result.high},
-                       {"macro_f1", result.macro_f1}});
+    results.push_back(
+        {{"task", result.task},
+         {"model", result.model},
+         {"scorer", content.data.contains(result.task) ? content.data.at(result.task).scorer : ""},
+         {"items", result.items},
+         {"correct", result.correct},
+         {"accuracy", result.accuracy},
+         {"low", result.low},
+         {"high", result.high},
+         {"macro_f1", result.macro_f1}});
   }
   base::Json models = base::Json::array();
   for (const ModelInfo& model : content.models) {
-    models.push_back({{"name", model.name}, {"artifact", model.artifact}, {"dtype", model.dtype}});
+    models.push_back({{"name", model.name},
+                      {"artifact", model.artifact},
+                      {"dtype", model.dtype},
+                      {"weights", model.weights}});
     if (!model.adapter.empty()) models.back()["adapter"] = model.adapter;
   }
   base::Json origins = base::Json::array();
@@ -66,7 +70,7 @@ class ReportStage : public base::Stage {
   explicit ReportStage(ReportConfig config) : config_(std::move(config)) {}
 
   std::string artifact_kind() const override { return "report"; }
-  int revision() const override { return 2; }
+  int revision() const override { return 3; }
 
   void run(base::StageContext& context) const override {
     context.progress->start("report", 1, "page");

@@ -16,7 +16,8 @@ struct Words {
   // Scores.
   std::string_view scores_note, exact_answers, interval, macro_f1, few_shot, baseline, of_items,
       items_correct;
-  std::string_view student_share, compared, no_difference, better, worse, p_value;
+  std::string_view student_share, compared, no_difference, better, worse, equal_texts, left_out,
+      too_long;
   // Learning.
   std::string_view tokens_read, loss, validation;
   // Cost.

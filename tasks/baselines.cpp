@@ -100,8 +100,8 @@ std::string NaiveBayes::predict(std::string_view input) const {
 }
 
 /// Whether the task can answer with this class, as the first example says that is not broken.
-bool can_answer(const Task& task, std::span<const Example> train, const std::string& label) {
-  for (const Example& example : train) {
+bool can_answer(const Task& task, std::span<const Example> items, const std::string& label) {
+  for (const Example& example : items) {
     try {
       return task.answer_of_class(example, label).has_value();
     } catch (const base::Error&) {
@@ -111,13 +111,13 @@ bool can_answer(const Task& task, std::span<const Example> train, const std::str
   return false;
 }
 
-std::string majority_label(const Task& task, std::span<const Example> train) {
+std::string majority_label(const Task& task, std::span<const Example> items) {
   std::map<std::string, std::int64_t> counts;
-  for (const Example& example : train) ++counts[example.label];
+  for (const Example& example : items) ++counts[example.label];
   std::string best;
   std::pair<bool, std::int64_t> most;
   for (const auto& [label, count] : counts) {
-    const bool answers = can_answer(task, train, label);
+    const bool answers = can_answer(task, items, label);
     if (std::pair(answers, count) > most) {
       best = label;
       most = {answers, count};
@@ -129,9 +129,10 @@ std::string majority_label(const Task& task, std::span<const Example> train) {
 std::vector<BaselineRun> run_baselines(const Task& task, std::span<const Example> train,
                                        std::span<const Example> test) {
   std::vector<BaselineRun> runs;
+  // Not training's: that may be a sample with balanced classes, and its majority no majority.
+  const std::string majority = majority_label(task, test);
+  runs.push_back(run_classes("majority", task, test, [&](const Example&) { return majority; }));
   if (!train.empty()) {
-    const std::string majority = majority_label(task, train);
-    runs.push_back(run_classes("majority", task, test, [&](const Example&) { return majority; }));
     const NaiveBayes bayes(train);
     runs.push_back(run_classes("naive_bayes", task, test, [&](const Example& example) {
       return bayes.predict(example.input);

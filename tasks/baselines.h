@@ -1,6 +1,6 @@
 #pragma once
 
-// What a model must beat: the most frequent class, naive Bayes on the same training examples, and
+// What a model must beat: the best constant answer, naive Bayes on the same training examples, and
 // plain rules where the task has some.
 
 #include <map>
@@ -33,9 +33,9 @@ class NaiveBayes {
   std::unordered_map<std::string, std::int64_t> vocabulary_;
 };
 
-/// The most frequent label that alone makes an answer (of those that make none when no label does),
-/// the first by name among equals; "" for no examples.
-std::string majority_label(const Task& task, std::span<const Example> train);
+/// The most frequent label of the items that alone makes an answer (of those that make none when no
+/// label does), the first by name among equals; "" for no items. No constant answer does better.
+std::string majority_label(const Task& task, std::span<const Example> items);
 
 /// What a baseline answered and how it was graded, item by item.
 struct BaselineRun {
@@ -44,8 +44,8 @@ struct BaselineRun {
   std::vector<Grade> grades;
 };
 
-/// majority and naive_bayes where `train` has examples, rules where the task has them. A class that
-/// alone makes no answer is graded wrong under its own label.
+/// majority of `test`, naive_bayes where `train` has examples, rules where the task has them. A
+/// class that alone makes no answer is graded wrong under its own label.
 std::vector<BaselineRun> run_baselines(const Task& task, std::span<const Example> train,
                                        std::span<const Example> test);
 

@@ -38,7 +38,7 @@ class Labelled : public Task {
   }
 
   std::string name() const override { return config_.name; }
-  int revision() const override { return 2; }
+  int revision() const override { return 3; }
   std::map<std::string, std::int64_t> left_out() const override { return items().left_out; }
   std::vector<std::string> languages() const override { return {config_.language}; }
   void check() const override { check_labelled(config_); }

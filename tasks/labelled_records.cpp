@@ -2,6 +2,7 @@
 
 #include "tasks/labels.h"
 #include "tasks/table_file.h"
+#include "tasks/words.h"
 
 #include "base/error.h"
 #include "base/hash.h"
@@ -15,13 +16,19 @@
 namespace finstill::tasks {
 namespace {
 
+/// What may stand in a link (RFC 3986). Chinese text follows one without a blank.
+bool is_of_link(char c) {
+  const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  return letter || std::string_view("-._~:/?#[]@!$&'*+,;=%").find(c) != std::string_view::npos;
+}
+
 /// A text that is nothing but links stays as it is.
 std::string without_links(std::string text) {
   const std::string whole = text;
   for (const std::string_view scheme : {"http://", "https://"}) {
     for (auto at = text.find(scheme); at != std::string::npos; at = text.find(scheme, at)) {
-      const auto end = std::min(text.find_first_of(" \t\r\n", at), text.size());
-      text.erase(at, end - at);
+      const auto begin = text.begin() + static_cast<std::ptrdiff_t>(at);
+      text.erase(begin, std::find_if_not(begin, text.end(), is_of_link));
     }
   }
   while (!text.empty() && text.back() == ' ') text.pop_back();
@@ -33,10 +40,15 @@ std::size_t characters(std::string_view text) {
       std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
-/// A number in [0, 1) that belongs to the text.
-double place_of(const std::string& text) {
-  return static_cast<double>(std::stoul(base::sha256(text).substr(0, 8), nullptr, 16)) /
+/// A number in [0, 1) that belongs to a text.
+double place_of(const std::string& key) {
+  return static_cast<double>(std::stoul(base::sha256(key).substr(0, 8), nullptr, 16)) /
          4294967296.0;
+}
+
+bool is_number(const std::string& label) {
+  return !label.empty() && label.size() <= 4 &&
+         label.find_first_not_of("0123456789") == std::string::npos;
 }
 
 class Loader {
@@ -50,7 +62,7 @@ class Loader {
     std::set<std::pair<std::string, std::string>> asked;
     // A case that is asked twice would count as two in intervals and comparisons.
     const auto ask = [&](LabelledItem item) {
-      if (asked.emplace(item.text, item.label).second)
+      if (asked.emplace(words_key(item.text), item.label).second)
         items.splits[Split::test].push_back(std::move(item));
       else
         ++items.left_out["test cases that are there twice"];
@@ -58,7 +70,7 @@ class Loader {
     if (!config_.test_file.empty()) {
       for (const Record& record : read_records(config_.test_file)) {
         LabelledItem item = item_of(record);
-        tested.insert(item.text);
+        tested.insert(words_key(item.text));
         ask(std::move(item));
       }
     }
@@ -67,11 +79,12 @@ class Loader {
       LabelledItem item = item_of(record);
       const bool is_long =
           characters(item.text) > static_cast<std::size_t>(config_.maximum_characters);
-      if (is_long || tested.contains(item.text)) {
+      const std::string key = words_key(item.text);
+      if (is_long || tested.contains(key)) {
         ++items.left_out[is_long ? "longer than maximum_characters" : "in the test file"];
         continue;
       }
-      const double place = place_of(item.text);
+      const double place = place_of(key);
       const Split split = place < config_.validation_share                ? Split::validation
                           : place < config_.validation_share + test_share ? Split::test
                                                                           : Split::train;
@@ -104,12 +117,14 @@ class Loader {
     return item;
   }
 
+  /// Labels that are numbers themselves are never taken for places in the list as well.
   std::string listed_label(const std::string& label, const std::string& where) const {
     const auto& labels = config_.labels;
     if (std::find(labels.begin(), labels.end(), label) != labels.end()) return label;
-    const bool number =
-        label.size() <= 4 && label.find_first_not_of("0123456789") == std::string::npos;
-    if (number && std::stoul(label) < labels.size()) return labels[std::stoul(label)];
+    const bool is_plain = label == "0" || !label.starts_with('0');
+    if (std::ranges::none_of(labels, is_number) && is_number(label) && is_plain &&
+        std::stoul(label) < labels.size())
+      return labels[std::stoul(label)];
     base::fail(base::ExitCode::data, "{}: label \"{}\" is not among `labels`", where, label);
   }
 

@@ -43,9 +43,9 @@ struct LabelledItems {
 /// Throws Error(config|io) when no file is named or one is not there.
 void check_labelled(const LabelledConfig& config);
 
-/// Reads the files. Records are dealt to the splits by a hash of their text: the same text never
-/// lies in two of them, whatever the seed. A text that the test file holds is dropped from
-/// training. Throws Error(data) with file and line.
+/// Reads the files. Records are dealt to the splits by a hash of their words (words_key): the same
+/// text never lies in two of them, whatever the seed, its case or punctuation. A text that the test
+/// file holds is dropped from training. Throws Error(data) with file and line.
 LabelledItems load_labelled(const LabelledConfig& config);
 
 }  // namespace finstill::tasks

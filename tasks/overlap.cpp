@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <unordered_set>
@@ -12,10 +13,11 @@
 namespace finstill::tasks {
 namespace {
 
+/// A text of fewer words than `n` is one run.
 std::vector<std::string> grams_of(std::string_view text, std::int64_t n) {
   const std::vector<std::string> words = words_of(text);
   std::vector<std::string> grams;
-  const auto size = static_cast<std::size_t>(n);
+  const auto size = std::clamp<std::size_t>(words.size(), 1, static_cast<std::size_t>(n));
   for (std::size_t start = 0; start + size <= words.size(); ++start) {
     grams.push_back(fmt::format(
         "{}", fmt::join(words.begin() + static_cast<std::ptrdiff_t>(start),
@@ -31,7 +33,7 @@ Overlap measure_overlap(std::span<const Example> train, std::span<const Example>
   std::unordered_set<std::string> known, texts, seen;
   for (const Example& example : train) {
     base::check_stop();
-    texts.insert(example.input);
+    texts.insert(words_key(example.input));
     for (std::string& gram : grams_of(example.input, n)) known.insert(std::move(gram));
   }
   Overlap overlap{.n = n, .test_texts = static_cast<std::int64_t>(test.size())};
@@ -45,7 +47,7 @@ Overlap measure_overlap(std::span<const Example> train, std::span<const Example>
       overlap.shared_grams += shared;
     }
     overlap.touched_texts += touched;
-    overlap.equal_texts += texts.contains(example.input);
+    overlap.equal_texts += texts.contains(words_key(example.input));
   }
   return overlap;
 }

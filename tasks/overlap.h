@@ -8,7 +8,7 @@
 namespace finstill::tasks {
 
 /// How much of the test texts stands in the training texts, by runs of `n` words (words.h) of
-/// Example::input.
+/// Example::input; a shorter text is one run. Case and punctuation do not count.
 struct Overlap {
   std::int64_t n = 8;
   std::int64_t test_grams = 0,

@@ -29,7 +29,7 @@ class Synthesize : public base::Stage {
   explicit Synthesize(SynthesizeConfig config) : config_(std::move(config)) {}
 
   std::string artifact_kind() const override { return "examples"; }
-  int revision() const override { return 4; }
+  int revision() const override { return 5; }
   base::StagePlan plan() const override;
   void check() const override;
   void run(base::StageContext& context) const override;

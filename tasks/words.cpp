@@ -1,5 +1,7 @@
 #include "tasks/words.h"
 
+#include <fmt/format.h>
+
 namespace finstill::tasks {
 
 std::vector<std::string> words_of(std::string_view text) {
@@ -24,6 +26,11 @@ std::vector<std::string> words_of(std::string_view text) {
     inside = false;
   }
   return words;
+}
+
+std::string words_key(std::string_view text) {
+  const std::vector<std::string> words = words_of(text);
+  return words.empty() ? std::string(text) : fmt::format("{}", fmt::join(words, " "));
 }
 
 }  // namespace finstill::tasks

@@ -11,4 +11,8 @@ namespace finstill::tasks {
 /// character each.
 std::vector<std::string> words_of(std::string_view text);
 
+/// The words joined by blanks: equal for texts that differ in case, punctuation and blanks alone.
+/// A text without words is its own key.
+std::string words_key(std::string_view text);
+
 }  // namespace finstill::tasks

@@ -234,6 +234,26 @@ TEST(Artifact, InputsAreKnownByContent) {
                "a.yaml:3:8: \"${base}\" is not there");
 }
 
+TEST(Artifact, WhatDownloadsHideInAPlainFolderIsNoPartOfIt) {
+  const TemporaryFolder folder;
+  write_text(folder / "config.json", "{}");
+  const std::string before = identity_of(folder.path());
+  make_folder(folder / ".cache/download");
+  write_text(folder / ".cache/download/config.json.metadata", "etag");
+  EXPECT_EQ(identity_of(folder.path()), before);
+  write_text(folder / "generation_config.json", "{}");
+  EXPECT_NE(identity_of(folder.path()), before);
+}
+
+TEST(Artifact, AnUnfinishedOneIsNoInput) {
+  const TemporaryFolder folder;
+  make_folder(folder / "train");
+  write_text(folder / "train/unfinished.json", "{}");
+  expect_error([&] { identity_of(folder / "train"); }, ExitCode::io, "is not finished");
+  finish_artifact(folder / "train", plan(3), {}, Json::object());
+  EXPECT_FALSE(identity_of(folder / "train").empty()) << "whole, but not yet cleared up";
+}
+
 TEST(Artifact, KindsAreCheckedBeforeWork) {
   const TemporaryFolder folder;
   make_folder(folder / "train");

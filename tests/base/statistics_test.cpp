@@ -52,6 +52,16 @@ TEST(Statistics, McNemarIsExact) {
   EXPECT_NEAR(mcnemar(100000, 101000).p_value, mcnemar(100000, 101000).chi2_p_value, 1e-4);
 }
 
+TEST(Statistics, HolmsCorrectionIsThatOfStatsmodels) {
+  // multipletests(p, method="holm")
+  const std::vector<double> p = {0.01, 0.04, 0.03, 0.005};
+  const std::vector<double> want = {0.03, 0.06, 0.06, 0.02};
+  const std::vector<double> corrected = holm(p);
+  for (std::size_t at = 0; at < p.size(); ++at) EXPECT_NEAR(corrected[at], want[at], 1e-12);
+  EXPECT_EQ(holm(std::vector<double>{0.6, 0.9}), (std::vector<double>{1, 1}));
+  EXPECT_TRUE(holm({}).empty());
+}
+
 TEST(Statistics, IntervalsHoldTheirShareAndTheirLevel) {
   const Interval wilson = wilson_interval(7, 10);
   EXPECT_NEAR(wilson.low, 0.3967781, 1e-6);

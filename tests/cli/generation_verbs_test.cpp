@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -165,6 +166,33 @@ TEST_F(GenerationVerbs, LoglikelihoodScoresTextsAndTheTrainedPartOfMessages) {
   refuses(verb, "{\"text\":\"a\",\"messages\":[]}\n", 65, "stdin:1");
   refuses(verb, "{\"text\":\"\"}\n", 65, "stdin:1");
   refuses(verb, "{\"text\":\"" + std::string(200, 'x') + "\"}\n", 65, "context");
+}
+
+TEST_F(GenerationVerbs, ToolsOfALineAreReadAsTrainingReadsThem) {
+  const tests::TemporaryFolder folder;
+  std::filesystem::copy(model(), folder / "m", std::filesystem::copy_options::recursive);
+  tests::write_text(folder / "m/chat_template.jinja",
+                    "{% if tools %}{{ tools | tojson }}{% endif %}{% for m in messages %}"
+                    "<{{ m.role }}>{% if m.role == 'assistant' %}{% generation %}{{ m.content }}"
+                    "{% endgeneration %}{% else %}{{ m.content }}{% endif %}{% endfor %}");
+  const std::string path = (folder / "m").string();
+  const std::string messages =
+      R"({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}])";
+  const std::string tools = R"(, "tools": [{"type": "function", "function": {"name": "f"}}])";
+  const std::string lines = messages + "}\n" + messages + tools + "}\n";
+  const auto scored = run({"loglikelihood", "--model", path, "--dtype", "float32"}, lines);
+  ASSERT_EQ(scored.size(), 2U);
+  EXPECT_NE(scored[0]["nll_sum"], scored[1]["nll_sum"]);
+  const auto prompt_tokens = [&](const std::string& line) {
+    return run({"generate", "--model", path, "--max-new-tokens", "1", "--json"}, line)
+        .back()["prompt_tokens"]
+        .get<int>();
+  };
+  const std::string array = R"([{"type": "function", "function": {"name": "f"}}])";
+  EXPECT_EQ(prompt_tokens(messages + tools + "}\n"),
+            prompt_tokens(messages + "}\n") + static_cast<int>(array.size()));
+  refuses({"generate", "--model", path}, messages + ", \"tools\": 3}\n", 65,
+          "tools must be a list");
 }
 
 TEST_F(GenerationVerbs, SmallIntegersScoreTextsWithEitherSetOfKernels) {

@@ -186,6 +186,59 @@ TEST_F(RunVerbs, AStageRunAloneKeepsOthersOutOfItsFolderAndReplacesWhatItMade) {
   EXPECT_EQ(run_finstill({"verify", path("out")}).exit_code, 0);
 }
 
+TEST_F(RunVerbs, ARunAndAVerbKeepEachOtherOutOfAStagesFolder) {
+  ASSERT_EQ(run({"--until", "base"}).exit_code, 0);
+  {
+    const base::RunLock lock(folder_ / "runs/r/small");
+    const ProcessResult second = run({"--until", "small"});
+    EXPECT_EQ(second.exit_code, 74) << second.errors;
+    EXPECT_NE(second.errors.find("another run"), std::string::npos) << second.errors;
+  }
+  EXPECT_EQ(run({"--until", "small"}).exit_code, 0);
+}
+
+TEST_F(RunVerbs, AnUnfinishedModelIsNotEvaluatedAsIfItWereDone) {
+  ASSERT_EQ(run({"--until", "small"}).exit_code, 0);
+  const fs::path small = folder_ / "runs/r/small";
+  fs::rename(small / "manifest.json", folder_ / "kept");
+  tests::write_text(small / "unfinished.json", "{}");
+  const std::vector<std::vector<std::string>> uses = {
+      {"prune", small, path("out"), "--layers", "2"},
+      {"generate", "--model", small},
+      {"export", small, path("out")}};
+  for (const std::vector<std::string>& use : uses) {
+    const ProcessResult result = run_finstill(use, {.input = "{\"prompt\": \"a\"}\n"});
+    EXPECT_EQ(result.exit_code, 74) << use.front() << result.errors;
+    EXPECT_NE(result.errors.find("is not finished"), std::string::npos) << result.errors;
+  }
+}
+
+TEST_F(RunVerbs, VerifyComparesWhatARunWasMadeFromElsewhere) {
+  ASSERT_EQ(run({"--until", "small"}).exit_code, 0);
+  ASSERT_EQ(run_finstill({"export", path("runs/r/base"), path("m")}).exit_code, 0);
+  tests::write_text(folder_ / "r.yaml", "name: of_m\nstages:\n  cut: {kind: prune, model: " +
+                                            path("m") + ", layers: 1}\n");
+  ASSERT_EQ(run({}).exit_code, 0);
+  EXPECT_EQ(run_finstill({"verify", path("runs/of_m")}).exit_code, 0);
+  ASSERT_EQ(run_finstill({"export", path("runs/r/small"), path("m")}).exit_code, 0);
+  ProcessResult result = run_finstill({"verify", path("runs/of_m")});
+  EXPECT_EQ(result.exit_code, 74) << result.errors;
+  EXPECT_NE(result.errors.find("has changed since"), std::string::npos) << result.errors;
+  fs::remove_all(folder_ / "m");
+  result = run_finstill({"verify", path("runs/of_m")});
+  EXPECT_EQ(result.exit_code, 0) << result.errors;
+  EXPECT_NE(result.output.find("is not there to compare"), std::string::npos) << result.output;
+}
+
+TEST_F(RunVerbs, AProfileIsAMapOfSettings) {
+  tests::write_text(folder_ / "r.yaml", tests::read_text(folder_ / "r.yaml") +
+                                            "profiles:\n  quick:\n    - small.layers: 2\n");
+  const ProcessResult result = run({"--profile", "quick"});
+  EXPECT_EQ(result.exit_code, 78) << result.errors;
+  EXPECT_NE(result.errors.find("profile `quick` must be a map"), std::string::npos)
+      << result.errors;
+}
+
 TEST_F(RunVerbs, ASecondRunLeavesTheRecipeOfTheFirstOne) {
   ASSERT_EQ(run({"--until", "base"}).exit_code, 0);
   const std::string first = tests::read_text(folder_ / "runs/r/recipe.yaml");

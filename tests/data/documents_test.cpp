@@ -124,6 +124,10 @@ TEST(ReadRecords, ErrorsSayFileLineAndField) {
   EXPECT_TRUE(error_of("").starts_with("data.jsonl: the data set is empty: it holds no row"));
   EXPECT_TRUE(error_of("{\"text\":\"x\",\"split\":\"test\"}")
                   .find("none of its 1 rows belongs to split 'train'") != std::string::npos);
+  EXPECT_EQ(
+      error_of("{\"text\":\"x\",\"split\":\"2-for-1\"}"),
+      "data.jsonl:1: split \"2-for-1\" is none of train, validation and test; rename the field "
+      "where it means something else");
 }
 
 TEST(ReadRecords, AMissingPathAndAFolderWithoutDataAreErrors) {

@@ -19,6 +19,7 @@
 #include "tests/base/expect_error.h"
 #include "tests/support/temporary.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <set>
@@ -92,6 +93,15 @@ class EvaluateStage : public testing::Test {
     context.progress = quiet.get();
     stage->check();
     stage->run(context);
+  }
+
+  std::string refusal_in(const std::string& name, const std::string& yaml) {
+    try {
+      run(yaml, name);
+    } catch (const base::Error& error) {
+      return error.what();
+    }
+    return "";
   }
 
   /// What running it says when it fails, with this exit code.
@@ -215,6 +225,56 @@ TEST_F(EvaluateStage, ErrorsOfAModelBeginWithItsNameButAStopDoesNot) {
   base::request_stop();
   EXPECT_TRUE(refusal(yaml, base::ExitCode::preempted).starts_with("stopped"));
   base::request_stop(false);
+}
+
+TEST_F(EvaluateStage, AStoppedOneGoesOnWithTheAnswersThatItHas) {
+  const std::string yaml =
+      "{" + models() + ", tasks: [sentiment], test: 5, train: 30, max_new_tokens: 3}";
+  run(yaml, "whole");
+  // The second model cannot be opened: what the first one answered stays.
+  const std::filesystem::path weights = folder_ / "two" / "model.safetensors";
+  std::filesystem::rename(weights, folder_ / "kept");
+  EXPECT_THROW(run(yaml, "stopped"), base::Error);
+  const std::filesystem::path file = folder_ / "stopped/answers/0-0.json";
+  base::Json stored = base::read_json(file);
+  ASSERT_EQ(stored["answers"].size(), 5u);
+  // One is lost and one another: the lost one alone is asked again.
+  stored["answers"].erase(3);
+  stored["answers"][0]["text"] = "neutral";
+  tests::write_text(file, stored.dump());
+  std::filesystem::rename(folder_ / "kept", weights);
+  run(yaml, "stopped");
+  const auto whole = base::read_jsonl(folder_ / "whole/samples.jsonl"),
+             resumed = base::read_jsonl(folder_ / "stopped/samples.jsonl");
+  ASSERT_EQ(resumed.size(), whole.size());
+  EXPECT_EQ(resumed[0]["output"], "neutral");
+  for (std::size_t at = 1; at < whole.size(); ++at) EXPECT_EQ(resumed[at], whole[at]);
+  tests::write_text(file,
+                    R"({"schema": "finstill-answers-1", "seconds": 1, "answers": [{"item": 9}]})");
+  EXPECT_NE(refusal_in("stopped", yaml).find("no item 9"), std::string::npos);
+}
+
+TEST_F(EvaluateStage, SaysWhichReferenceAnswersAModelHasNoRoomFor) {
+  const std::string yaml = "{" + models() + ", tasks: [sentiment], test: 6, train: 30, ";
+  run(yaml + "max_new_tokens: 100}", "enough");
+  EXPECT_FALSE(base::read_json(folder_ / "enough/scores.json")["models"][0].contains("too_long"));
+  run(yaml + "max_new_tokens: 2}", "short");
+  EXPECT_EQ(base::read_json(folder_ / "short/scores.json")["models"][0]["too_long"],
+            (base::Json{{"sentiment", 6}}));
+}
+
+TEST_F(EvaluateStage, RecordsThatATaskLeavesOutAreCountedInTheScores) {
+  std::string lines;
+  for (int row = 0; row < 40; ++row)
+    lines += fmt::format("{{\"text\": \"{} {}\", \"label\": \"{}\"}}\n",
+                         row % 4 == 0 ? "a long one" : "x", row, row % 2 == 0 ? "up" : "down");
+  tests::write_text(folder_ / "rows.jsonl", lines);
+  run("{" + models() + ", tasks: [{kind: labelled, maximum_characters: 5, file: " +
+          (folder_ / "rows.jsonl").string() +
+          ", validation_share: 0, test_share: 0.5}], test: 4, train: 4, max_new_tokens: 2}",
+      "scores");
+  EXPECT_EQ(base::read_json(folder_ / "scores/scores.json")["tasks"][0]["left_out"],
+            (base::Json{{"longer than maximum_characters", 10}}));
 }
 
 TEST_F(EvaluateStage, ThePlanCountsEveryTaskWithItsOwnLongestAnswer) {

@@ -98,7 +98,7 @@ TEST(ReportPage, ChangesAreTheSameWhereTheSubjectCameFirst) {
 
 TEST(ReportPage, ScorersAndArtifactsStandBesideTheFigures) {
   Content content = tests::sample_content();
-  content.scorers["sentiment"] = "sentiment@2:3f9a<b>";
+  content.data["sentiment"].scorer = "sentiment@2:3f9a<b>";
   content.models[3].artifact = std::string(16, 'a') + std::string(48, 'b');
   content.models[3].adapter = std::string(16, 'c') + std::string(48, 'd');
   content.models[3].dtype = "bfloat16";
@@ -106,6 +106,44 @@ TEST(ReportPage, ScorersAndArtifactsStandBesideTheFigures) {
   EXPECT_EQ(count(page, "<figcaption>sentiment · <code>sentiment@2:3f9a&lt;b&gt;</code>"), 1u);
   const std::string made = std::string(16, 'a') + " + " + std::string(16, 'c') + " bfloat16</span>";
   EXPECT_EQ(count(page, made), 2u) << "once a task";
+}
+
+TEST(ReportPage, RoundedWeightsAndWhatIsKnownOfTheCasesAreSaid) {
+  Content content = tests::sample_content();
+  content.models[3].artifact = std::string(64, 'a');
+  content.models[3].dtype = "float32";
+  content.models[3].weights = "int4";
+  content.models[3].too_long = {{"sentiment", 7}};
+  content.data["sentiment"] = {
+      .test_texts = 200, .equal_texts = 3, .left_out = {{"<too> long", 5}}};
+  const std::string page = render_page(content, {.title = "t"});
+  EXPECT_EQ(count(page, " float32 int4</span>"), 2u) << "once a task";
+  EXPECT_EQ(count(page,
+                  "3 of 200 test cases stand in the training examples too, by their words. "
+                  "5 records of its data were left out (&lt;too&gt; long: 5). student: 7 "
+                  "reference answers are longer than an answer could be."),
+            1u);
+  EXPECT_EQ(count(page, "unseen"), 0u) << "nobody looked";
+  EXPECT_NE(render_page(content, {.title = "t", .language = "zh"})
+                .find("200 个测试案例中有 3 个（按词语）也出现在训练样例中。 其数据中有 5 "
+                      "条记录未被采用。"),
+            std::string::npos);
+}
+
+TEST(ReportPage, AModelIsBetterOnlyAfterTheCorrectionForManyComparisons) {
+  Content content = tests::sample_content();
+  content.comparisons.resize(1);
+  content.comparisons[0].p_value = 0.02;
+  content.comparisons[0].corrected = 0.02;
+  EXPECT_EQ(count(render_page(content, {.title = "t"}),
+                  "p = 0.020, corrected = 0.020: the second "
+                  "is better"),
+            1u);
+  content.comparisons[0].corrected = 0.06;
+  EXPECT_EQ(count(render_page(content, {.title = "t"}),
+                  "p = 0.020, corrected = 0.060: not "
+                  "distinguishable"),
+            1u);
 }
 
 TEST(ReportPage, ALongNameEndsBeforeItsValueAndIsWholeWhenPointedAt) {

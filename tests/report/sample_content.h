@@ -39,7 +39,7 @@ inline report::Content sample_content() {
            .prompt_tokens = row.baseline ? 0.0 : 24000,
            .generated_tokens = row.baseline ? 0.0 : 2100});
       for (int i = 0; i < 3 && !row.baseline; ++i) {
-        content.samples.push_back(
+        content.add(
             {.id = "test-" + std::to_string(i),
              .task = task,
              .model = row.model,

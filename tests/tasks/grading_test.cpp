@@ -33,9 +33,19 @@ TEST(Overlap, CountsSharedRunsOfEightWords) {
                                      plain_example("a b c d e f g h i", "x"),
                                      plain_example("a b", "x")};
   const Overlap overlap = measure_overlap(train, test);
-  EXPECT_EQ(overlap.test_grams, 3);
+  EXPECT_EQ(overlap.test_grams, 4);
   EXPECT_EQ(overlap.shared_grams, 2);
   EXPECT_EQ(overlap.touched_texts, 2);
+  EXPECT_EQ(overlap.equal_texts, 1);
+}
+
+TEST(Overlap, ShortTextsCountWholeAndCaseAndPunctuationMakeNoDifference) {
+  const std::vector<Example> train = {plain_example("Card lost!", "x")};
+  const std::vector<Example> test = {plain_example("card lost", "x"), plain_example("card", "x")};
+  const Overlap overlap = measure_overlap(train, test);
+  EXPECT_EQ(overlap.test_grams, 2);
+  EXPECT_EQ(overlap.shared_grams, 1);
+  EXPECT_EQ(overlap.touched_texts, 1);
   EXPECT_EQ(overlap.equal_texts, 1);
 }
 
@@ -74,6 +84,15 @@ TEST(Majority, AnItemThatCannotBeJudgedEndsNothing) {
     EXPECT_EQ(run.grades[1].outcome, Outcome::unjudgeable) << run.name;
     EXPECT_NE(run.grades[0].outcome, Outcome::unjudgeable) << run.name;
   }
+}
+
+TEST(Majority, IsTheBestConstantAnswerToWhatIsAskedHoweverTrainingIsBalanced) {
+  const std::vector<Example> train = {plain_example("a", "bad"), plain_example("b", "good")},
+                             test = {plain_example("c", "good"), plain_example("d", "good"),
+                                     plain_example("e", "bad")};
+  const BaselineRun majority = run_baselines(TwoAnswers(), train, test).at(0);
+  EXPECT_EQ(majority.name, "majority");
+  EXPECT_EQ(majority.outputs, (std::vector<std::string>{"good", "good", "good"}));
 }
 
 TEST(Labels, AreExactNeverByContainment) {

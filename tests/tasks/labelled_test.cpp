@@ -198,6 +198,33 @@ TEST_F(LabelledFiles, WordsThatBeginLikeLinksStay) {
   EXPECT_TRUE(texts.contains("httpd and https support ended, see"));
 }
 
+TEST_F(LabelledFiles, ALinkEndsWhereChineseTextBegins) {
+  tests::write_text(folder_ / "notes.jsonl",
+                    R"({"note": "公告https://t.co/abc，净利润大增三倍", "kind": "a"})"
+                    "\n"
+                    R"({"note": "see (http://a.b/c?d=e#f) and go on", "kind": "b"})");
+  const auto task = labelled(base_ + ", drop_links: true, validation_share: 0, test_share: 0");
+  std::set<std::string> texts;
+  for (const Example& example : task->examples(Split::train, 1, 2)) texts.insert(example.input);
+  EXPECT_EQ(texts, (std::set<std::string>{"公告，净利润大增三倍", "see () and go on"}));
+}
+
+TEST_F(LabelledFiles, CaseAndPunctuationMakeNoOtherText) {
+  tests::write_text(folder_ / "test.jsonl", R"({"note": "Profit rose, again!", "kind": "a"})");
+  std::string lines;
+  for (int row = 0; row < 40; ++row) {
+    for (const char* form : {"Note {}: up", "note {} up.", " NOTE {} -- UP"})
+      lines += R"({"note": ")" + fmt::format(fmt::runtime(form), row) + R"(", "kind": "b"})" + "\n";
+  }
+  tests::write_text(folder_ / "notes.jsonl",
+                    lines + R"({"note": " profit rose again", "kind": "a"})");
+  const auto task =
+      labelled(base_ + ", validation_share: 0.5, test_file: " + (folder_ / "test.jsonl").string());
+  EXPECT_EQ(task->examples(Split::train, 1, 200).size() % 3, 0u);
+  EXPECT_EQ(task->examples(Split::validation, 1, 200).size() % 3, 0u);
+  EXPECT_EQ(task->left_out(), (std::map<std::string, std::int64_t>{{"in the test file", 1}}));
+}
+
 TEST_F(LabelledFiles, EveryPlaceOfTheTextInAPromptIsFilled) {
   const auto task = labelled(base_ + ", prompt: \"{text} - again: {text}\"");
   const Example example = task->examples(Split::train, 1, 1).at(0);
@@ -231,6 +258,23 @@ TEST_F(LabelledFiles, NumbersMayStandForListedLabels) {
   std::set<std::string> labels;
   for (const Example& example : task->examples(Split::train, 1, 2)) labels.insert(example.label);
   EXPECT_EQ(labels, (std::set<std::string>{"down", "up"}));
+}
+
+TEST_F(LabelledFiles, NumbersAreNamesWhereLabelsAreNumbersThemselves) {
+  const std::filesystem::path file = folder_ / "numbers.csv";
+  const auto labels_of = [&](const std::string& rows, const std::string& listed) {
+    tests::write_text(file, "text,label\n" + rows);
+    const auto task = labelled("file: " + file.string() + ", labels: " + listed +
+                               ", test_share: 0, validation_share: 0");
+    std::set<std::string> labels;
+    for (const Example& example : task->examples(Split::train, 1, 9)) labels.insert(example.label);
+    return labels;
+  };
+  EXPECT_EQ(labels_of("a,2\nb,1\n", "[\"1\", \"2\"]"), (std::set<std::string>{"1", "2"}));
+  tests::expect_error([&] { labels_of("a,2\nb,0\n", "[\"1\", \"2\"]"); }, base::ExitCode::data,
+                      "label \"0\" is not among");
+  tests::expect_error([&] { labels_of("a,01\nb,0\n", "[down, up]"); }, base::ExitCode::data,
+                      "label \"01\" is not among");
 }
 
 TEST_F(LabelledFiles, LabelsThatTheGraderCannotTellApartAreRefused) {
