@@ -62,7 +62,7 @@ class Loader {
     std::set<std::pair<std::string, std::string>> asked;
     // A case that is asked twice would count as two in intervals and comparisons.
     const auto ask = [&](LabelledItem item) {
-      if (asked.emplace(words_key(item.text), item.label).second)
+      if (asked.emplace(item.text, item.label).second)
         items.splits[Split::test].push_back(std::move(item));
       else
         ++items.left_out["test cases that are there twice"];
