@@ -141,6 +141,9 @@ Value filter_round(Interpreter&, const Value& value, const Arguments& arguments)
   const double scale = std::pow(10.0, static_cast<double>(digits));
   if (method == "ceil") return Value::real(std::ceil(value.number() * scale) / scale);
   if (method == "floor") return Value::real(std::floor(value.number() * scale) / scale);
+  // Whole numbers stay whole in Python.
+  if (method == "common" && digits >= 0 && !value.is(Kind::real))
+    return Value::integer(to_integer(value, "round"));
   // Python rounds the decimal expansion of the number itself: printing it does just that.
   if (method == "common" && digits >= 0) {
     return Value::real(std::strtod(

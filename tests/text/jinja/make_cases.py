@@ -62,7 +62,7 @@ items | first, items | last, [] | first is defined, items | length, words | join
 items | reverse | list, 'abc' | reverse, items | batch(2) | list, items | batch(2, 'x') | list
 d | dictsort | map('first') | list, d | items | list | length, none_value | default('x'), none_value | default('x', true), nothing | default('y')
 '7' | int, '7.9' | int, 'x' | int, 'x' | int(3), ' 8 ' | int, '1.5' | float, 7.9 | int, true | int
-3.14159 | round(2), 2.5 | round, 3.5 | round, 2.675 | round(2), 7.1 | round(0, 'ceil'), 7.9 | round(method='floor'), -3 | abs
+3.14159 | round(2), 2.5 | round, 3.5 | round, 7 | round, 7 | round(1), true | round, 7 | round(0, 'floor'), 2.675 | round(2), 7.1 | round(0, 'ceil'), 7.9 | round(method='floor'), -3 | abs
 'a\\nb\\n\\nc' | indent(2), 'a\\nb' | indent(2, true), 'a\\n\\nb' | indent(1, blank=true)
 'one two three four' | truncate(11), 'one two three four' | truncate(11, true), 'short' | truncate(11), 'a b' | wordcount
 'a b/c?中' | urlencode, '<a href="x">&\\'' | escape, ('<b>' | safe) + '<i>', '<i>' + ('<b>' | safe), ('<b>' | safe) ~ '<i>'
