@@ -234,6 +234,11 @@ const Result* Content::result(const std::string& task, const std::string& model)
   return found == results.end() ? nullptr : &*found;
 }
 
+TaskData Content::data_of(const std::string& task) const {
+  const auto found = data.find(task);
+  return found == data.end() ? TaskData() : found->second;
+}
+
 void Content::add(Sample sample) {
   sample_at_.emplace(std::tuple(sample.task, sample.id, sample.model), samples.size());
   samples.push_back(std::move(sample));

@@ -79,7 +79,7 @@ struct Origin {
 struct Content {
   std::string language;  ///< that the scores ask for, or ""
   std::vector<std::string> tasks;
-  std::map<std::string, TaskData> data;  ///< of each task
+  std::map<std::string, TaskData> data;  ///< by task; data_of() where there may be none
   std::vector<ModelInfo> models;
   std::vector<Result> results;
   std::vector<Comparison> comparisons;
@@ -92,6 +92,7 @@ struct Content {
   const ModelInfo* model_of_role(const std::string& role) const;
   const ModelInfo* model(const std::string& name) const;
   const Result* result(const std::string& task, const std::string& model) const;
+  TaskData data_of(const std::string& task) const;  ///< empty where the scores say nothing
   void add(Sample sample);
   const Sample* sample(const std::string& task, const std::string& id,
                        const std::string& model) const;

@@ -197,8 +197,7 @@ std::string scores_section(const Content& content, const Words& words) {
   std::string figures;
   for (const std::string& task : content.tasks) {
     const std::string description = fmt::format("{}: {}", task, words.exact_answers);
-    const auto found = content.data.find(task);
-    const TaskData data = found == content.data.end() ? TaskData() : found->second;
+    const TaskData data = content.data_of(task);
     figures += fmt::format(
         "<figure><figcaption>{}{}</figcaption>{}{}{}</figure>", escape_html(task),
         data.scorer.empty() ? "" : fmt::format(" · <code>{}</code>", escape_html(data.scorer)),

@@ -33,16 +33,15 @@ struct ReportConfig {
 base::Json figures(const Content& content, const PageOptions& page) {
   base::Json results = base::Json::array();
   for (const Result& result : content.results) {
-    results.push_back(
-        {{"task", result.task},
-         {"model", result.model},
-         {"scorer", content.data.contains(result.task) ? content.data.at(result.task).scorer : ""},
-         {"items", result.items},
-         {"correct", result.correct},
-         {"accuracy", result.accuracy},
-         {"low", result.low},
-         {"high", result.high},
-         {"macro_f1", result.macro_f1}});
+    results.push_back({{"task", result.task},
+                       {"model", result.model},
+                       {"scorer", content.data_of(result.task).scorer},
+                       {"items", result.items},
+                       {"correct", result.correct},
+                       {"accuracy", result.accuracy},
+                       {"low", result.low},
+                       {"high", result.high},
+                       {"macro_f1", result.macro_f1}});
   }
   base::Json models = base::Json::array();
   for (const ModelInfo& model : content.models) {

@@ -14,22 +14,6 @@ namespace {
 
 constexpr std::size_t max_source = std::size_t{1} << 20;
 
-/// \r\n and \r become \n, and one newline at the end goes.
-std::string with_unix_lines(std::string_view source) {
-  std::string result;
-  result.reserve(source.size());
-  for (std::size_t i = 0; i < source.size(); ++i) {
-    if (source[i] == '\r') {
-      result += '\n';
-      if (i + 1 < source.size() && source[i + 1] == '\n') ++i;
-    } else {
-      result += source[i];
-    }
-  }
-  if (result.ends_with('\n')) result.pop_back();
-  return result;
-}
-
 bool is_name_start(char c) {
   return std::isalpha(static_cast<unsigned char>(c)) != 0 || c == '_';
 }

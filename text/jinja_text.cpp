@@ -150,4 +150,19 @@ Range stripped(std::string_view text, const std::string_view* set, bool left, bo
   return range;
 }
 
+std::string with_unix_lines(std::string_view source) {
+  std::string result;
+  result.reserve(source.size());
+  for (std::size_t i = 0; i < source.size(); ++i) {
+    if (source[i] == '\r') {
+      result += '\n';
+      if (i + 1 < source.size() && source[i + 1] == '\n') ++i;
+    } else {
+      result += source[i];
+    }
+  }
+  if (result.ends_with('\n')) result.pop_back();
+  return result;
+}
+
 }  // namespace finstill::text::jinja

@@ -74,4 +74,7 @@ struct Range {
 };
 Range stripped(std::string_view text, const std::string_view* set, bool left, bool right);
 
+/// \r\n and \r become \n, and one newline at the end goes.
+std::string with_unix_lines(std::string_view source);
+
 }  // namespace finstill::text::jinja
