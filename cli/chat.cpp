@@ -35,12 +35,12 @@ void show(const std::string& text) {
 /// Streams the answer to `messages`, or at a terminal what there is of it when a signal comes;
 /// returns it.
 std::string answer(engine::Generator& generator, const std::vector<text::Message>& messages,
-                   std::uint64_t seed, const ChatOptions& options, bool at_terminal) {
+                   std::int64_t max_new_tokens, const engine::Sampling& sampling,
+                   bool at_terminal) {
   engine::Request request;
   request.messages = messages;
-  request.max_new_tokens = options.max_new_tokens;
-  request.sampling = options.sampling;
-  request.sampling.seed = seed;
+  request.max_new_tokens = max_new_tokens;
+  request.sampling = sampling;
   const engine::RequestId id = generator.submit(std::move(request));
   if (at_terminal) base::stop_at_signals();
   std::string text;
@@ -75,6 +75,8 @@ int chat(ChatOptions& options) {
   const engine::LocalModel model(options.model, options.adapter, options.runtime);
   const std::unique_ptr<engine::Generator> generator =
       model.generator({.max_batch = 1, .keep_when_idle = true});
+  engine::Sampling sampling = sampling_of(options, model.tokenizer());
+  sampling.seed = options.seed;
   const bool at_terminal = isatty(STDIN_FILENO) != 0;
   std::vector<text::Message> messages;
   const auto begin = [&] {
@@ -85,7 +87,6 @@ int chat(ChatOptions& options) {
   if (at_terminal)
     fmt::print(stderr, "/new starts again, /quit or Ctrl-D ends, Ctrl-C ends an answer\n");
   std::string line;
-  std::uint64_t turn = 0;
   while (true) {
     if (at_terminal) show("> ");
     if (!base::read_line(std::cin, line)) break;
@@ -100,7 +101,8 @@ int chat(ChatOptions& options) {
     forget_oldest(messages, *generator, options.max_new_tokens);
     try {
       const std::string text =
-          answer(*generator, messages, options.sampling.seed + turn++, options, at_terminal);
+          answer(*generator, messages, options.max_new_tokens, sampling, at_terminal);
+      ++sampling.seed;
       messages.push_back({.role = "assistant", .content = text});
     } catch (const base::Error& error) {
       if (!at_terminal || error.code() != base::ExitCode::data) throw;
@@ -115,8 +117,8 @@ int chat(ChatOptions& options) {
 const bool registered_chat = add_verb(
     {"chat", "a conversation in the terminal", [](CLI::App& app) -> std::function<int()> {
        auto options = std::make_shared<ChatOptions>();
-       options->sampling.temperature = 0.7;
-       options->sampling.top_p = 0.9;
+       options->usual.temperature = 0.7;
+       options->usual.top_p = 0.9;
        options->max_new_tokens = 512;
        add_generation_options(app, *options);
        app.add_option("--system", options->system, "a system message before the conversation");

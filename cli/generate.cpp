@@ -32,7 +32,7 @@ struct GenerateOptions : GenerationOptions {
 
 engine::Request read_request(const base::Json& object, const std::string& where,
                              std::uint64_t number, const GenerateOptions& options,
-                             const engine::LocalModel& model) {
+                             const engine::Sampling& sampling, const engine::LocalModel& model) {
   engine::Request request;
   if (object.contains("prompt") == object.contains("messages")) {
     base::fail(base::ExitCode::data, "{}: expected either \"prompt\" or \"messages\"", where);
@@ -51,9 +51,9 @@ engine::Request read_request(const base::Json& object, const std::string& where,
                         .ids;
   }
   request.max_new_tokens = options.max_new_tokens;
-  request.sampling = options.sampling;
+  request.sampling = sampling;
   // Lines draw apart: the same prompt twice gives two samples.
-  request.sampling.seed = base::derive_seed(options.sampling.seed, "generate", number);
+  request.sampling.seed = base::derive_seed(options.seed, "generate", number);
   request.stop = options.stop;
   request.ignore_eos = options.ignore_eos;
   request.keep_special = options.keep_special;
@@ -113,9 +113,10 @@ int generate(GenerateOptions& options) {
   const engine::LocalModel model(options.model, options.adapter, options.runtime);
   const std::unique_ptr<engine::Generator> generator =
       model.generator({.max_batch = options.batch});
+  const engine::Sampling sampling = sampling_of(options, model.tokenizer());
   std::vector<engine::RequestId> ids;
   for_each_input_object([&](const base::Json& object, const std::string& where) {
-    engine::Request request = read_request(object, where, ids.size(), options, model);
+    engine::Request request = read_request(object, where, ids.size(), options, sampling, model);
     try {
       ids.push_back(generator->submit(std::move(request)));
     } catch (const base::Error& error) {

@@ -8,6 +8,7 @@
 
 #include "base/stage.h"
 #include "engine/sampling.h"
+#include "text/tokenizer.h"
 
 namespace finstill::cli {
 
@@ -16,7 +17,9 @@ struct GenerationOptions {
   std::filesystem::path model;
   std::filesystem::path adapter;
   std::int64_t max_new_tokens = 256;
-  engine::Sampling sampling;
+  text::GenerationDefaults asked;  ///< what the command line says
+  engine::Sampling usual;          ///< what counts where neither that nor the model says anything
+  std::uint64_t seed = 0;
   base::Runtime runtime;
 };
 
@@ -26,5 +29,9 @@ void add_generation_options(CLI::App& app, GenerationOptions& options);
 
 /// Throws Error(usage) where the draws' settings are out of range.
 void check_sampling(const GenerationOptions& options, std::string_view verb);
+
+/// What the command line says, then the model's generation_config.json, then what is usual, as
+/// transformers and vLLM choose. Throws Error(data) where the model's values are out of range.
+engine::Sampling sampling_of(const GenerationOptions& options, const text::Tokenizer& tokenizer);
 
 }  // namespace finstill::cli

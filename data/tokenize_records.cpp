@@ -33,6 +33,7 @@ Document tokenize_chat(const Record& record, const text::Tokenizer& tokenizer,
     text::EncodedChat chat = text::encode_chat(tokenizer, chat_template, record.messages, render);
     document.ids = std::move(chat.ids);
     document.trained = std::move(chat.mask);
+    document.spells_marks = chat.spells_marks;
     if (options.train_all) std::ranges::fill(document.trained, std::uint8_t{1});
   } catch (const base::Error& error) {
     throw base::Error(error.code(), fmt::format("{}: {}", record.where, error.what()));
@@ -177,6 +178,14 @@ std::vector<std::string> warnings_about(const DocumentSet& set, const text::Toke
     warnings.push_back(
         fmt::format("{} of {} documents have no trained token: they cost time and teach nothing",
                     set.summary.unscored, set.summary.documents));
+  }
+  const auto spelled = std::ranges::count(set.documents, true, &Document::spells_marks);
+  if (spelled > 0) {
+    warnings.push_back(
+        fmt::format("{} of {} documents spell <think> or <tool_call> in an answer's content, where "
+                    "they are plain text and not the tokenizer's own tokens: give thoughts as "
+                    "reasoning_content and calls as tool_calls",
+                    spelled, set.summary.documents));
   }
   const text::EncodeCounters counters = tokenizer.counters();
   if (counters.dropped_bytes > 0) {

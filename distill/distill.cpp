@@ -91,7 +91,7 @@ class Distill : public trainer::Objective {
     teacher_.emplace(setup.teacher, ops::choose_dtype(setup.runtime.dtype).dtype);
   }
 
-  std::int64_t longest_text() const override { return teacher_->config().max_positions; }
+  std::int64_t longest_text() const override { return teacher_->config().context_length(); }
 
   std::vector<trainer::Annotator*> annotators() override { return {&*teacher_}; }
 

@@ -21,7 +21,7 @@ LocalGenerator::LocalGenerator(const LocalParts& parts, const LocalOptions& opti
     : parts_(parts),
       options_(options),
       context_length_(options.context_length > 0 ? options.context_length
-                                                 : parts.model.config().max_positions),
+                                                 : parts.model.config().context_length()),
       row_group_(ops::rows_computed_together(parts.weights.dtype())),
       cache_(empty_cache()),
       slots_(options.max_batch) {

@@ -33,6 +33,7 @@ void ask_examples(engine::Generator& generator, std::span<const tasks::Example> 
     check_room(examples[at], generator.encode(request.messages).size(), generator.context_length());
     request.max_new_tokens = options.max_new_tokens;
     request.sampling.temperature = 0;
+    request.sampling.repetition_penalty = options.repetition_penalty;
     requests.push_back(std::move(request));
     asked.push_back(at);
   }

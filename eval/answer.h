@@ -18,6 +18,7 @@ struct AnswerOptions {
   std::int64_t few_shot = 0;              ///< solved examples before each question
   std::span<const tasks::Example> shots;  ///< where they come from: training examples
   std::int64_t max_new_tokens = 128;
+  double repetition_penalty = 1;  ///< engine::Sampling
 };
 
 /// What came back to a question.

@@ -44,6 +44,11 @@ std::string role_of(const std::string& name, const EvaluatedModel& model) {
   return "";
 }
 
+double repetition_penalty_of(const EvaluatedModel& model, const engine::LocalModel& opened) {
+  return model.repetition_penalty.value_or(
+      opened.tokenizer().generation_defaults().repetition_penalty.value_or(1));
+}
+
 base::Json model_to_json(const std::string& name, const EvaluatedModel& model,
                          const engine::LocalModel& opened, const base::Runtime& runtime) {
   const auto& adapters = opened.opened().adapters;
@@ -56,6 +61,8 @@ base::Json model_to_json(const std::string& name, const EvaluatedModel& model,
   if (!model.adapter.empty()) json["adapter"] = base::identity_of(model.adapter.path);
   json["dtype"] = runtime.dtype;
   json["weights"] = runtime.weights;
+  if (const double penalty = repetition_penalty_of(model, opened); penalty != 1)
+    json["repetition_penalty"] = penalty;
   return json;
 }
 
@@ -151,8 +158,9 @@ void ask(const std::string& name, const EvaluatedModel& model, const engine::Loc
     progress.start(fmt::format("{} on {}", name, task.name()),
                    static_cast<std::int64_t>(items.size()), "items");
     const fs::path file = fmt::format("{}-{}.json", files.string(), at);
-    StoredAnswers stored =
-        ask_task(*generator, items, answer_options(config, model, questions, at), file, progress);
+    AnswerOptions options = answer_options(config, model, questions, at);
+    options.repetition_penalty = repetition_penalty_of(model, opened);
+    StoredAnswers stored = ask_task(*generator, items, options, file, progress);
     progress.finish();
     // Until the whole evaluation is done: a later model or task may be stopped.
     write_answers(file, stored);
@@ -226,6 +234,10 @@ void EvaluatedModel::fields(base::Fields<EvaluatedModel>& f) {
   f.add("role", &EvaluatedModel::role,
         "what it is in the report; by default its name when it is one of these")
       .one_of({"base", "teacher", "student", "control"});
+  f.add("repetition_penalty", &EvaluatedModel::repetition_penalty,
+        "makes tokens seen before less likely; by default what the model's generation_config.json "
+        "says, as in transformers, else 1 (off)")
+      .range(0.01, 100);
 }
 
 void EvaluateConfig::fields(base::Fields<EvaluateConfig>& f) {

@@ -19,6 +19,7 @@ struct EvaluatedModel {
   base::ArtifactRef model, adapter;
   std::int64_t few_shot = 0;
   std::optional<std::string> role;
+  std::optional<double> repetition_penalty;
 
   static void fields(base::Fields<EvaluatedModel>& f);
 };
@@ -45,7 +46,7 @@ class Evaluate : public base::Stage {
   explicit Evaluate(EvaluateConfig config) : config_(std::move(config)) {}
 
   std::string artifact_kind() const override { return "scores"; }
-  int revision() const override { return 6; }
+  int revision() const override { return 7; }
   bool computes() const override { return true; }
   bool uses_weight_format() const override { return true; }
   base::StagePlan plan() const override;

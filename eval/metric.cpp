@@ -1,7 +1,5 @@
 #include "eval/metric.h"
 
-#include "eval/answer.h"
-
 #include "base/error.h"
 
 #include <fmt/format.h>
@@ -27,14 +25,14 @@ double metric_of(const tasks::Scores& scores, const std::string& name) {
 
 std::map<std::string, tasks::Scores> score_tasks(
     engine::Generator& generator, std::span<const std::unique_ptr<tasks::Task>> tasks,
-    std::span<const tasks::Example> examples, std::int64_t max_new_tokens) {
+    std::span<const tasks::Example> examples, const AnswerOptions& options) {
   std::map<std::string, tasks::Scores> scores;
   for (const auto& task : tasks) {
     std::vector<tasks::Example> own;
     std::copy_if(examples.begin(), examples.end(), std::back_inserter(own),
                  [&](const tasks::Example& example) { return example.task == task->name(); });
     if (own.empty()) continue;
-    const auto samples = answer_examples(generator, *task, own, {.max_new_tokens = max_new_tokens});
+    const auto samples = answer_examples(generator, *task, own, options);
     scores[task->name()] = task->aggregate(graded(samples));
   }
   return scores;
@@ -43,8 +41,8 @@ std::map<std::string, tasks::Scores> score_tasks(
 double evaluate_metric(engine::Generator& generator,
                        std::span<const std::unique_ptr<tasks::Task>> tasks,
                        std::span<const tasks::Example> examples, const std::string& metric,
-                       std::int64_t max_new_tokens) {
-  const auto scores = score_tasks(generator, tasks, examples, max_new_tokens);
+                       const AnswerOptions& options) {
+  const auto scores = score_tasks(generator, tasks, examples, options);
   if (scores.empty())
     base::fail(base::ExitCode::config, "metric {}: no example belongs to one of the tasks", metric);
   double sum = 0;

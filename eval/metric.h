@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/generator.h"
+#include "eval/answer.h"
 #include "tasks/task.h"
 
 namespace finstill::eval {
@@ -19,17 +20,17 @@ metric_names();  ///< "accuracy", "macro_f1", "mean_score", "parse_rate"
 /// Throws Error(config) for an unknown name.
 double metric_of(const tasks::Scores& scores, const std::string& name);
 
-/// Scores of a generator on examples of one or more tasks, greedy, without shots: what a trainer
+/// Scores of a generator on examples of one or more tasks, greedy: what a trainer
 /// calls between steps. Examples whose task is not among `tasks` are left out. Keyed by task name.
 std::map<std::string, tasks::Scores> score_tasks(
     engine::Generator& generator, std::span<const std::unique_ptr<tasks::Task>> tasks,
-    std::span<const tasks::Example> examples, std::int64_t max_new_tokens = 128);
+    std::span<const tasks::Example> examples, const AnswerOptions& options = {});
 
 /// One number for early stop and best checkpoint: the mean over the tasks of the named metric (each
 /// task counts the same). Throws Error(config) when no example belongs to a task.
 double evaluate_metric(engine::Generator& generator,
                        std::span<const std::unique_ptr<tasks::Task>> tasks,
                        std::span<const tasks::Example> examples,
-                       const std::string& metric = "accuracy", std::int64_t max_new_tokens = 128);
+                       const std::string& metric = "accuracy", const AnswerOptions& options = {});
 
 }  // namespace finstill::eval

@@ -223,7 +223,7 @@ void check_shots(const EvaluateConfig& config, const Questions& questions) {
 std::vector<std::int64_t> check_prompts(const EvaluateConfig& config, const EvaluatedModel& model,
                                         const Questions& questions) {
   const model::ModelFolders folders = model::resolve_model(model.model.path, model.adapter.path);
-  const std::int64_t context = model::read_model_config(folders.model).max_positions;
+  const std::int64_t context = model::read_model_config(folders.model).context_length();
   const auto tokenizer = text::load_tokenizer(folders.tokenizer);
   const text::ChatTemplate chat_template = text::chat_template_of(*tokenizer);
   std::vector<std::int64_t> too_long(questions.items.size(), 0);

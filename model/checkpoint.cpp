@@ -1,6 +1,7 @@
 #include "model/checkpoint.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -13,6 +14,7 @@
 #include "model/family.h"
 #include "model/stored_tensor.h"
 #include "ops/tensor.h"
+#include "text/tokenizer.h"
 #include "text/tokenizer_settings.h"
 
 #include <ATen/ops/empty.h>
@@ -31,7 +33,7 @@ std::string list_some(const std::vector<std::string>& names) {
                      names.size() > most ? fmt::format(" and {} more", names.size() - most) : "");
 }
 
-/// Tensors that older writers add and that say nothing new.
+/// Tensors that older writers add; a tied head says nothing new where refuse_other_head() passes.
 bool is_redundant(const std::string& name, const ModelConfig& config) {
   return name.ends_with(".rotary_emb.inv_freq") || (config.tied_head && name == "lm_head.weight");
 }
@@ -53,6 +55,21 @@ void check_names(const base::SafetensorsFolder& stored, const ModelConfig& confi
        config.family, config.blocks, missing.empty() ? "" : "missing " + list_some(missing),
        missing.empty() || unexpected.empty() ? "" : "; ",
        unexpected.empty() ? "" : "unexpected " + list_some(unexpected));
+}
+
+/// transformers takes a stored head for the model's own when it differs from the embedding,
+/// whatever tie_word_embeddings says.
+void refuse_other_head(const base::SafetensorsFolder& stored, const ModelConfig& config) {
+  const auto* head = stored.find("lm_head.weight");
+  const auto* embedding = stored.find("model.embed_tokens.weight");
+  if (!config.tied_head || head == nullptr || embedding == nullptr) return;
+  const bool same_kind = head->entry->dtype == embedding->entry->dtype &&
+                         head->entry->shape == embedding->entry->shape;
+  if (same_kind && std::ranges::equal(head->bytes(), embedding->bytes())) return;
+  fail(ExitCode::data,
+       "{}: lm_head.weight differs from model.embed_tokens.weight, and config.json says "
+       "tie_word_embeddings: set that to false, or remove the head if it is a leftover",
+       stored.folder().string());
 }
 
 base::Json generation_config(const ModelConfig& config) {
@@ -87,6 +104,7 @@ class StoredWeights {
     check_names(stored_, config, wanted_);
     for (const Parameter& parameter : wanted_)
       check_stored(entry(parameter), parameter.shape, folder.string());
+    refuse_other_head(stored_, config);
   }
 
   const std::vector<Parameter>& parameters_in_order() const { return wanted_; }
@@ -116,6 +134,23 @@ class StoredWeights {
   base::SafetensorsFolder stored_;
   std::vector<Parameter> wanted_;
 };
+
+/// The files that a folder with a tokenizer.model alone lacks for transformers to give the same
+/// ids. A tokenizer that cannot be read is copied as it is.
+std::map<std::string, std::string> tokenizer_json_of(const std::filesystem::path& folder) {
+  std::map<std::string, std::string> files;
+  if (std::filesystem::exists(folder / "tokenizer.json") ||
+      !std::filesystem::exists(folder / "tokenizer.model"))
+    return files;
+  try {
+    std::map<std::string, std::string> all = text::load_tokenizer(folder)->files();
+    for (const char* name : {"tokenizer.json", "tokenizer_config.json"})
+      if (auto file = all.extract(name)) files.insert(std::move(file));
+  } catch (const base::Error& error) {
+    if (error.code() != ExitCode::data) throw;
+  }
+  return files;
+}
 
 }  // namespace
 
@@ -215,6 +250,11 @@ std::vector<std::string> copy_tokenizer(const std::filesystem::path& from,
   copied.insert(copied.end(), templates.begin(), templates.end());
   for (const std::string& name : copied)
     base::write_file_atomic(to / name, base::read_file(from / name));
+  for (const auto& [name, bytes] : tokenizer_json_of(from)) {
+    if (std::ranges::find(copied, name) != copied.end()) continue;
+    base::write_file_atomic(to / name, bytes);
+    copied.push_back(name);
+  }
   return copied;
 }
 

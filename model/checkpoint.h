@@ -70,7 +70,8 @@ void copy_weights(const std::filesystem::path& from, const ModelConfig& config,
 void write_config(const std::filesystem::path& folder, const ModelConfig& config);
 
 /// Copies what belongs to the tokenizer, the chat template and generation_config.json, where `from`
-/// has it. Returns the file names copied.
+/// has it; a tokenizer.model alone gets the tokenizer.json that says the same (text::Tokenizer).
+/// Returns the file names written.
 std::vector<std::string> copy_tokenizer(const std::filesystem::path& from,
                                         const std::filesystem::path& to);
 

@@ -1,5 +1,6 @@
 #include "model/config.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cmath>
 #include <limits>
@@ -90,6 +91,12 @@ void check_heads(const ModelConfig& c, std::string_view where) {
 }
 
 }  // namespace
+
+std::int64_t ModelConfig::context_length() const {
+  if (rope.scaling != ops::RopeScaling::yarn) return max_positions;
+  const double stretched = rope.factor * static_cast<double>(rope.original_max_position_embeddings);
+  return std::max(max_positions, static_cast<std::int64_t>(std::min(stretched, 2147483648.0)));
+}
 
 std::int64_t ModelConfig::parameter_count() const {
   std::int64_t count = 0;

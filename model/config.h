@@ -51,6 +51,9 @@ struct ModelConfig {
 
   std::int64_t query_size() const { return heads * head_size; }
   std::int64_t key_value_size() const { return key_value_heads * head_size; }
+  /// Tokens of the longest text: max_positions, or what YaRN stretches the trained length to where
+  /// max_positions was left at that (as Qwen's notes on long texts have it).
+  std::int64_t context_length() const;
   /// Numbers in all weights; a tied head counts once.
   std::int64_t parameter_count() const;
 };

@@ -40,7 +40,7 @@ std::vector<DeviceBatch> sample_batches(const PruneConfig& config,
   data::ReadOptions read;
   read.split = config.split;
   data::TokenizeOptions options;
-  options.max_length = std::min(longest_document, model.max_positions);
+  options.max_length = std::min(longest_document, model.context_length());
   std::vector<data::Document> documents =
       data::tokenize_records(data::read_records(config.data.path, read), *tokenizer, chat, options,
                              config.data.text)

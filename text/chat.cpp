@@ -35,7 +35,8 @@ Value message_value(const Message& message, std::size_t index) {
     members.emplace_back(Value::string(key), std::move(value));
   };
   add("role", Value::string(message.role, label));
-  add("content", message.content_is_null ? Value::none() : Value::string(message.content, body));
+  if (!message.content_is_missing)
+    add("content", message.content_is_null ? Value::none() : Value::string(message.content, body));
   if (message.reasoning_content)
     add("reasoning_content", Value::string(*message.reasoning_content, body));
   if (!message.tool_calls.is_null()) add("tool_calls", Value::from_json(message.tool_calls, body));

@@ -118,6 +118,9 @@ ChatTemplate read_chat_template(const std::filesystem::path& file, const Tokeniz
 struct EncodedChat {
   std::vector<std::int32_t> ids;
   std::vector<std::uint8_t> mask;  ///< 1 = this token is trained (predicted); as long as ids
+  /// A trained message spells a mark of reasoning or of a tool call, for which the tokenizer has a
+  /// token that only a template gives.
+  bool spells_marks = false;
 };
 
 /// The same messages with the arguments of tool calls in the form that the template takes: data

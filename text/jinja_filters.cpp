@@ -3,6 +3,7 @@
 #include "text/jinja_interpreter.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <cstdlib>
 #include <map>
@@ -104,7 +105,11 @@ Value filter_int(Interpreter&, const Value& value, const Arguments& arguments) {
   const long long number = std::strtoll(text.c_str(), &end,
                                         static_cast<int>(std::clamp<std::int64_t>(
                                             integer_argument(arguments, 1, "base", 10), 2, 36)));
-  if (!text.empty() && *end == '\0' && errno == 0) return Value::integer(number);
+  if (!text.empty() && *end == '\0') {
+    if (errno == ERANGE)
+      throw Failure(fmt::format("int: {} is beyond the whole numbers of 64 bits", text));
+    return Value::integer(number);
+  }
   const double real = std::strtod(text.c_str(), &end);
   if (!text.empty() && *end == '\0' && std::abs(real) < 9e18)
     return Value::integer(static_cast<std::int64_t>(real));

@@ -107,7 +107,9 @@ Value Value::from_json(const base::Json& json, Origin origin) {
       return integer(json.get<std::int64_t>());
     case Type::number_unsigned: {
       const auto value = json.get<std::uint64_t>();
-      if (value > static_cast<std::uint64_t>(INT64_MAX)) return real(static_cast<double>(value));
+      if (value > static_cast<std::uint64_t>(INT64_MAX))
+        throw Failure(
+            fmt::format("{} is beyond the whole numbers of 64 bits: write it as a text", value));
       return integer(static_cast<std::int64_t>(value));
     }
     case Type::number_float:

@@ -99,11 +99,22 @@ Json byte_level(bool use_regex) {
           {"use_regex", use_regex}};
 }
 
-Json sentencepiece_normalizer(bool prefix) {
-  const Json replace = {{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", "▁"}};
-  if (!prefix) return replace;
-  return {{"type", "Sequence"},
-          {"normalizers", Json::array({{{"type", "Prepend"}, {"prepend", "▁"}}, replace})}};
+Json sentencepiece_normalizer(bool prefix, bool joins_spaces) {
+  Json steps = Json::array();
+  const auto replace = [&](const char* expression, const char* content) {
+    steps.push_back(
+        {{"type", "Replace"}, {"pattern", {{"Regex", expression}}}, {"content", content}});
+  };
+  if (joins_spaces) {
+    replace(R"(\A +)", "");
+    // The library looks at the end after it has turned spaces into its own mark.
+    replace(R"([ ▁]+\z)", "");
+    replace(" {2,}", " ");
+  }
+  if (prefix) steps.push_back({{"type", "Prepend"}, {"prepend", "▁"}});
+  steps.push_back({{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", "▁"}});
+  if (steps.size() == 1) return steps.front();
+  return {{"type", "Sequence"}, {"normalizers", steps}};
 }
 
 Json sentencepiece_decoder(bool prefix) {

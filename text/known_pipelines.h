@@ -29,8 +29,9 @@ std::string known_pipeline_names();
 /// {"type": "ByteLevel", ...} as pre-tokenizer, post-processor or decoder.
 base::Json byte_level(bool use_regex);
 
-/// Sentencepiece's parts: spaces as U+2581, one in front of each text with `prefix`.
-base::Json sentencepiece_normalizer(bool prefix);
+/// Sentencepiece's parts: spaces as U+2581, one in front of each text with `prefix`; with
+/// `joins_spaces` runs of spaces become one and those at both ends vanish.
+base::Json sentencepiece_normalizer(bool prefix, bool joins_spaces = false);
 base::Json sentencepiece_decoder(bool prefix);
 
 /// A post-processor that puts BOS in front and EOS behind where they are given.

@@ -61,7 +61,7 @@ Message message_from_json(const base::Json& object, std::string_view where) {
   if (!object.contains("content")) {
     if (message.tool_calls.is_null() && !message.reasoning_content)
       refuse(where, "content is missing");
-    message.content_is_null = true;
+    message.content_is_missing = true;
   }
   return message;
 }
@@ -79,7 +79,8 @@ std::vector<Message> messages_from_json(const base::Json& array, std::string_vie
 
 base::Json message_to_json(const Message& message) {
   base::Json object = {{"role", message.role}};
-  object["content"] = message.content_is_null ? base::Json(nullptr) : base::Json(message.content);
+  if (!message.content_is_missing)
+    object["content"] = message.content_is_null ? base::Json(nullptr) : base::Json(message.content);
   if (message.reasoning_content) object["reasoning_content"] = *message.reasoning_content;
   if (!message.tool_calls.is_null()) object["tool_calls"] = message.tool_calls;
   if (!message.name.empty()) object["name"] = message.name;

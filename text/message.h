@@ -24,6 +24,8 @@ struct Message {
   std::string name = {};          ///< of the tool that answers; "" = not there
   std::string tool_call_id = {};  ///< which call a tool message answers; "" = not there
   bool content_is_null = false;
+  /// There was no "content" at all: templates see none, where null would be printed as None.
+  bool content_is_missing = false;
   /// False keeps an assistant turn out of the trained part (the data said `"weight": 0`).
   bool trained = true;
   /// Members that we do not know; templates see them like the others. Null or an object.

@@ -1,9 +1,12 @@
 // sentencepiece_model.proto, as far as it matters here:
-//   ModelProto      1 repeated SentencePiece pieces, 2 TrainerSpec, 3 NormalizerSpec, 5
-//   NormalizerSpec denormalizer SentencePiece   1 string piece NormalizerSpec  2 bytes
-//   precompiled_charsmap = u32 size of the array in bytes, the array (u32 units), strings that end
-//                   in NUL; 3 bool add_dummy_prefix. A unit holds an offset to its children, a
-//                   label, and for a leaf the place of its string.
+//   ModelProto      1 repeated SentencePiece pieces, 2 TrainerSpec, 3 NormalizerSpec,
+//                   5 NormalizerSpec denormalizer
+//   SentencePiece   1 string piece, 3 enum type
+//   TrainerSpec     3 enum model_type, 24 bool treat_whitespace_as_suffix, 35 bool byte_fallback
+//   NormalizerSpec  2 bytes precompiled_charsmap = u32 size of the array in bytes, the array (u32
+//                   units), strings that end in NUL; 3 bool add_dummy_prefix, 4 bool
+//                   remove_extra_whitespaces, 5 bool escape_whitespaces. A unit holds an offset to
+//                   its children, a label, and for a leaf the place of its string.
 
 #include "text/sentencepiece_check.h"
 
@@ -113,32 +116,56 @@ bool is_sound(std::string_view map) {
   return true;
 }
 
+/// TrainerSpec.model_type and SentencePiece.type, as far as they matter.
+constexpr std::uint64_t model_type_bpe = 2;
+constexpr std::uint64_t piece_type_user_defined = 4, piece_type_unused = 5;
+
 }  // namespace
 
 SentencepieceFacts check_sentencepiece_model(std::string_view bytes, const std::string& where) {
   SentencepieceFacts facts;
+  bool is_bpe = false, is_plain = true;
   std::size_t pieces = 0;
+  const auto read_piece = [&](Fields piece) {
+    ++pieces;
+    while (const auto member = piece.next()) {
+      // The library takes pieces for C strings and throws on one that ends before it begins.
+      if (member->number == 1 && member->bytes.find('\0') != std::string_view::npos)
+        fail(ExitCode::data, "{}: piece {} holds a zero byte", where, pieces - 1);
+      if (member->number == 3 &&
+          (member->value == piece_type_user_defined || member->value == piece_type_unused))
+        is_plain = false;
+    }
+  };
+  const auto read_trainer = [&](Fields trainer) {
+    while (const auto member = trainer.next()) {
+      if (member->number == 3) is_bpe = member->value == model_type_bpe;
+      if (member->number == 24 && member->value != 0) is_plain = false;  // spaces behind words
+      if (member->number == 35) facts.byte_fallback = member->value != 0;
+    }
+  };
+  const auto read_normalizer = [&](Fields normalizer, bool of_input) {
+    while (const auto member = normalizer.next()) {
+      if (member->number == 2 && !member->bytes.empty()) {
+        if (!is_sound(member->bytes))
+          fail(ExitCode::data, "{}: the sentencepiece model's character map is damaged", where);
+        is_plain = false;
+      }
+      if (!of_input) continue;
+      if (member->number == 3) facts.adds_prefix = member->value != 0;
+      if (member->number == 4) facts.joins_spaces = member->value != 0;
+      if (member->number == 5 && member->value == 0) is_plain = false;  // spaces stay spaces
+    }
+  };
   Fields model(bytes, where);
   while (const auto field = model.next()) {
-    if (field->number == 1) {
-      ++pieces;
-      Fields piece(field->bytes, where);
-      while (const auto member = piece.next()) {
-        // The library takes pieces for C strings and throws on one that ends before it begins.
-        if (member->number == 1 && member->bytes.find('\0') != std::string_view::npos)
-          fail(ExitCode::data, "{}: piece {} holds a zero byte", where, pieces - 1);
-      }
-    }
-    if (field->number != 3 && field->number != 5) continue;
-    Fields normalizer(field->bytes, where);
-    while (const auto member = normalizer.next()) {
-      if (field->number == 3 && member->number == 3) facts.adds_prefix = member->value != 0;
-      if (member->number == 2 && !member->bytes.empty() && !is_sound(member->bytes)) {
-        fail(ExitCode::data, "{}: the sentencepiece model's character map is damaged", where);
-      }
-    }
+    if (field->number == 1) read_piece({field->bytes, where});
+    if (field->number == 2) read_trainer({field->bytes, where});
+    if (field->number == 3 || field->number == 5)
+      read_normalizer({field->bytes, where}, field->number == 3);
   }
   if (pieces == 0) fail(ExitCode::data, "{}: the sentencepiece model has no pieces", where);
+  facts.plain_bpe = is_bpe && is_plain;
   return facts;
 }
 

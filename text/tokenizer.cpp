@@ -150,10 +150,14 @@ const std::string* Tokenizer::chat_template(const std::string& name) const {
   return found == chat_templates_.end() ? nullptr : &found->second;
 }
 
+std::map<std::string, std::string> Tokenizer::files() const {
+  std::map<std::string, std::string> files = files_;
+  files.merge(made_files());
+  return files;
+}
+
 void Tokenizer::save(const std::filesystem::path& folder) const {
-  std::map<std::string, std::string> files = made_files();
-  for (const auto& [name, bytes] : files_) files[name] = bytes;
-  for (const auto& [name, bytes] : files) {
+  for (const auto& [name, bytes] : files()) {
     base::make_folder((folder / name).parent_path());
     base::write_file_atomic(folder / name, bytes);
   }
@@ -161,6 +165,7 @@ void Tokenizer::save(const std::filesystem::path& folder) const {
 
 void Tokenizer::apply_settings(const TokenizerSettings& settings) {
   chat_templates_ = settings.chat_templates;
+  generation_defaults_ = settings.generation;
   files_.insert(settings.files.begin(), settings.files.end());
   special_.names = settings.names;
   const auto role = [&](const char* key) -> std::optional<TokenId> {

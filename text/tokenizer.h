@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include "text/generation_defaults.h"
+
 namespace finstill::text {
 
 using TokenId = std::int32_t;
@@ -102,6 +104,9 @@ class Tokenizer {
   /// of turn. Sorted.
   const std::vector<TokenId>& stop_ids() const { return stop_; }
 
+  /// What generation_config.json beside it says about drawing.
+  const GenerationDefaults& generation_defaults() const { return generation_defaults_; }
+
   /// The chat template of that name ("default"; some models have "tool_use" too), or null.
   const std::string* chat_template(const std::string& name = "default") const;
 
@@ -123,6 +128,9 @@ class Tokenizer {
   /// byte for byte. Throws Error(io).
   void save(const std::filesystem::path& folder) const;
 
+  /// What save() writes: name -> bytes.
+  std::map<std::string, std::string> files() const;
+
  protected:
   /// Appends the ids of `text` (valid UTF-8). Special tokens are recognised inside the `open`
   /// ranges [begin, end) only, which are in order and do not touch; the offsets are filled when
@@ -140,6 +148,7 @@ class Tokenizer {
 
   std::vector<TokenId> prefix_, suffix_, stop_;
   SpecialTokens special_;
+  GenerationDefaults generation_defaults_;
   std::map<std::string, std::string> chat_templates_;
   std::map<std::string, std::string> files_;  ///< loaded files: name -> bytes
   std::string identity_, vocabulary_identity_;

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "text/known_pipelines.h"
+#include "text/sentencepiece_bpe.h"
 #include "text/tokenizer_sources.h"
-#include "text/vocabulary_merges.h"
 
 #include "base/error.h"
 #include "base/unicode.h"
@@ -113,27 +113,23 @@ void read_byte_level(const GgufHeader& header, TokenizerDefinition& definition, 
 
 void read_sentencepiece_bpe(const GgufHeader& header, const std::vector<std::int64_t>& types,
                             TokenizerDefinition& definition, bool& add_bos) {
-  const std::vector<double> scores = header.numbers("tokenizer.ggml.scores");
+  std::vector<double> scores = header.numbers("tokenizer.ggml.scores");
   // There is a type for every row of the file; the tokens are fewer where rows only fill up.
   if (scores.size() != types.size()) {
     fail(ExitCode::data, "{}: tokenizer.ggml.scores has {} entries for {} tokens", header.where,
          scores.size(), types.size());
   }
-  std::vector<TokenId> order;
+  SentencepieceBpe bpe;
   for (std::size_t i = 0; i < definition.tokens.size(); ++i) {
     if (std::isnan(scores[i]))
       fail(ExitCode::data, "{}: tokenizer.ggml.scores[{}] is not a number", header.where, i);
     const bool merged = types[i] == normal || types[i] == user_defined;
-    if (merged && !definition.tokens[i].empty()) order.push_back(static_cast<TokenId>(i));
+    if (merged && !definition.tokens[i].empty()) bpe.merged.push_back(static_cast<TokenId>(i));
   }
-  std::stable_sort(order.begin(), order.end(),
-                   [&](TokenId a, TokenId b) { return scores[a] > scores[b]; });
-  definition.merges = merges_of_vocabulary(definition.tokens, order, header.where);
-  const bool prefix = header.boolean("tokenizer.ggml.add_space_prefix", true);
-  definition.normalizer = sentencepiece_normalizer(prefix);
-  definition.decoder = sentencepiece_decoder(prefix);
+  bpe.scores = std::move(scores);
+  bpe.adds_prefix = header.boolean("tokenizer.ggml.add_space_prefix", true);
+  complete_sentencepiece_bpe(definition, std::move(bpe));
   definition.byte_fallback = true;
-  definition.fuse_unk = true;
   const std::int64_t unk = header.integer("tokenizer.ggml.unknown_token_id", 0);
   if (unk >= 0 && unk < static_cast<std::int64_t>(definition.tokens.size()) &&
       !definition.tokens[unk].empty()) {

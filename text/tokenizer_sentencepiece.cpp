@@ -1,6 +1,7 @@
 #include <sentencepiece_processor.h>
 
 #include <algorithm>
+#include <unordered_set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -8,13 +9,17 @@
 #include "text/added_tokens.h"
 #include "text/decoder.h"
 #include "text/known_pipelines.h"
+#include "text/sentencepiece_bpe.h"
 #include "text/sentencepiece_check.h"
 #include "text/shared_counters.h"
 #include "text/tokenizer_identity.h"
+#include "text/tokenizer_json.h"
 #include "text/tokenizer_sources.h"
+#include "text/vocabulary_merges.h"
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/unicode.h"
 
 namespace finstill::text {
 
@@ -50,15 +55,16 @@ class SentencepieceTokenizer final : public Tokenizer {
   void count_invalid(std::uint64_t bytes) const override {
     counters_.add({.invalid_utf8_bytes = bytes});
   }
-  std::map<std::string, std::string> made_files() const override {
-    return write_tokenizer_settings(settings_, special_, stop_);
-  }
+  std::map<std::string, std::string> made_files() const override;
 
  private:
+  std::optional<TokenizerDefinition> definition() const;
   void read_pieces(TokenizerSettings& settings);
   void encode_stretch(std::string_view text, std::int64_t origin, bool offsets,
                       Encoding& out) const;
 
+  std::string where_;
+  SentencepieceFacts facts_;
   sentencepiece::SentencePieceProcessor processor_;
   Decoder decoder_;
   AddedTokenFinder finder_;
@@ -85,7 +91,9 @@ std::string fault_of_loading(sentencepiece::SentencePieceProcessor& processor,
 
 SentencepieceTokenizer::SentencepieceTokenizer(std::string_view bytes, const std::string& where,
                                                TokenizerSettings settings)
-    : decoder_(sentencepiece_decoder(check_sentencepiece_model(bytes, where).adds_prefix), where) {
+    : where_(where),
+      facts_(check_sentencepiece_model(bytes, where)),
+      decoder_(sentencepiece_decoder(facts_.adds_prefix), where) {
   if (const std::string fault = fault_of_loading(processor_, bytes); !fault.empty())
     fail(ExitCode::data, "{}: not a usable sentencepiece model: {}", where, fault);
   read_pieces(settings);
@@ -135,8 +143,58 @@ void SentencepieceTokenizer::read_pieces(TokenizerSettings& settings) {
   name("eos_token", processor_.eos_id());
   name("unk_token", processor_.unk_id());
   name("pad_token", processor_.pad_id());
-  settings.python_class = "LlamaTokenizer";
+  if (!facts_.plain_bpe) settings.python_class = "LlamaTokenizer";
   if (!settings.add_bos) settings.add_bos = processor_.bos_id() >= 0;
+}
+
+/// The same tokenizer as the content of a tokenizer.json, where that can say it: transformers reads
+/// a tokenizer.model its own way, which gives other ids (spaces that the model joins, its beginning
+/// of a text).
+std::optional<TokenizerDefinition> SentencepieceTokenizer::definition() const {
+  if (!facts_.plain_bpe) return std::nullopt;
+  TokenizerDefinition definition;
+  definition.where = where_;
+  SentencepieceBpe bpe{.adds_prefix = facts_.adds_prefix, .joins_spaces = facts_.joins_spaces};
+  std::unordered_set<std::string_view> merged;
+  std::unordered_set<float> scores;
+  for (int id = 0; id < processor_.GetPieceSize(); ++id) {
+    const std::string& piece = processor_.IdToPiece(id);
+    definition.tokens.push_back(piece);
+    bpe.scores.push_back(processor_.GetScore(id));
+    if (processor_.IsByte(id) || processor_.IsControl(id) || processor_.IsUnknown(id)) continue;
+    bpe.merged.push_back(id);
+    merged.insert(piece);
+    if (!base::is_valid_utf8(piece) || piece.size() > longest_merged_token) return std::nullopt;
+    // Of two tokens with one score the library makes that which stands first in the text.
+    const bool is_made = base::decode_utf8(piece, 0).length < piece.size();
+    if (is_made && !scores.insert(processor_.GetScore(id)).second) return std::nullopt;
+  }
+  // The library joins a character that is no token to one that is; tokenizer.json cannot.
+  for (const std::string_view piece : merged) {
+    for (std::size_t i = 0; i < piece.size();) {
+      const std::size_t length = base::decode_utf8(piece, i).length;
+      if (!merged.contains(piece.substr(i, length))) return std::nullopt;
+      i += length;
+    }
+  }
+  definition.added = added_;
+  definition.byte_fallback = facts_.byte_fallback;
+  definition.unk = processor_.unk_id();
+  complete_sentencepiece_bpe(definition, std::move(bpe));
+  const auto named = [&](const std::vector<TokenId>& ids, const char* role) {
+    return ids.empty() ? std::nullopt
+                       : std::optional(NamedToken{special_.names.at(role), ids.front()});
+  };
+  if (!prefix_.empty() || !suffix_.empty())
+    definition.post_processor =
+        template_processing(named(prefix_, "bos_token"), named(suffix_, "eos_token"));
+  return definition;
+}
+
+std::map<std::string, std::string> SentencepieceTokenizer::made_files() const {
+  std::map<std::string, std::string> files = write_tokenizer_settings(settings_, special_, stop_);
+  if (const auto same = definition()) files["tokenizer.json"] = write_tokenizer_json(*same);
+  return files;
 }
 
 std::optional<TokenId> SentencepieceTokenizer::special_id(std::string_view name) const {

@@ -114,6 +114,20 @@ void read_stop_ids(const Json& config, TokenizerSettings& settings) {
   }
 }
 
+GenerationDefaults read_generation(const Json& config, const std::string& where) {
+  const auto number = [&](const char* key) -> std::optional<double> {
+    const auto found = config.find(key);
+    if (found == config.end() || found->is_null()) return std::nullopt;
+    return base::json_number(config, key, where);
+  };
+  GenerationDefaults defaults{.temperature = number("temperature"),
+                              .top_p = number("top_p"),
+                              .min_p = number("min_p"),
+                              .repetition_penalty = number("repetition_penalty")};
+  if (number("top_k")) defaults.top_k = base::json_integer(config, "top_k", where);
+  return defaults;
+}
+
 std::optional<bool> optional_bool(const Json& config, const char* key, const std::string& where) {
   const auto found = config.find(key);
   if (found == config.end() || found->is_null()) return std::nullopt;
@@ -188,7 +202,10 @@ TokenizerSettings read_tokenizer_settings(const std::filesystem::path& folder,
       if (place.empty()) continue;
       if (const auto text =
               read_if_there(place, name, settings, name != std::string_view("config.json"))) {
-        read_stop_ids(read_settings(*text, (place / name).string()), settings);
+        const std::string where = (place / name).string();
+        const Json config = read_settings(*text, where);
+        read_stop_ids(config, settings);
+        settings.generation = read_generation(config, where);
         return settings;
       }
     }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "text/added_tokens.h"
+#include "text/generation_defaults.h"
 #include "text/tokenizer_definition.h"
 
 namespace finstill::text {
@@ -20,6 +21,7 @@ struct TokenizerSettings {
   std::vector<AddedToken> added;             ///< added_tokens_decoder
   std::optional<bool> add_bos, add_eos;
   std::vector<std::int64_t> stop_ids;
+  GenerationDefaults generation;
   std::map<std::string, std::string> chat_templates;     ///< "default", "tool_use"
   std::map<std::string, std::string> files;              ///< as read: name -> bytes
   std::int64_t longest = 0;                              ///< model_max_length; 0 = not known

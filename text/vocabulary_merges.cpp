@@ -9,12 +9,6 @@
 
 namespace finstill::text {
 
-namespace {
-
-constexpr std::size_t longest_token = 1024;  // every place to cut it is tried
-
-}  // namespace
-
 std::vector<Merge> merges_of_vocabulary(const std::vector<std::string>& tokens,
                                         const std::vector<TokenId>& order,
                                         const std::string& where) {
@@ -25,9 +19,9 @@ std::vector<Merge> merges_of_vocabulary(const std::vector<std::string>& tokens,
   for (std::size_t rank = 0; rank < order.size(); ++rank) {
     const TokenId result = order[rank];
     const std::string_view text = tokens[result];
-    if (text.size() > longest_token) {
+    if (text.size() > longest_merged_token) {
       base::fail(base::ExitCode::data, "{}: token {} has {} bytes, over the limit of {}", where,
-                 result, text.size(), longest_token);
+                 result, text.size(), longest_merged_token);
     }
     const std::size_t first = merges.size();
     for (std::size_t cut = 1; cut < text.size(); ++cut) {

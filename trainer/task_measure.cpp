@@ -61,10 +61,13 @@ class TaskMeasure : public Measure {
   }
 
   double measure(const MeasuredModel& measured) override {
+    const auto& defaults = measured.tokenizer->generation_defaults();
+    const eval::AnswerOptions options{
+        .max_new_tokens = config_.max_new_tokens,
+        .repetition_penalty = defaults.repetition_penalty.value_or(1)};
     double value = 0;
     with_generator(measured, [&](engine::Generator& generator) {
-      value = eval::evaluate_metric(generator, set_.tasks, items_, config_.metric,
-                                    config_.max_new_tokens);
+      value = eval::evaluate_metric(generator, set_.tasks, items_, config_.metric, options);
     });
     return value;
   }

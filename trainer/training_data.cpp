@@ -70,7 +70,7 @@ void check_positions(const data::DocumentSet& set, const TrainConfig& config,
   for (const data::Document& document : set.documents)
     longest = std::max(longest, static_cast<std::int64_t>(document.ids.size()));
   if (config.packing == "concatenate") longest = std::min(config.max_length, set.summary.tokens);
-  for (const auto& [name, positions] : {std::pair(config.model.text, model.max_positions),
+  for (const auto& [name, positions] : {std::pair(config.model.text, model.context_length()),
                                         std::pair(config.teacher.text, objective.longest_text())}) {
     if (longest <= positions) continue;
     base::fail(base::ExitCode::config,

@@ -240,6 +240,32 @@ TEST_F(GenerationVerbs, GenerateAnswersEachLineInOrder) {
   EXPECT_EQ(run(verb, "{\"prompt\":\"估值\"}\n").at(0)["ids"], together[2]["ids"]);
 }
 
+TEST_F(GenerationVerbs, TheModelsOwnSettingsOfDrawingCountUnlessTheCommandLineSaysOtherwise) {
+  const tests::TemporaryFolder folder;
+  const std::string own = (folder / "m").string();
+  std::filesystem::copy(model(), own, std::filesystem::copy_options::recursive);
+  const std::string settings = own + "/generation_config.json";
+  const std::string input = "{\"prompt\":\"abcabc\"}\n";
+  const auto ids = [&](const std::string& path, std::vector<std::string> more) {
+    more.insert(more.end(), {"--max-new-tokens", "24", "--ignore-eos"});
+    std::vector<std::string> verb = {"generate", "--model", path, "--dtype", "float32"};
+    verb.insert(verb.end(), more.begin(), more.end());
+    return run(verb, input).at(0)["ids"];
+  };
+  tests::write_text(settings, R"({"repetition_penalty": 5.0, "top_k": 1, "temperature": 0.5})");
+  const Json greedy = ids(model(), {"--temperature", "0"});
+  const Json penalised = ids(model(), {"--temperature", "0", "--repetition-penalty", "5"});
+  ASSERT_NE(greedy, penalised);
+  EXPECT_EQ(ids(own, {"--temperature", "0"}), penalised);
+  EXPECT_EQ(ids(own, {}), penalised) << "top_k 1 leaves one token";
+  EXPECT_EQ(ids(own, {"--temperature", "0", "--repetition-penalty", "1"}), greedy);
+  EXPECT_EQ(ids(own, {"--repetition-penalty", "1", "--top-k", "0", "--temperature", "1"}),
+            ids(model(), {}));
+  tests::write_text(settings, R"({"top_p": 7})");
+  refuses({"generate", "--model", own}, input, 65, "generation_config.json: top_p is 7");
+  refuses({"generate", "--model", own, "--top-p", "7"}, input, 64, "top_p is 7");
+}
+
 TEST_F(GenerationVerbs, LogprobsComeWithAsManyAlternativesAsAsked) {
   const std::string input = "{\"prompt\":\"abc\"}\n";
   const Json chosen =

@@ -133,6 +133,24 @@ TEST_F(Tokenized, AllLabelsMaskedIsAnErrorThatSaysWhatToDo) {
   EXPECT_NE(mixed.summary.line().find("50.0 % without a trained token"), std::string::npos);
 }
 
+TEST_F(Tokenized, AnswersThatSpellAMarkOfReasoningAreTold) {
+  const tests::TemporaryFolder folder;
+  tokenizer_->save(folder.path());
+  base::Json tree = base::read_json(folder / "tokenizer.json");
+  tree["added_tokens"].push_back({{"id", 259}, {"content", "<think>"}, {"special", false}});
+  write_text(folder / "tokenizer.json", base::dump_json(tree));
+  const std::string rows =
+      R"({"messages":[{"role":"user","content":"<think>"},{"role":"assistant","content":"A"}]})"
+      "\n"
+      R"({"messages":[{"role":"user","content":"Q"},{"role":"assistant","content":"<think>B"}]})"
+      "\n";
+  EXPECT_TRUE(tokenize(rows).summary.warnings.empty()) << "no such token";
+  tokenizer_ = text::load_tokenizer(folder.path());
+  const auto warnings = tokenize(rows).summary.warnings;
+  ASSERT_EQ(warnings.size(), 1U);
+  EXPECT_TRUE(warnings[0].starts_with("1 of 2 documents spell <think>")) << warnings[0];
+}
+
 TEST_F(Tokenized, NothingLeftIsAnError) {
   TokenizeOptions options;
   options.max_length = 2;

@@ -43,6 +43,27 @@ TEST_F(EvaluateStage, WritesScoresAndSamplesOfModelsAndBaselines) {
   EXPECT_EQ(base::read_json(folder_ / "scores/timing.json")["models"].size(), 4u);
 }
 
+TEST_F(EvaluateStage, TheModelsOwnRepetitionPenaltyCountsUnlessTheRecipeSaysOtherwise) {
+  const auto scores_of = [&](const std::string& model, const std::string& name) {
+    run("{models: {one: {model: " + (folder_ / "one").string() + model +
+            "}}, tasks: [sentiment], test: 4, train: 4, max_new_tokens: 16, baselines: false}",
+        name);
+    std::vector<std::string> outputs;
+    for (const base::Json& sample : base::read_jsonl(folder_ / name / "samples.jsonl"))
+      outputs.push_back(sample["output"].get<std::string>());
+    return std::pair(outputs, base::read_json(folder_ / name / "scores.json")["models"][0]);
+  };
+  const auto plain = scores_of("", "plain");
+  EXPECT_FALSE(plain.second.contains("repetition_penalty"));
+  const auto asked = scores_of(", repetition_penalty: 3", "asked");
+  EXPECT_NE(asked.first, plain.first);
+  tests::write_text(folder_ / "one/generation_config.json", R"({"repetition_penalty": 3})");
+  const auto own = scores_of("", "own");
+  EXPECT_EQ(own.first, asked.first);
+  EXPECT_EQ(own.second["repetition_penalty"], 3.0);
+  EXPECT_EQ(scores_of(", repetition_penalty: 1", "off").first, plain.first);
+}
+
 TEST_F(EvaluateStage, SingleTasksHaveTheirOwnLongestAnswer) {
   const std::string asked = "{" + models() + ", tasks: [sentiment, reconciliation], test: 6, ";
   run(asked + "max_new_tokens: 4, max_new_tokens_of: {sentiment: 1}}", "scores");

@@ -1,8 +1,9 @@
 // fuzz: links text
 // *.model files, tiktoken and sentencepiece: any bytes are refused with an Error or make a
-// tokenizer that encodes and decodes.
+// tokenizer that encodes, decodes and can be written.
 
 #include "text/pipeline_tokenizer.h"
+#include "text/tokenizer_json.h"
 #include "text/tokenizer_sources.h"
 
 #include "base/error.h"
@@ -29,6 +30,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (id < 0 || id >= tokenizer->vocabulary_size()) std::abort();
     }
     tokenizer->decode(encoding.ids, true);
+    const auto files = tokenizer->files();
+    if (const auto json = files.find("tokenizer.json"); json != files.end())
+      text::read_tokenizer_json(json->second, "made.json");
   } catch (const finstill::base::Error&) {
   }
   return 0;

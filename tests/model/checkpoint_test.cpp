@@ -12,6 +12,8 @@
 #include "model/stored_tensor.h"
 #include "ops/tensor.h"
 #include "tests/support/temporary.h"
+#include "tests/text/sentencepiece_model.h"
+#include "text/tokenizer.h"
 
 namespace finstill::model {
 namespace {
@@ -110,14 +112,43 @@ TEST(Checkpoint, missing_unexpected_and_wrongly_shaped_tensors_are_named) {
   }
 }
 
-TEST(Checkpoint, a_tied_head_that_is_stored_too_is_ignored) {
+TEST(Checkpoint, a_tied_head_that_is_stored_too_is_ignored_where_it_is_the_embedding) {
   const tests::TemporaryFolder folder;
   const ModelConfig config = example("llama");
+  ASSERT_TRUE(config.tied_head);
   write_changed(folder.path(), config, [&](auto& specs) {
     specs.push_back({"lm_head.weight", "F32", {config.vocabulary_size, config.hidden_size}});
     specs.push_back({"model.layers.0.self_attn.rotary_emb.inv_freq", "F32", {4}});
   });
   EXPECT_NO_THROW(load_weights(folder.path(), config, at::kFloat));
+  const tests::TemporaryFolder other;
+  write_changed(other.path(), config, [&](auto& specs) {
+    specs.push_back({"lm_head.weight", "F32", {config.vocabulary_size, config.hidden_size * 2}});
+  });
+  try {
+    load_weights(other.path(), config, at::kFloat);
+    ADD_FAILURE() << "accepted";
+  } catch (const base::Error& error) {
+    EXPECT_EQ(error.code(), base::ExitCode::data);
+    EXPECT_NE(std::string(error.what()).find("lm_head.weight differs"), std::string::npos)
+        << error.what();
+  }
+}
+
+TEST(Checkpoint, a_tokenizer_model_alone_gets_the_tokenizer_json_that_says_the_same) {
+  const tests::TemporaryFolder from, to, unreadable;
+  tests::SentencepieceModel sentencepiece;
+  sentencepiece.add_bytes();
+  sentencepiece.add_words({"bank", "loan"});
+  tests::write_text(from / "tokenizer.model", sentencepiece.bytes());
+  EXPECT_EQ(
+      copy_tokenizer(from.path(), to.path()),
+      (std::vector<std::string>{"tokenizer.model", "tokenizer.json", "tokenizer_config.json"}));
+  EXPECT_EQ(text::load_tokenizer(to / "tokenizer.json")->encode("bank loan"),
+            text::load_tokenizer(from.path())->encode("bank loan"));
+  tests::write_text(unreadable / "tokenizer.model", "?");
+  EXPECT_EQ(copy_tokenizer(unreadable.path(), to.path()),
+            std::vector<std::string>{"tokenizer.model"});
 }
 
 TEST(Checkpoint, tokenizer_files_travel_with_the_model) {

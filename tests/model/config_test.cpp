@@ -126,6 +126,17 @@ TEST(Config, both_forms_of_rope_keys_mean_the_same) {
             config_to_json(config_from_json(newer, "newer")));
 }
 
+TEST(Config, yarn_lengthens_a_context_that_was_left_at_the_trained_length) {
+  base::Json json = example("llama");
+  json["max_position_embeddings"] = 100;
+  EXPECT_EQ(config_from_json(json, "c").context_length(), 100);
+  json["rope_scaling"] = {
+      {"rope_type", "yarn"}, {"factor", 4.0}, {"original_max_position_embeddings", 100}};
+  EXPECT_EQ(config_from_json(json, "c").context_length(), 400);
+  json["max_position_embeddings"] = 1000;
+  EXPECT_EQ(config_from_json(json, "c").context_length(), 1000);
+}
+
 TEST(Config, sliding_window_is_used_only_where_the_family_uses_it) {
   base::Json mistral = example("mistral");
   EXPECT_EQ(config_from_json(mistral, "c").sliding_window, (SlidingWindow{6, 0}));

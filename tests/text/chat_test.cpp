@@ -278,6 +278,19 @@ TEST(Message, ReadsWhatItWrites) {
   EXPECT_EQ(message_from_json(message_to_json(null_content), "here"), null_content);
 }
 
+TEST(Message, AContentThatIsNotThereIsNothingToTemplatesAndNullIsNone) {
+  const auto rendered = [](const char* message) {
+    return make("{% for m in messages %}[{{ m.content }}]{% endfor %}")
+        .render(std::vector<Message>{message_from_json(base::Json::parse(message), "here")})
+        .text;
+  };
+  const char* const call = R"({"role": "assistant", "tool_calls": [{"function": {"name": "f"}}]})";
+  EXPECT_EQ(rendered(call), "[]");
+  EXPECT_EQ(rendered(R"({"role": "assistant", "content": null})"), "[None]");
+  const Message missing = message_from_json(base::Json::parse(call), "here");
+  EXPECT_EQ(message_from_json(message_to_json(missing), "here"), missing);
+}
+
 TEST(Message, UnknownMembersAreKeptUpToALimit) {
   base::Json object = {{"role", "user"}, {"content", "x"}};
   for (int i = 0; i < 256; ++i) object[fmt::format("k{}", i)] = i;

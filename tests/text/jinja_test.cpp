@@ -265,6 +265,12 @@ TEST(JinjaFormat, WidthsAndPrecisionsHaveALimitAndIntegersAreFinite) {
   EXPECT_EQ(render("{{ ('%.4096f' % 1e300) | length }}"), "4398");
 }
 
+TEST(JinjaLimits, IntegersBeyond64BitsAreRefusedAndNotRounded) {
+  EXPECT_NE(error_of("{{ '9223372036854775808' | int }}").find("64 bits"), std::string::npos);
+  EXPECT_EQ(render("{{ '9223372036854775807' | int }}"), "9223372036854775807");
+  EXPECT_THROW(Value::from_json(9223372036854775808u, template_origin), Failure);
+}
+
 TEST(JinjaLimits, SlicesAndDivisionsAtTheEdgesOfIntegersAreDefined) {
   EXPECT_EQ(render("{{ [1,2,3][9223372036854775807:] }}{{ [1,2,3][-9223372036854775807:2] }}"),
             "[][1, 2]");
