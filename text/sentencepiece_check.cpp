@@ -15,6 +15,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/unicode.h"
 
 namespace finstill::text {
 
@@ -132,6 +133,8 @@ SentencepieceFacts check_sentencepiece_model(std::string_view bytes, const std::
       // The library takes pieces for C strings and throws on one that ends before it begins.
       if (member->number == 1 && member->bytes.find('\0') != std::string_view::npos)
         fail(ExitCode::data, "{}: piece {} holds a zero byte", where, pieces - 1);
+      if (member->number == 1 && !base::is_valid_utf8(member->bytes))
+        fail(ExitCode::data, "{}: piece {} is not valid UTF-8", where, pieces - 1);
       if (member->number == 3 &&
           (member->value == piece_type_user_defined || member->value == piece_type_unused))
         is_plain = false;

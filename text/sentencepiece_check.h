@@ -16,9 +16,9 @@ struct SentencepieceFacts {
 };
 
 /// The sentencepiece library trusts its model files. Checks what it does not: that the file is one
-/// well-formed protocol buffer, that no piece holds a zero byte, and that the double array of its
-/// character map (NormalizerSpec.precompiled_charsmap) and the strings behind it stay inside their
-/// memory whatever text is looked up. Throws Error(data) beginning with `where`.
+/// well-formed protocol buffer, that pieces are UTF-8 without zero bytes, and that the double array
+/// of its character map (NormalizerSpec.precompiled_charsmap) and the strings behind it stay inside
+/// their memory whatever text is looked up. Throws Error(data) beginning with `where`.
 SentencepieceFacts check_sentencepiece_model(std::string_view bytes, const std::string& where);
 
 }  // namespace finstill::text

@@ -164,7 +164,7 @@ std::optional<TokenizerDefinition> SentencepieceTokenizer::definition() const {
     if (processor_.IsByte(id) || processor_.IsControl(id) || processor_.IsUnknown(id)) continue;
     bpe.merged.push_back(id);
     merged.insert(piece);
-    if (!base::is_valid_utf8(piece) || piece.size() > longest_merged_token) return std::nullopt;
+    if (piece.size() > longest_merged_token) return std::nullopt;
     // Of two tokens with one score the library makes that which stands first in the text.
     const bool is_made = base::decode_utf8(piece, 0).length < piece.size();
     if (is_made && !scores.insert(processor_.GetScore(id)).second) return std::nullopt;

@@ -5,6 +5,7 @@
 #include "text/tokenizer.h"
 #include "text/tokenizer_sources.h"
 
+#include "base/error.h"
 #include "base/random.h"
 
 #include "tests/support/temporary.h"
@@ -80,6 +81,12 @@ TEST(SentencepieceModel, NoTokenizerJsonIsMadeWhereItCouldNotSayTheSame) {
   EXPECT_FALSE(is_made(equal)) << "of equal scores the library takes the first in the text";
   gap.pieces.push_back({"zz", -5000, 1});
   EXPECT_FALSE(is_made(gap)) << "z is no token";
+}
+
+TEST(SentencepieceModel, APieceThatIsNotUtf8IsRefused) {
+  SentencepieceModel model = bank_model(true, true);
+  model.pieces.push_back({"a\xFF", -9000, 3});
+  EXPECT_THROW(read_sentencepiece(model.bytes(), "m.model", {}), base::Error);
 }
 
 }  // namespace
