@@ -3,11 +3,10 @@
 // The two step files of a stage:
 //
 //   metrics.jsonl  line 1 {"schema": "finstill-metrics-1", "config": {...}} with the resolved
-//   config without paths, then
-//                  one object a step: {"step": 1, "loss": 2.1, ...}. Deterministic: part of the
-//                  artifact's outputs.
+//                  config without paths, then one object a step: {"step": 1, "loss": 2.1, ...}.
+//                  Deterministic: part of the artifact's outputs.
 //   timing.jsonl   {"step": 1, "seconds": 0.8, "tokens_per_second": ..., "memory_peak_bytes": ...}.
-//   Not hashed.
+//                  Not hashed.
 //
 // A resume from step s keeps the lines up to s and writes on.
 

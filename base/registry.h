@@ -80,7 +80,7 @@ struct Listing {
 };
 
 /// Makes Registry<Interface> known under a kind; said once, in the .cpp beside the interface:
-///   static const bool listed = base::list_registry<Objective>("objective", "what a training step
+///   static const bool listed = base::list_registry<Objective>("objective", "what a step
 ///   minimises");
 template <typename Interface>
 bool list_registry(const std::string& kind, const std::string& help);

@@ -1,10 +1,12 @@
 #pragma once
 
 // From documents to batches. Two ways to fill a row:
+//
 //   best_fit     whole documents, at most `row_tokens` together; each attends to itself alone and
-//   its positions start at 0 concatenate  all documents in a stream, joined by EOS, cut every
-//   `row_tokens`: one attention span a row, every token
-//                of a trained document scored except the row's first
+//                its positions start at 0
+//   concatenate  all documents in a stream, joined by EOS, cut every `row_tokens`: one attention
+//                span a row, every token of a trained document scored except the row's first
+//
 // Rows are made once; what changes from epoch to epoch is their order, drawn by (seed, epoch). A
 // step takes the next `rows_per_step` rows, at the end of an epoch those that are left, so that no
 // row is in a step twice; it splits them into micro-batches of at most `micro_batch_tokens`. So a

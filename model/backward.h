@@ -7,8 +7,7 @@
 //   forward    block inputs are kept detached; with recompute nothing else is
 //   loss       one autograd graph: last block's output -> final norm -> loss function
 //   backward   head, block n-1 .. 0, embedding: a block's graph is built again from its input (or
-//   was kept), and its
-//              gradients go to the sink as soon as they are known
+//              was kept), and its gradients go to the sink as soon as they are known
 //
 // A tied embedding gets two contributions: the head's first, then the lookup's.
 

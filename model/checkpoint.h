@@ -2,11 +2,12 @@
 
 // Model folders in the Hugging Face layout:
 //
-//   config.json                    model/config.h
-//   model.safetensors              or, over 5 GB, model-00001-of-0000N.safetensors and
-//   model.safetensors.index.json generation_config.json         end tokens and the like
-//   tokenizer.json | tokenizer.model, tokenizer_config.json, special_tokens_map.json,
-//   chat_template.jinja, ...
+//   config.json                model/config.h
+//   model.safetensors          or, over 5 GB, model-00001-of-0000N.safetensors and
+//                              model.safetensors.index.json
+//   generation_config.json     end tokens, settings of drawing
+//   tokenizer.json             or tokenizer.model; tokenizer_config.json, special_tokens_map.json,
+//                              chat_template.jinja, ...
 //
 // ModelScope folders have the same layout.
 

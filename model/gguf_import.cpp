@@ -50,10 +50,10 @@ void check_gguf_tensors(const base::GgufHeader& header, const ModelConfig& confi
            fmt::join(shape, ", "), fmt::join(parameter.shape, ", "));
     }
     if (!can_dequantize(*tensor->type)) {
-      fail(ExitCode::data,
-           "{}: tensor {} has type {}; read are F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K "
-           "and Q6_K",
-           header.where, name, tensor->type->name);
+      fail(
+          ExitCode::data,
+          "{}: tensor {} has type {}, which is not read (known: {}): take a file with one of these",
+          header.where, name, tensor->type->name, dequantized_types());
     }
   }
   for (const base::GgufTensor& tensor : header.tensors) {

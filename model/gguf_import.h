@@ -8,9 +8,9 @@
 
 namespace finstill::model {
 
-/// Turns a GGUF v3 file (llama, qwen2, qwen3; F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K,
-/// Q6_K) into a model folder that transformers loads as it is: config.json, weights in `dtype`,
-/// tokenizer.json, tokenizer_config.json, generation_config.json, chat_template.jinja. Tensors are
+/// Turns a GGUF v3 file (llama, qwen2, qwen3; the types that can_dequantize() knows) into a
+/// model folder that transformers loads as it is: config.json, weights in `dtype`, tokenizer.json,
+/// tokenizer_config.json, generation_config.json, chat_template.jinja. Tensors are
 /// dequantised bit for bit as `gguf.quants.dequantize` of PyPI does, q and k rows put back into the
 /// half-rotated layout. One tensor at a time is in memory in float32 beside the result. Throws
 /// Error(data) with file, tensor or key, and reason; Error(io).

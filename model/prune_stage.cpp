@@ -1,8 +1,8 @@
 // The stage prune: a model of some of a model's blocks.
 //
 //   <artifact>/            the smaller model's folder
-//   <artifact>/prune.json  {"blocks": of the source, "kept": [...], "method", "influence": [...] or
-//   null, "sample_tokens"}
+//   <artifact>/prune.json  {"blocks": of the source, "kept": [...], "method",
+//                          "influence": [...] or null, "sample_tokens"}
 
 #include <algorithm>
 #include <set>

@@ -2,10 +2,11 @@
 
 // A model reference is a path that a user or a recipe gives. It may be
 //
-//   a model folder        config.json and weights
-//   an artifact           of import, init, prune, merge or export: the artifact is the model
-//   folder; of train: its model/ an adapter            a PEFT folder, or an artifact of `train`
-//   with adapter/; its base is composed on opening
+//   a model folder    config.json and weights
+//   an artifact       of import, init, prune, merge or export: the artifact is the model folder;
+//                     of train: its model/
+//   an adapter        a PEFT folder, or an artifact of `train` with adapter/; its base is composed
+//                     on opening
 //
 // An adapter's base is base_model_name_or_path of adapter_config.json: absolute, relative to the
 // adapter's folder, or relative to the working directory; it may be any of the above except another

@@ -4,8 +4,8 @@
 //
 //   <artifact>/model/         Hugging Face folder
 //   <artifact>/adapter/       instead of model/ when `lora` is given: PEFT's adapter folder
-//   <artifact>/metrics.jsonl  deterministic; one line a step, the values of evaluations in the line
-//   of their step <artifact>/timing.jsonl   seconds, tokens per second, memory
+//   <artifact>/metrics.jsonl  deterministic; one line a step, with the values of its evaluations
+//   <artifact>/timing.jsonl   seconds, tokens per second, memory
 //   <artifact>/checkpoints/   while unfinished; afterwards only with `keep_state`
 
 #include "base/fields.h"

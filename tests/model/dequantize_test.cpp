@@ -53,11 +53,11 @@ TEST_P(Dequantize, equals_gguf_python_on_random_blocks) {
 
 INSTANTIATE_TEST_SUITE_P(Types, Dequantize,
                          testing::Values("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0",
-                                         "Q5_1", "Q4_K", "Q6_K"),
+                                         "Q5_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K"),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST(DequantizeLayout, other_types_are_not_read) {
-  for (const char* name : {"Q2_K", "Q3_K", "Q5_K", "IQ2_XXS"}) {
+  for (const char* name : {"Q8_K", "IQ4_NL", "IQ2_XXS"}) {
     const base::GgmlType* type = base::find_ggml_type(name);
     ASSERT_NE(type, nullptr) << name;
     EXPECT_FALSE(can_dequantize(*type)) << name;
