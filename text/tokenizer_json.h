@@ -2,12 +2,13 @@
 
 // tokenizer.json, the file of the `tokenizers` library:
 //
-//   version, truncation, padding   not used
-//   added_tokens                   [{id, content, special, normalized, lstrip, rstrip,
-//   single_word}] normalizer, pre_tokenizer, post_processor, decoder        {type, ...} or null
-//   model                          {type: "BPE", vocab: {token: id}, merges: ["a b" or ["a", "b"]],
-//                                  unk_token, fuse_unk, byte_fallback, ignore_merges, dropout,
-//                                  continuing_subword_prefix, end_of_word_suffix}
+//   version, truncation, padding  not used
+//   added_tokens                  [{id, content, special, normalized, lstrip, rstrip, single_word}]
+//   normalizer, pre_tokenizer,
+//   post_processor, decoder       {type, ...} or null
+//   model                         {type: "BPE", vocab: {token: id}, merges: ["a b" or ["a", "b"]],
+//                                 unk_token, fuse_unk, byte_fallback, ignore_merges, dropout,
+//                                 continuing_subword_prefix, end_of_word_suffix}
 //
 // A vocabulary has some 150,000 members: it is read past the tree of the other members, straight
 // into lists.

@@ -76,8 +76,7 @@ TEST(Lora, a_folder_of_half_precision_is_the_rounded_adapter) {
        {std::pair{at::kBFloat16, "BF16"}, std::pair{at::kHalf, "F16"}}) {
     save_lora(folder / word, adapters, dtype);
     const base::SafetensorsFolder file(folder / word, "adapter_model");
-    for (const auto& [name, stored] : file.tensors())
-      EXPECT_EQ(stored.entry->dtype, word) << name;
+    for (const auto& [name, stored] : file.tensors()) EXPECT_EQ(stored.entry->dtype, word) << name;
     const LoraAdapters loaded = load_lora(folder / word, example(), at::kFloat);
     EXPECT_TRUE(ops::bit_equal(
         ops::detached(loaded.tensors()[0].tensor),
