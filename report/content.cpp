@@ -100,15 +100,17 @@ void read_scores(const fs::path& file, Content& content) {
     content.data[content.tasks.back()] = read_task_data(task, where);
   }
   for (const Json& model : array(json, "models", where)) {
-    content.models.push_back({.name = json_string(model, "name", where),
-                              .role = json_string(model, "role", where, ""),
-                              .parameters = json_number(model, "parameters", where, 0),
-                              .few_shot = json_integer(model, "few_shot", where, 0),
-                              .artifact = json_string(model, "artifact", where, ""),
-                              .adapter = json_string(model, "adapter", where, ""),
-                              .dtype = json_string(model, "dtype", where, ""),
-                              .weights = json_string(model, "weights", where, "dense"),
-                              .too_long = counts(model, "too_long", where)});
+    content.models.push_back(
+        {.name = json_string(model, "name", where),
+         .role = json_string(model, "role", where, ""),
+         .parameters = json_number(model, "parameters", where, 0),
+         .few_shot = json_integer(model, "few_shot", where, 0),
+         .artifact = json_string(model, "artifact", where, ""),
+         .adapter = json_string(model, "adapter", where, ""),
+         .dtype = json_string(model, "dtype", where, ""),
+         .weights = json_string(model, "weights", where, "dense"),
+         .repetition_penalty = json_number(model, "repetition_penalty", where, 1),
+         .too_long = counts(model, "too_long", where)});
   }
   for (const Json& result : array(json, "results", where))
     content.results.push_back(read_result(result, where));

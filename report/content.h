@@ -24,6 +24,7 @@ struct ModelInfo {
   std::string artifact, adapter;  ///< identities; "" where there is no adapter
   std::string dtype;
   std::string weights = "dense";                 ///< or "int8", "int4"
+  double repetition_penalty = 1;                 ///< of its answers; 1 = off
   std::map<std::string, std::int64_t> too_long;  ///< reference answers without room, by task
 };
 

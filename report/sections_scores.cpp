@@ -124,17 +124,21 @@ std::vector<Bar> task_bars(const Content& content, const Words& words, const std
   return bars;
 }
 
-/// A model's artifact, dtype and rounded weights under its name in a table; "" for what is no
-/// model.
+/// A model's artifact, dtype, rounded weights and penalty of repetition under its name in a table;
+/// "" for what is no model.
 std::string made_of(const ModelInfo* model) {
   if (model == nullptr || model->artifact.empty()) return "";
   constexpr std::size_t digits = 16;
   const std::string adapter =
       model->adapter.empty() ? "" : " + " + model->adapter.substr(0, digits);
-  return fmt::format(
-      "<br><span class=\"soft small\">{}</span>",
-      escape_html(fmt::format("{}{} {}{}", model->artifact.substr(0, digits), adapter, model->dtype,
-                              model->weights == "dense" ? "" : " " + model->weights)));
+  const std::string weights = model->weights == "dense" ? "" : " " + model->weights;
+  const std::string penalty =
+      model->repetition_penalty == 1
+          ? ""
+          : fmt::format(" repetition_penalty {}", model->repetition_penalty);
+  return fmt::format("<br><span class=\"soft small\">{}</span>",
+                     escape_html(fmt::format("{}{} {}{}{}", model->artifact.substr(0, digits),
+                                             adapter, model->dtype, weights, penalty)));
 }
 
 std::string scores_table(const Content& content, const Words& words) {

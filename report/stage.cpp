@@ -49,6 +49,8 @@ base::Json figures(const Content& content, const PageOptions& page) {
                       {"artifact", model.artifact},
                       {"dtype", model.dtype},
                       {"weights", model.weights}});
+    if (model.repetition_penalty != 1)
+      models.back()["repetition_penalty"] = model.repetition_penalty;
     if (!model.adapter.empty()) models.back()["adapter"] = model.adapter;
   }
   base::Json origins = base::Json::array();

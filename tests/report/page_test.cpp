@@ -113,11 +113,12 @@ TEST(ReportPage, RoundedWeightsAndWhatIsKnownOfTheCasesAreSaid) {
   content.models[3].artifact = std::string(64, 'a');
   content.models[3].dtype = "float32";
   content.models[3].weights = "int4";
+  content.models[3].repetition_penalty = 1.05;
   content.models[3].too_long = {{"sentiment", 7}};
   content.data["sentiment"] = {
       .test_texts = 200, .equal_texts = 3, .left_out = {{"<too> long", 5}}};
   const std::string page = render_page(content, {.title = "t"});
-  EXPECT_EQ(count(page, " float32 int4</span>"), 2u) << "once a task";
+  EXPECT_EQ(count(page, " float32 int4 repetition_penalty 1.05</span>"), 2u) << "once a task";
   EXPECT_EQ(count(page,
                   "3 of 200 test cases stand in the training examples too, by their words. "
                   "5 records of its data were left out (&lt;too&gt; long: 5). student: 7 "

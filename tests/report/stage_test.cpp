@@ -16,7 +16,7 @@ class ReportStageFiles : public testing::Test {
     tests::write_text(folder_ / "scores.json",
                       R"({"schema": "finstill-scores-1", "language": "zh",
             "tasks": [{"name": "t", "scorer": "t@1:0a1b2c3d"}],
-            "models": [{"name": "m", "artifact": "a1", "adapter": "b2", "dtype": "float32", "weights": "int4"}],
+            "models": [{"name": "m", "artifact": "a1", "adapter": "b2", "dtype": "float32", "weights": "int4", "repetition_penalty": 1.5}],
             "results": [{"task": "t", "model": "m", "items": 2, "correct": 1, "accuracy": 0.5,
                          "low": 0.1, "high": 0.9}]})");
   }
@@ -45,6 +45,7 @@ TEST_F(ReportStageFiles, FiguresSayTheirScorerAndWhatWasScored) {
   EXPECT_EQ(report["models"][0]["adapter"], "b2");
   EXPECT_EQ(report["models"][0]["dtype"], "float32");
   EXPECT_EQ(report["models"][0]["weights"], "int4");
+  EXPECT_EQ(report["models"][0]["repetition_penalty"], 1.5);
 }
 
 TEST_F(ReportStageFiles, TheLanguageIsTheScoresUnlessTheReportSays) {
