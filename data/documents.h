@@ -68,7 +68,7 @@ struct Document {
   std::vector<std::uint8_t> trained;
   std::string id;
   bool is_chat = false;
-  bool spells_marks = false;  ///< text::EncodedChat
+  text::ChatRemarks remarks;
 
   /// Trained tokens that have a token before them.
   std::int64_t scored() const;

@@ -7,10 +7,26 @@
 #include <atomic>
 #include <exception>
 #include <thread>
+#include <utility>
 
 namespace finstill::data {
 
 namespace {
+
+constexpr std::pair<bool text::ChatRemarks::*, const char*> chat_warnings[] = {
+    {&text::ChatRemarks::spells_marks,
+     "spell <think> or <tool_call> in an answer's content, where they are plain text and not the "
+     "tokenizer's own tokens: give thoughts as reasoning_content and calls as tool_calls"},
+    {&text::ChatRemarks::loses_message,
+     "hold a message of which the chat template writes nothing (is its role one that the template "
+     "knows?): it is lost"},
+    {&text::ChatRemarks::loses_tool_calls,
+     "hold tool_calls that the chat template does not write: they are lost"},
+    {&text::ChatRemarks::loses_reasoning,
+     "end with an answer whose reasoning_content the chat template does not write: it is lost"},
+    {&text::ChatRemarks::loses_tools,
+     "bring tools that the chat template does not write: they are lost"},
+};
 
 Document tokenize_text(const Record& record, const text::Tokenizer& tokenizer,
                        const TokenizeOptions& options) {
@@ -33,7 +49,7 @@ Document tokenize_chat(const Record& record, const text::Tokenizer& tokenizer,
     text::EncodedChat chat = text::encode_chat(tokenizer, chat_template, record.messages, render);
     document.ids = std::move(chat.ids);
     document.trained = std::move(chat.mask);
-    document.spells_marks = chat.spells_marks;
+    document.remarks = chat.remarks;
     if (options.train_all) std::ranges::fill(document.trained, std::uint8_t{1});
   } catch (const base::Error& error) {
     throw base::Error(error.code(), fmt::format("{}: {}", record.where, error.what()));
@@ -179,13 +195,11 @@ std::vector<std::string> warnings_about(const DocumentSet& set, const text::Toke
         fmt::format("{} of {} documents have no trained token: they cost time and teach nothing",
                     set.summary.unscored, set.summary.documents));
   }
-  const auto spelled = std::ranges::count(set.documents, true, &Document::spells_marks);
-  if (spelled > 0) {
-    warnings.push_back(
-        fmt::format("{} of {} documents spell <think> or <tool_call> in an answer's content, where "
-                    "they are plain text and not the tokenizer's own tokens: give thoughts as "
-                    "reasoning_content and calls as tool_calls",
-                    spelled, set.summary.documents));
+  for (const auto& [remark, text] : chat_warnings) {
+    const auto count = std::ranges::count_if(
+        set.documents, [remark = remark](const Document& d) { return d.remarks.*remark; });
+    if (count > 0)
+      warnings.push_back(fmt::format("{} of {} documents {}", count, set.summary.documents, text));
   }
   const text::EncodeCounters counters = tokenizer.counters();
   if (counters.dropped_bytes > 0) {

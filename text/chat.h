@@ -4,14 +4,12 @@
 //
 // A template is a program in a sandboxed subset of Jinja (jinja.h). Every byte of the rendered text
 // knows where it came from, and from that follow the two promises of this file:
-//   * special tokens are honoured in the template's own text and in bos_token / eos_token; in
-//   message contents, tool
-//     results and tool definitions the same characters are plain text;
-//   * the trained part is exactly what a model generates: an assistant turn from the end of the
-//   generation prompt
-//     (reasoning, content, tool calls and the template's text around them) through the end-of-turn
-//     token that directly follows it, and no byte more. Where a template has {% generation %}
-//     blocks, these alone say what is trained.
+// - special tokens are honoured in the template's own text and in bos_token / eos_token; in message
+//   contents, tool results and tool definitions the same characters are plain text;
+// - the trained part is exactly what a model generates: an assistant turn from the end of the
+//   generation prompt (reasoning, content, tool calls and the template's text around them) through
+//   the end-of-turn token that directly follows it, and no byte more. Where a template has
+//   {% generation %} blocks, these alone say what is trained.
 
 #include "text/message.h"
 
@@ -40,8 +38,9 @@ struct ChatSpan {
   };
   std::size_t begin = 0, end = 0;  ///< bytes of RenderedChat::text
   Origin origin = Origin::from_template;
-  int message = -1;      ///< from_message: index of the message
-  bool trained = false;  ///< the whole span is trained or none of it
+  int message = -1;       ///< from_message: index of the message
+  bool is_label = false;  ///< its role, name or id, not what it says
+  bool trained = false;   ///< the whole span is trained or none of it
 
   friend bool operator==(const ChatSpan&, const ChatSpan&) = default;
 };
@@ -115,12 +114,21 @@ ChatTemplate chat_template_of(const Tokenizer& tokenizer);
 /// A template from a file, with the tokenizer's special tokens. Throws Error(io|data).
 ChatTemplate read_chat_template(const std::filesystem::path& file, const Tokenizer& tokenizer);
 
-struct EncodedChat {
-  std::vector<std::int32_t> ids;
-  std::vector<std::uint8_t> mask;  ///< 1 = this token is trained (predicted); as long as ids
+/// What a user should hear of a conversation before training with it.
+struct ChatRemarks {
   /// A trained message spells a mark of reasoning or of a tool call, for which the tokenizer has a
   /// token that only a template gives.
   bool spells_marks = false;
+  bool loses_message = false;     ///< the template writes nothing of a message that says something
+  bool loses_tool_calls = false;  ///< ... of a message's calls
+  bool loses_reasoning = false;   ///< ... of the last answer's thoughts (of earlier ones many do)
+  bool loses_tools = false;       ///< ... of the tools
+};
+
+struct EncodedChat {
+  std::vector<std::int32_t> ids;
+  std::vector<std::uint8_t> mask;  ///< 1 = this token is trained (predicted); as long as ids
+  ChatRemarks remarks;
 };
 
 /// The same messages with the arguments of tool calls in the form that the template takes: data
@@ -129,6 +137,11 @@ struct EncodedChat {
 std::vector<Message> fit_tool_arguments(const ChatTemplate& chat_template,
                                         std::span<const Message> messages,
                                         const RenderOptions& options = {});
+
+/// What of `messages` and of the options' tools does not come out in their rendering; spells_marks
+/// is not looked at.
+ChatRemarks remarks_on(std::span<const Message> messages, const RenderOptions& options,
+                       const RenderedChat& chat);
 
 /// Renders fit_tool_arguments(messages) and tokenises: what training and generation read. The ids
 /// are those of the whole text; a token is trained when any of its bytes is. BOS comes from the
@@ -143,7 +156,7 @@ std::string preview_chat(const RenderedChat& chat);
 /// One line of the `render` verb: {"text", "ids"} and, when `with_mask`, "mask".
 base::Json render_line(const RenderedChat& chat, const EncodedChat& encoded, bool with_mask);
 
-/// Encodes what render() gave.
+/// Encodes what render() gave; of the remarks only spells_marks is looked at.
 EncodedChat encode_rendered(const Tokenizer& tokenizer, const RenderedChat& chat);
 
 }  // namespace finstill::text

@@ -54,7 +54,7 @@ EncodedChat encode_rendered(const Tokenizer& tokenizer, const RenderedChat& chat
     const bool from_template = span.origin == ChatSpan::Origin::from_template;
     segments.push_back({text, from_template});
     if (span.trained && !from_template && spells_a_mark(tokenizer, text))
-      result.spells_marks = true;
+      result.remarks.spells_marks = true;
   }
   const Encoding encoding = tokenizer.encode_segments(segments);
   result.ids = encoding.ids;
@@ -97,9 +97,13 @@ std::vector<Message> fit_tool_arguments(const ChatTemplate& chat_template,
 
 EncodedChat encode_chat(const Tokenizer& tokenizer, const ChatTemplate& chat_template,
                         std::span<const Message> messages, const RenderOptions& options) {
-  return encode_rendered(
-      tokenizer,
-      chat_template.render(fit_tool_arguments(chat_template, messages, options), options));
+  const RenderedChat chat =
+      chat_template.render(fit_tool_arguments(chat_template, messages, options), options);
+  EncodedChat encoded = encode_rendered(tokenizer, chat);
+  const bool spells_marks = encoded.remarks.spells_marks;
+  encoded.remarks = remarks_on(messages, options, chat);
+  encoded.remarks.spells_marks = spells_marks;
+  return encoded;
 }
 
 std::string preview_chat(const RenderedChat& chat) {

@@ -109,13 +109,15 @@ ChatSpan span_of(const Fragment& piece, std::size_t begin, std::size_t end, bool
   span.origin = span.message >= 0        ? ChatSpan::Origin::from_message
                 : origin == input_origin ? ChatSpan::Origin::from_input
                                          : ChatSpan::Origin::from_template;
+  span.is_label = span.message >= 0 && !is_body(piece.origin);
   return span;
 }
 
 void add_span(std::vector<ChatSpan>& spans, const ChatSpan& span) {
   if (span.begin == span.end) return;
   if (!spans.empty() && spans.back().origin == span.origin &&
-      spans.back().message == span.message && spans.back().trained == span.trained) {
+      spans.back().message == span.message && spans.back().is_label == span.is_label &&
+      spans.back().trained == span.trained) {
     spans.back().end = span.end;
   } else {
     spans.push_back(span);

@@ -151,6 +151,40 @@ TEST_F(Tokenized, AnswersThatSpellAMarkOfReasoningAreTold) {
   EXPECT_TRUE(warnings[0].starts_with("1 of 2 documents spell <think>")) << warnings[0];
 }
 
+TEST_F(Tokenized, WhatTheTemplateDoesNotWriteIsTold) {
+  const auto warnings_of = [&](const std::string& row) { return tokenize(row).summary.warnings; };
+  const std::string question = R"({"role":"user","content":"Q"})";
+  const std::string plain = R"({"role":"assistant","content":"A"})";
+  const auto chat = [&](const std::string& messages, const std::string& more = "") {
+    return "{\"messages\":[" + messages + "]" + more + "}\n";
+  };
+  const std::string tools = R"(,"tools":[{"type":"function","function":{"name":"f"}}])";
+  const std::string call =
+      R"({"role":"assistant","content":"A","tool_calls":[{"function":{"name":"f"}}]})";
+  const std::string thoughts =
+      R"({"role":"assistant","content":"A","reasoning_content":"first think"})";
+  EXPECT_TRUE(warnings_of(chat(question + "," + plain)).empty());
+  EXPECT_EQ(warnings_of(chat(question + "," + plain, tools)).size(), 1U);
+  EXPECT_EQ(warnings_of(chat(question + "," + call)).size(), 1U);
+  EXPECT_EQ(warnings_of(chat(question + "," + thoughts)).size(), 1U);
+  EXPECT_TRUE(warnings_of(chat(question + "," + thoughts + "," + question + "," + plain)).empty())
+      << "of earlier turns many templates drop it on purpose";
+  chat_template_ = text::ChatTemplate(
+      "{{ tools | tojson }}{% for m in messages %}{% if m.role in ['user', 'assistant'] %}"
+      "<{{ m.role }}>{{ m.reasoning_content }}{{ m.content }}{{ (m.tool_calls or []) | tojson }}"
+      "{% endif %}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}",
+      {});
+  const auto known = [&](const std::string& row) {
+    for (const std::string& warning : warnings_of(row))
+      if (warning.ends_with("is lost") || warning.ends_with("are lost")) return false;
+    return true;
+  };
+  EXPECT_TRUE(known(chat(question + "," + call, tools)));
+  EXPECT_TRUE(known(chat(question + "," + thoughts, tools)));
+  EXPECT_FALSE(
+      known(chat(R"({"role":"developer","content":"D"},)" + question + "," + plain, tools)));
+}
+
 TEST_F(Tokenized, NothingLeftIsAnError) {
   TokenizeOptions options;
   options.max_length = 2;
