@@ -117,6 +117,17 @@ Json plan_identity(const std::string& kind, const Stage& stage, const Json& conf
   return identity;
 }
 
+void check_is_there(const ArtifactRef& reference) {
+  if (is_there(reference.path)) return;
+  fail(ExitCode::io, "{}: \"{}\" is not there ({})", reference.where, reference.text,
+       reference.path.string());
+}
+
+void check_is_there(const std::string& name, const std::filesystem::path& path) {
+  if (!is_there(path))
+    fail(ExitCode::io, "{}: not there; set \"{}\" to a file or folder", path.string(), name);
+}
+
 std::vector<std::string> input_identities(const Struct& type, void* config) {
   std::vector<std::string> identities;
   type.references(config, [&](ArtifactRef& reference, const std::vector<std::string>&) {
@@ -124,15 +135,11 @@ std::vector<std::string> input_identities(const Struct& type, void* config) {
       fail(ExitCode::config, "{}: \"{}\" refers to a stage, which only a recipe has; give a folder",
            reference.where, reference.text);
     }
-    if (!is_there(reference.path)) {
-      fail(ExitCode::io, "{}: \"{}\" is not there ({})", reference.where, reference.text,
-           reference.path.string());
-    }
+    check_is_there(reference);
     identities.push_back(identity_of(reference.path));
   });
   type.files(config, [&](const std::string& name, std::filesystem::path& path) {
-    if (!is_there(path))
-      fail(ExitCode::io, "{}: not there; set \"{}\" to a file or folder", path.string(), name);
+    check_is_there(name, path);
     identities.push_back(identity_of(path));
   });
   return identities;

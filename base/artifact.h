@@ -34,9 +34,13 @@ Json plan_identity(const std::string& kind, const Stage& stage, const Json& conf
                    const std::vector<std::string>& inputs, std::uint64_t seed,
                    const Runtime& runtime);
 
+/// Throws Error(io) when what a config refers to is not there: the reference's place, or the name
+/// of a plain path.
+void check_is_there(const ArtifactRef& reference);
+void check_is_there(const std::string& name, const std::filesystem::path& path);
+
 /// The identities of everything a config refers to, in the order of its fields: artifact references
-/// (their `path`, which must be set), then plain paths. Throws Error(io) when something is missing,
-/// naming the field's place.
+/// (their `path`, which must be set), then plain paths. Throws Error(io) as check_is_there does.
 std::vector<std::string> input_identities(const Struct& type, void* config);
 
 /// SHA-256 of the identity's text; what other artifacts name as their input.

@@ -54,6 +54,12 @@ int write_all(int descriptor, const char* bytes, std::size_t size) {
   return 0;
 }
 
+std::string size_text(std::uint64_t bytes) {
+  const auto number = static_cast<double>(bytes);
+  return bytes >= 1'000'000'000 ? fmt::format("{:.1f} GB", number / 1e9)
+                                : fmt::format("{:.1f} MB", number / 1e6);
+}
+
 }  // namespace
 
 std::string host_name() {
@@ -201,10 +207,9 @@ void check_free_space(const std::filesystem::path& folder, std::uint64_t bytes) 
     fail_errno(errno, "cannot ask for the free space of", existing);
   const std::uint64_t free_bytes = std::uint64_t{status.f_bavail} * status.f_frsize;
   if (free_bytes < bytes) {
-    fail(
-        ExitCode::io,
-        "{}: {:.1f} GB are needed and {:.1f} GB are free; free some space or choose another folder",
-        folder.string(), static_cast<double>(bytes) / 1e9, static_cast<double>(free_bytes) / 1e9);
+    fail(ExitCode::io,
+         "{}: {} are needed and {} are free; free some space or choose another folder",
+         folder.string(), size_text(bytes), size_text(free_bytes));
   }
 }
 

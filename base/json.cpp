@@ -87,6 +87,9 @@ class JsonTree {
   }
 
   bool parse_error(std::size_t at, const std::string&, const Json::exception& error) {
+    if (const std::size_t bad = find_invalid_utf8(text_);
+        bad != std::string_view::npos && bad <= at)
+      refuse(bad, "not valid UTF-8: convert the file first (iconv -f ENCODING -t utf-8)");
     // "[json.exception.parse_error.101] parse error at line 1, column 2: WHAT"; a line of our own
     // stands before it.
     const std::string_view message = error.what();

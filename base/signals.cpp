@@ -27,6 +27,10 @@ void handle_with(void (*handler)(int)) {
   action.sa_flags = SA_RESTART;  // a request to stop interrupts no read or write
   ::sigaction(SIGTERM, &action, nullptr);
   ::sigaction(SIGINT, &action, nullptr);
+  // A connection that is lost saves as well; under nohup it is none of our business.
+  struct sigaction hangup = {};
+  if (::sigaction(SIGHUP, nullptr, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
+    ::sigaction(SIGHUP, &action, nullptr);
 }
 
 }  // namespace

@@ -31,7 +31,8 @@ struct StagePlan {
   std::int64_t training_tokens = 0;
   std::int64_t generated_tokens = 0;
   std::int64_t memory_bytes = 0;
-  double parameters = 0;  ///< of the model that computes, for the estimate of the time
+  double parameters = 0;        ///< of the model that computes, for the estimate of the time
+  bool unknown_tokens = false;  ///< of training: known only once the data are read
   std::string note;
 };
 

@@ -187,8 +187,7 @@ void add_step(CLI::App& app, const Chosen& chosen) {
   step->add_option("--steps", options->steps,
                    "steps that are timed, once without the profile and once with it")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1000}));
-  step->add_option("--seed", options->seed, "of everything drawn at random")
-      ->check(CLI::NonNegativeNumber);
+  step->add_option("--seed", options->seed, "of everything drawn at random")->check(not_negative());
   step->add_flag("--json", options->json, "one JSON object");
   add_runtime_options(*step, options->runtime);
   step->callback([=] { *chosen = [options] { return bench_step(*options); }; });

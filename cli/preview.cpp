@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "cli/verb.h"
+#include "model/reference.h"
 #include "text/chat.h"
 #include "text/tokenizer.h"
 
@@ -26,7 +27,7 @@ struct PreviewOptions {
 };
 
 int preview(const PreviewOptions& options) {
-  const std::unique_ptr<text::Tokenizer> tokenizer = text::load_tokenizer(options.tokenizer);
+  const std::unique_ptr<text::Tokenizer> tokenizer = model::open_tokenizer(options.tokenizer);
   // Rows are coloured by what is trained: for eyes, unless a number says otherwise.
   const bool for_eyes = !options.json && isatty(STDOUT_FILENO) != 0;
   const data::DataPreview shown =
@@ -50,12 +51,12 @@ const bool registered_preview = add_verb(
        auto options = std::make_shared<PreviewOptions>();
        app.add_option("data", options->data, "file or folder, as for the data of a training stage")
            ->required();
-       app.add_option("--tokenizer", options->tokenizer, "model folder or tokenizer file")
+       app.add_option("--tokenizer", options->tokenizer, "model folder, artifact or tokenizer file")
            ->required();
        app.add_option("--split", options->read.split, "which of a folder's splits to read")
            ->capture_default_str();
        app.add_option("--max-records", options->read.max_records, "the first ones alone; 0 = all")
-           ->check(CLI::NonNegativeNumber);
+           ->check(not_negative());
        app.add_option("--max-length", options->tokenize.max_length,
                       "tokens a document, as training cuts them")
            ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 30))
@@ -64,7 +65,7 @@ const bool registered_preview = add_verb(
                     "every token of a chat is trained, as objective pretrain does");
        app.add_option("--samples", options->samples,
                       "rows to show, what is trained in green; 2 on a terminal")
-           ->check(CLI::NonNegativeNumber);
+           ->check(not_negative());
        app.add_flag("--json", options->json, "one JSON object with the length of every row");
        return [options] { return preview(*options); };
      }});

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/unicode.h"
 
 namespace finstill::cli {
 namespace {
@@ -91,6 +92,15 @@ void apply_sets(ConfigNode& root, const std::vector<std::string>& sets) {
 }
 
 Header read_header(const ConfigNode& root) {
+  const std::vector<std::string> known = {"name", "about", "seed", "stages", "profiles"};
+  for (const auto& [key, member] : root.members) {
+    if (std::find(known.begin(), known.end(), key) != known.end()) continue;
+    const std::string near = base::nearest_name(key, known);
+    fail(ExitCode::config, "{}: unknown field \"{}\" of a recipe; {}", member.where(),
+         base::printable(key),
+         near.empty() ? fmt::format("known: {}", fmt::join(known, ", "))
+                      : fmt::format("did you mean \"{}\"?", near));
+  }
   ConfigNode header = root;
   std::erase_if(header.members, [](const auto& member) {
     return member.first == "stages" || member.first == "profiles";

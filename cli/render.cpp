@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "cli/verb.h"
+#include "model/reference.h"
 #include "text/chat.h"
 #include "text/tokenizer.h"
 
@@ -24,7 +25,7 @@ struct ChatRenderOptions {
 };
 
 int render(const ChatRenderOptions& options) {
-  const std::unique_ptr<text::Tokenizer> tokenizer = text::load_tokenizer(options.tokenizer);
+  const std::unique_ptr<text::Tokenizer> tokenizer = model::open_tokenizer(options.tokenizer);
   const text::ChatTemplate chat_template =
       options.chat_template.empty() ? text::chat_template_of(*tokenizer)
                                     : text::read_chat_template(options.chat_template, *tokenizer);
@@ -56,21 +57,21 @@ int render(const ChatRenderOptions& options) {
   return 0;
 }
 
-const bool registered_render =
-    add_verb({"render", "conversations to the text that a model sees",
-              [](CLI::App& app) -> std::function<int()> {
-                auto options = std::make_shared<ChatRenderOptions>();
-                app.add_option("--tokenizer", options->tokenizer, "model folder or tokenizer file")
-                    ->required();
-                app.add_option("--template", options->chat_template,
-                               "a Jinja chat template instead of the tokenizer's own");
-                app.add_flag("--add-generation-prompt", options->add_generation_prompt,
-                             "open the assistant's turn at the end");
-                app.add_flag("--mask", options->mask, "also print which tokens are trained");
-                app.add_flag("--json", options->json,
-                             "end with one JSON object that counts lines and tokens");
-                return [options] { return render(*options); };
-              }});
+const bool registered_render = add_verb(
+    {"render", "conversations to the text that a model sees",
+     [](CLI::App& app) -> std::function<int()> {
+       auto options = std::make_shared<ChatRenderOptions>();
+       app.add_option("--tokenizer", options->tokenizer, "model folder, artifact or tokenizer file")
+           ->required();
+       app.add_option("--template", options->chat_template,
+                      "a Jinja chat template instead of the tokenizer's own");
+       app.add_flag("--add-generation-prompt", options->add_generation_prompt,
+                    "open the assistant's turn at the end");
+       app.add_flag("--mask", options->mask, "also print which tokens are trained");
+       app.add_flag("--json", options->json,
+                    "end with one JSON object that counts lines and tokens");
+       return [options] { return render(*options); };
+     }});
 
 }  // namespace
 }  // namespace finstill::cli

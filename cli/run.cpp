@@ -32,31 +32,42 @@ void print_plan(const std::vector<PlannedStage>& plan) {
   fmt::print("{:<14} {:<11} {:<9} {:>10} {:>10} {:>9} {:>12}\n", "stage", "kind", "state",
              "training", "generated", "memory", "time");
   double seconds = 0;
+  std::vector<std::string> unknown;
   for (const PlannedStage& one : plan) {
     seconds += one.seconds;
+    const bool is_unknown = one.plan.unknown_tokens && one.state != StageState::finished;
+    if (is_unknown) unknown.push_back(one.recipe->name);
     fmt::print("{:<14} {:<11} {:<9} {:>10} {:>10} {:>9} {:>12}{}\n", one.recipe->name,
                one.recipe->kind->name, state_name(one.state),
-               short_number(one.plan.training_tokens), short_number(one.plan.generated_tokens),
+               is_unknown ? "?" : short_number(one.plan.training_tokens),
+               short_number(one.plan.generated_tokens),
                one.plan.memory_bytes == 0
                    ? "-"
                    : fmt::format("{:.1f} GiB", one.plan.memory_bytes / 1073741824.0),
-               one.seconds < 1 ? "-" : "~" + base::show_duration(one.seconds),
+               is_unknown        ? "?"
+               : one.seconds < 1 ? "-"
+                                 : "~" + base::show_duration(one.seconds),
                one.why.empty() ? "" : "  (" + one.why + ")");
   }
-  fmt::print("tokens are counted before work; times are rough: about {} in all\n",
-             base::show_duration(seconds));
+  fmt::print("tokens are counted before work; times are rough: about {} in all{}\n",
+             base::show_duration(seconds),
+             unknown.empty() ? ""
+                             : fmt::format(", and {}, whose epochs are as long as their data",
+                                           fmt::join(unknown, ", ")));
 }
 
 base::Json plan_json(const std::vector<PlannedStage>& plan) {
   base::Json stages = base::Json::array();
   for (const PlannedStage& one : plan) {
-    stages.push_back({{"stage", one.recipe->name},
-                      {"kind", one.recipe->kind->name},
-                      {"state", state_name(one.state)},
-                      {"training_tokens", one.plan.training_tokens},
-                      {"generated_tokens", one.plan.generated_tokens},
-                      {"memory_bytes", one.plan.memory_bytes},
-                      {"seconds", one.seconds}});
+    stages.push_back(
+        {{"stage", one.recipe->name},
+         {"kind", one.recipe->kind->name},
+         {"state", state_name(one.state)},
+         {"training_tokens",
+          one.plan.unknown_tokens ? base::Json(nullptr) : base::Json(one.plan.training_tokens)},
+         {"generated_tokens", one.plan.generated_tokens},
+         {"memory_bytes", one.plan.memory_bytes},
+         {"seconds", one.seconds}});
   }
   return {{"stages", stages}};
 }

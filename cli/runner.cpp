@@ -23,6 +23,17 @@ void check_input_kinds(RecipeStage& stage) {
       });
 }
 
+/// What a stage that waits for others reads from elsewhere is not missed only after their work.
+void check_outside_inputs(RecipeStage& stage) {
+  stage.kind->config->references(stage.config.get(), [](base::ArtifactRef& reference, const auto&) {
+    if (!reference.empty() && referenced_stage(reference.text).empty())
+      base::check_is_there(reference);
+  });
+  stage.kind->config->files(stage.config.get(), [](const std::string& name, const fs::path& path) {
+    base::check_is_there(name, path);
+  });
+}
+
 /// Whether a folder holds the finished artifact of `identity`, but for the machine that made it:
 /// kernels and the format of weights are somebody's choice.
 bool is_finished_elsewhere(const fs::path& folder, base::Json identity) {
@@ -89,6 +100,21 @@ Runner::Runner(Recipe recipe, fs::path run_directory, base::Runtime runtime)
   for (RecipeStage& stage : recipe_.stages) resolve_references(stage, run_directory_);
 }
 
+void Runner::check_kinds_of_stages(RecipeStage& stage) const {
+  stage.kind->config->references(
+      stage.config.get(), [&](base::ArtifactRef& reference, const std::vector<std::string>& kinds) {
+        const std::string needed = referenced_stage(reference.text);
+        const auto maker = std::find_if(recipe_.stages.begin(), recipe_.stages.end(),
+                                        [&](const auto& other) { return other.name == needed; });
+        if (maker == recipe_.stages.end() || kinds.empty()) return;
+        const std::string kind = maker->kind->make(maker->config.get())->artifact_kind();
+        if (std::find(kinds.begin(), kinds.end(), kind) != kinds.end()) return;
+        fail(ExitCode::config,
+             "{}: ${{{}}} makes an artifact of kind \"{}\", and \"{}\" is needed here",
+             reference.where, needed, kind, fmt::join(kinds, "\" or \""));
+      });
+}
+
 PlannedStage Runner::plan_stage(RecipeStage& stage, const Selection& selection,
                                 const std::set<std::string>& unfinished) {
   PlannedStage planned;
@@ -97,7 +123,9 @@ PlannedStage Runner::plan_stage(RecipeStage& stage, const Selection& selection,
   const bool waits =
       std::any_of(stage.needs.begin(), stage.needs.end(),
                   [&](const std::string& needed) { return unfinished.contains(needed); });
+  check_kinds_of_stages(stage);
   if (waits) {
+    check_outside_inputs(stage);
     planned.state = StageState::waiting;
     return planned;
   }
@@ -165,11 +193,18 @@ std::set<std::string> Runner::selected(const Selection& selection) const {
   return chosen;
 }
 
-void Runner::write_recipe_files(bool is_part) const {
+void Runner::write_recipe_files(const Selection& selection) const {
+  const fs::path resolved = run_directory_ / "resolved.yaml";
+  if (!selection.is_part() || !fs::exists(resolved)) {
+    base::write_file_atomic(run_directory_ / "recipe.yaml", recipe_.source);
+    base::write_file_atomic(resolved, base::write_yaml(recipe_.tree));
+    return;
+  }
   // What other stages here were made with is not this run's to tell.
-  if (is_part && fs::exists(run_directory_ / "resolved.yaml")) return;
-  base::write_file_atomic(run_directory_ / "recipe.yaml", recipe_.source);
-  base::write_file_atomic(run_directory_ / "resolved.yaml", base::write_yaml(recipe_.tree));
+  base::ConfigNode tree = base::read_yaml(resolved);
+  for (const std::string& name : selected(selection))
+    base::set_config(tree, "stages." + name, *recipe_.tree.find("stages")->find(name));
+  base::write_file_atomic(resolved, base::write_yaml(tree));
 }
 
 void Runner::publish_report(const PlannedStage& planned) const {
@@ -184,7 +219,7 @@ void Runner::run(const Selection& selection, const std::optional<Machine>& machi
                  base::ProgressSink& progress) {
   const std::set<std::string> chosen = selected(selection);
   // Stages that are passed over may have inputs that are not there yet.
-  const bool is_part = !selection.until.empty() || !selection.only.empty();
+  const bool is_part = selection.is_part();
   const base::RunLock lock(run_directory_);
   std::map<std::string, double> estimates;
   double left = 0;
@@ -193,7 +228,7 @@ void Runner::run(const Selection& selection, const std::optional<Machine>& machi
     estimates[one.recipe->name] = one.seconds;
     left += one.seconds;
   }
-  write_recipe_files(is_part);
+  write_recipe_files(selection);
   for (std::size_t i = 0; i < recipe_.stages.size(); ++i) {
     RecipeStage& stage = recipe_.stages[i];
     if (is_part && !chosen.contains(stage.name)) continue;

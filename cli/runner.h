@@ -51,6 +51,9 @@ struct Selection {
   /// Finished stages count whatever threads, dtype, processor or library version made them; what is
   /// made from them names them as they are.
   bool any_machine = false;
+
+  /// Whether it may pass over stages whose inputs are not there.
+  bool is_part() const { return !only.empty() || !until.empty(); }
 };
 
 class Runner {
@@ -79,7 +82,8 @@ class Runner {
 
   PlannedStage plan_stage(RecipeStage& stage, const Selection& selection,
                           const std::set<std::string>& unfinished);
-  void write_recipe_files(bool is_part) const;
+  void check_kinds_of_stages(RecipeStage& stage) const;
+  void write_recipe_files(const Selection& selection) const;
   void publish_report(const PlannedStage& planned) const;
 };
 

@@ -129,8 +129,7 @@ std::function<int()> configure_stage(const std::string& kind, CLI::App& app) {
   app.add_option("--set", options->sets, "a setting: steps=20")
       ->take_all()
       ->allow_extra_args(false);
-  app.add_option("--seed", options->seed, "of everything drawn at random")
-      ->check(CLI::NonNegativeNumber);
+  app.add_option("--seed", options->seed, "of everything drawn at random")->check(not_negative());
   app.add_flag("--force", options->force, "make it anew although it is there");
   app.add_flag("--json", options->json, "the last line of output is one JSON object");
   app.add_flag("--quiet", options->quiet, "no progress");

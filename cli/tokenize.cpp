@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "cli/verb.h"
+#include "model/reference.h"
 #include "text/tokenizer.h"
 
 namespace finstill::cli {
@@ -58,7 +59,7 @@ std::vector<text::TokenId> ids_of_line(const std::string& line, int number,
 }
 
 int tokenize(const TokenizeOptions& options) {
-  const std::unique_ptr<text::Tokenizer> tokenizer = text::load_tokenizer(options.tokenizer);
+  const std::unique_ptr<text::Tokenizer> tokenizer = model::open_tokenizer(options.tokenizer);
   std::int64_t lines = 0, tokens = 0;
   for_each_input_line([&](const std::string& line, int number) {
     ++lines;

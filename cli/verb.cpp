@@ -30,6 +30,15 @@ const std::map<std::string, Verb>& verbs() {
   return table();
 }
 
+CLI::Validator not_negative() {
+  return {[](const std::string& text) {
+            std::int64_t number = 0;
+            const bool is_number = CLI::detail::lexical_cast(text, number);
+            return is_number && number < 0 ? fmt::format("{} is less than 0", text) : std::string();
+          },
+          "NONNEGATIVE"};
+}
+
 void add_runtime_options(CLI::App& app, base::Runtime& runtime) {
   app.add_option("--dtype", runtime.dtype,
                  "float32, bfloat16, or auto: what this processor is fastest with")

@@ -2,12 +2,12 @@
 
 // A verb of the command line. Each lives in one file of cli/ and registers itself:
 //
-//   static const bool registered = add_verb({"tokenize", "text to token ids", [](CLI::App& app) ->
-//   std::function<int()> {
-//     auto options = std::make_shared<Options>();
-//     app.add_option("--tokenizer", options->tokenizer, "folder or file")->required();
-//     return [options] { return tokenize(*options); };
-//   }});
+//   static const bool registered = add_verb(
+//       {"tokenize", "text to token ids", [](CLI::App& app) -> std::function<int()> {
+//          auto options = std::make_shared<Options>();
+//          app.add_option("--tokenizer", options->tokenizer, "folder or file")->required();
+//          return [options] { return tokenize(*options); };
+//        }});
 
 #include <CLI/CLI.hpp>
 
@@ -32,6 +32,9 @@ bool add_verb(Verb verb);
 
 /// All verbs by name.
 const std::map<std::string, Verb>& verbs();
+
+/// Takes whole numbers from 0.
+CLI::Validator not_negative();
 
 /// --dtype, --device, --threads, --kernels: the same words wherever a model runs.
 void add_runtime_options(CLI::App& app, base::Runtime& runtime);

@@ -33,7 +33,11 @@ void verify_outside(RecipeStage& stage, const fs::path& run, const base::Json& i
     const std::string where = (run / stage.name).string();
     if (!fs::exists(path)) {
       fmt::print("{}: {}, which it was made from, is not there to compare\n", where, path.string());
-    } else if (std::find(inputs.begin(), inputs.end(), base::identity_of(path)) == inputs.end()) {
+      return;
+    }
+    // An artifact is what its manifest says only while its files are.
+    if (base::read_manifest(path)) base::verify_artifact(path);
+    if (std::find(inputs.begin(), inputs.end(), base::identity_of(path)) == inputs.end()) {
       base::fail(base::ExitCode::io, "{}: {} has changed since it was made from it; run it again",
                  where, path.string());
     }
@@ -46,8 +50,34 @@ void verify_outside(RecipeStage& stage, const fs::path& run, const base::Json& i
                             [&](const std::string&, const fs::path& file) { verify(file); });
 }
 
-/// Whether each stage of a run that is there was made from those that are there beside it, and from
-/// what its settings name elsewhere.
+/// Where a config differs from one with which an artifact was made, as "learning_rate"; "" where it
+/// does not. Settings that the artifact's time did not know are not compared.
+std::string differing_setting(const base::Json& made, const base::Json& now) {
+  for (const auto& [name, value] : made.items()) {
+    if (!now.is_object() || !now.contains(name)) return name;
+    if (value.is_object()) {
+      const std::string inside = differing_setting(value, now[name]);
+      if (!inside.empty()) return name + "." + inside;
+    } else if (value != now[name]) {
+      return name;
+    }
+  }
+  return "";
+}
+
+/// Whether a stage was made with the settings that resolved.yaml says.
+void verify_settings(RecipeStage& stage, const fs::path& run, const base::Manifest& manifest) {
+  const base::Json made = manifest.identity.value("config", base::Json::object());
+  const base::Json now = stage.kind->config->write(stage.config.get(), base::Include::results);
+  const std::string found = differing_setting(made, now);
+  if (found.empty()) return;
+  base::fail(base::ExitCode::io,
+             "{}: was made with another {} than resolved.yaml says; run it again",
+             (run / stage.name).string(), found);
+}
+
+/// Whether each stage of a run that is there was made from those that are there beside it, from
+/// what its settings name elsewhere, and with these settings.
 void verify_chain(const fs::path& run) {
   const fs::path resolved = run / "resolved.yaml";
   if (!fs::exists(resolved)) return;
@@ -67,6 +97,7 @@ void verify_chain(const fs::path& run) {
                  from ? "the one that is there now" : "any that is there");
     }
     verify_outside(stage, run, inputs);
+    verify_settings(stage, run, *manifest);
   }
 }
 

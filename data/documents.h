@@ -75,7 +75,7 @@ struct Document {
 };
 
 struct TokenizeOptions {
-  std::int64_t max_length = 2048;  ///< tokens a document
+  std::int64_t max_length = 1024;  ///< tokens a document; as the stage train has it
   std::string truncation =
       "cut";               ///< "cut" = keep the beginning, "drop" = leave the document out, "error"
   bool append_eos = true;  ///< end a text (never a chat: its template does that) with EOS

@@ -240,6 +240,12 @@ void Evaluate::check() const {
   if (config_.examples.empty() && config_.tasks.empty()) {
     base::fail(base::ExitCode::config, "evaluate: give `examples` or `tasks`");
   }
+  if (!config_.examples.empty() && config_.train != EvaluateConfig().train) {
+    base::fail(base::ExitCode::config,
+               "evaluate: the examples bring their training examples, so nothing reads train {}; "
+               "remove it",
+               config_.train);
+  }
   for (const auto& [name, model] : config_.models) {
     if (name == "majority" || name == "naive_bayes" || name == "rules") {
       base::fail(base::ExitCode::config,

@@ -177,7 +177,8 @@ void PruneConfig::fields(base::Fields<PruneConfig>& f) {
         "by influence where "
         "data are given")
       .one_of({"auto", "influence", "even"});
-  f.add("data", &PruneConfig::data, "influence: what is run through the model");
+  f.add("data", &PruneConfig::data, "influence: what is run through the model")
+      .artifact({"examples"});
   f.add("split", &PruneConfig::split, "of the data");
   f.add("sample_tokens", &PruneConfig::sample_tokens, "influence: tokens to run").range(1, 1 << 24);
   f.add("dtype", &PruneConfig::dtype, "how weights are stored; auto: as the model has them")

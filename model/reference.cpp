@@ -141,6 +141,15 @@ ModelFolders resolve_model(const fs::path& reference, const fs::path& adapter) {
   return folders;
 }
 
+std::unique_ptr<text::Tokenizer> open_tokenizer(const fs::path& path) {
+  const bool is_reference =
+      fs::is_directory(path) && !has_tokenizer(path) &&
+      (fs::exists(path / "model") || fs::exists(path / "adapter") || is_adapter_folder(path));
+  if (!is_reference) return text::load_tokenizer(path);
+  const ModelFolders folders = resolve_model(path);
+  return text::load_tokenizer(folders.tokenizer, folders.model);
+}
+
 void copy_tokenizer(const ModelFolders& folders, const fs::path& to) {
   const char* const defaults = "generation_config.json";
   copy_tokenizer(folders.tokenizer, to);

@@ -22,6 +22,7 @@
 #include "model/lora.h"
 #include "model/model.h"
 #include "model/weights.h"
+#include "text/tokenizer.h"
 
 namespace finstill::model {
 
@@ -41,6 +42,10 @@ ModelFolders resolve_model(const std::filesystem::path& reference);
 /// Throws Error(config) when the reference is an adapter already.
 ModelFolders resolve_model(const std::filesystem::path& reference,
                            const std::filesystem::path& adapter);
+
+/// The tokenizer that a path names: a file or folder of a tokenizer, or what belongs to a model
+/// reference. Throws as text::load_tokenizer and resolve_model do.
+std::unique_ptr<text::Tokenizer> open_tokenizer(const std::filesystem::path& path);
 
 /// How far the base of an adapter is compared with the one that it was trained on.
 enum class BaseCheck {

@@ -40,6 +40,17 @@ class ModelStage : public base::Stage {
   std::string artifact_kind() const override { return "model"; }
 };
 
+/// What would be found out only by the first use of the copy.
+void check_tokenizer(const ModelFolders& folders) {
+  const std::int64_t rows = read_model_config(folders.model).vocabulary_size;
+  const auto tokenizer = text::load_tokenizer(folders.tokenizer, folders.model);
+  if (tokenizer->vocabulary_size() <= rows) return;
+  fail(ExitCode::data,
+       "{}: its tokenizer has {} tokens but its embedding only {} rows; the tokenizer belongs to "
+       "another model",
+       folders.tokenizer.string(), tokenizer->vocabulary_size(), rows);
+}
+
 class Import : public ModelStage {
  public:
   explicit Import(ImportConfig config) : config_(std::move(config)) {}
@@ -70,7 +81,9 @@ class Import : public ModelStage {
       const std::string dtype = config_.dtype == "auto" ? "float32" : config_.dtype;
       import_gguf(config_.source, context.directory, parse_storage_dtype(dtype, "dtype"));
     } else {
-      copy_model(resolve_model(config_.source), config_.dtype, context.directory);
+      const ModelFolders folders = resolve_model(config_.source);
+      check_tokenizer(folders);
+      copy_model(folders, config_.dtype, context.directory);
     }
     report_tokenizer_warnings(*text::load_tokenizer(context.directory), context);
   }
@@ -83,12 +96,18 @@ class Init : public ModelStage {
  public:
   explicit Init(InitConfig config) : config_(std::move(config)) {}
 
-  void check() const override { parse_storage_dtype(config_.dtype, "dtype"); }
+  void check() const override {
+    parse_storage_dtype(config_.dtype, "dtype");
+    init_model_config(config_, *tokenizer());
+  }
+
+  base::StagePlan plan() const override {
+    return {.parameters =
+                static_cast<double>(init_model_config(config_, *tokenizer()).parameter_count())};
+  }
 
   void run(StageContext& context) const override {
-    const std::unique_ptr<text::Tokenizer> tokenizer =
-        config_.tokenizer.empty() ? text::byte_tokenizer()
-                                  : text::load_tokenizer(config_.tokenizer);
+    const std::unique_ptr<text::Tokenizer> tokenizer = this->tokenizer();
     const ModelConfig config = init_model_config(config_, *tokenizer);
     const at::ScalarType dtype = parse_storage_dtype(config_.dtype, "dtype");
     const std::uint64_t seed =
@@ -99,6 +118,10 @@ class Init : public ModelStage {
   }
 
  private:
+  std::unique_ptr<text::Tokenizer> tokenizer() const {
+    return config_.tokenizer.empty() ? text::byte_tokenizer() : open_tokenizer(config_.tokenizer);
+  }
+
   InitConfig config_;
 };
 
@@ -226,27 +249,57 @@ void copy_model(const ModelFolders& folders, const std::string& dtype,
   copy_tokenizer(folders, to);
 }
 
+namespace {
+
+/// The settings of InitConfig that are those of a config.json.
+base::Json written_sizes(const InitConfig& config) {
+  return {{"model_type", config.model_type},
+          {"vocab_size", config.vocab_size},
+          {"hidden_size", config.hidden_size},
+          {"intermediate_size", config.intermediate_size},
+          {"num_hidden_layers", config.num_hidden_layers},
+          {"num_attention_heads", config.num_attention_heads},
+          {"num_key_value_heads", config.num_key_value_heads},
+          {"max_position_embeddings", config.max_position_embeddings},
+          {"rope_theta", config.rope_theta},
+          {"tie_word_embeddings", config.tie_word_embeddings},
+          {"initializer_range", config.initializer_range}};
+}
+
+/// A config file says all sizes: what is set beside it would be read by nobody.
+void refuse_sizes_beside_a_file(const InitConfig& config) {
+  const base::Json sizes = written_sizes(config), usual = written_sizes({});
+  for (const auto& [name, value] : sizes.items()) {
+    if (value == usual[name]) continue;
+    fail(ExitCode::config, "init: {} is set beside config {}, which says it: set it there", name,
+         config.config.string());
+  }
+}
+
+/// config_from_json, whose refusals are the settings' fault where no file says them.
+ModelConfig read_sizes(const base::Json& json, const InitConfig& config, const std::string& where) {
+  try {
+    return config_from_json(json, where);
+  } catch (const base::Error& error) {
+    if (!config.config.empty()) throw;
+    throw base::Error(ExitCode::config, error.what());
+  }
+}
+
+}  // namespace
+
 ModelConfig init_model_config(const InitConfig& config, const text::Tokenizer& tokenizer) {
-  base::Json json = base::Json::object();
+  base::Json json;
   std::string where = "init";
   if (!config.config.empty()) {
+    refuse_sizes_beside_a_file(config);
     const bool folder = std::filesystem::is_directory(config.config);
     const std::filesystem::path file = folder ? config.config / "config.json" : config.config;
     where = file.string();
     json = file.extension() == ".json" ? base::read_json(file)
                                        : base::config_to_json(base::read_yaml(file));
   } else {
-    json["model_type"] = config.model_type;
-    json["vocab_size"] = config.vocab_size;
-    json["hidden_size"] = config.hidden_size;
-    json["intermediate_size"] = config.intermediate_size;
-    json["num_hidden_layers"] = config.num_hidden_layers;
-    json["num_attention_heads"] = config.num_attention_heads;
-    json["num_key_value_heads"] = config.num_key_value_heads;
-    json["max_position_embeddings"] = config.max_position_embeddings;
-    json["rope_theta"] = config.rope_theta;
-    json["tie_word_embeddings"] = config.tie_word_embeddings;
-    json["initializer_range"] = config.initializer_range;
+    json = written_sizes(config);
     if (config.model_type == "qwen3")
       json["head_dim"] = config.hidden_size / config.num_attention_heads;
   }
@@ -256,7 +309,7 @@ ModelConfig init_model_config(const InitConfig& config, const text::Tokenizer& t
   if (special.bos) json["bos_token_id"] = *special.bos;
   if (special.eos) json["eos_token_id"] = *special.eos;
   if (special.pad) json["pad_token_id"] = *special.pad;
-  ModelConfig result = config_from_json(json, where);
+  ModelConfig result = read_sizes(json, config, where);
   if (tokenizer.vocabulary_size() > result.vocabulary_size) {
     fail(ExitCode::config, "{}: vocab_size {} is smaller than the tokenizer's {} tokens", where,
          result.vocabulary_size, tokenizer.vocabulary_size());

@@ -56,6 +56,11 @@ bool is_kept_from(const char* wider) {
   return most == "default" || (most == "avx2" && std::string_view(wider) == "avx512");
 }
 
+/// By these somebody has the libraries compute, and so round, another way on the same processor.
+constexpr const char* library_switches[] = {
+    "MKL_CBWR",         "MKL_ENABLE_INSTRUCTIONS",    "ONEDNN_MAX_CPU_ISA",
+    "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE", "DNNL_DEFAULT_FPMATH_MODE"};
+
 Processor ask_processor() {
   Processor found;
   found.name = processor_name();
@@ -100,12 +105,17 @@ const Processor& processor() {
 
 std::string instruction_set() {
   const Processor& cpu = processor();
-  return cpu.amx_bf16      ? "amx"
-         : cpu.avx512_bf16 ? "avx512-bf16"
-         : cpu.avx512_vnni ? "avx512-vnni"
-         : cpu.avx512      ? "avx512"
-         : cpu.avx2        ? "avx2"
-                           : "baseline";
+  std::string name = cpu.amx_bf16      ? "amx"
+                     : cpu.avx512_bf16 ? "avx512-bf16"
+                     : cpu.avx512_vnni ? "avx512-vnni"
+                     : cpu.avx512      ? "avx512"
+                     : cpu.avx2        ? "avx2"
+                                       : "baseline";
+  for (const char* variable : library_switches) {
+    const char* value = std::getenv(variable);
+    if (value != nullptr && *value != '\0') name += fmt::format(" {}={}", variable, value);
+  }
+  return name;
 }
 
 DtypeChoice choose_dtype(std::string_view wish) {

@@ -52,7 +52,8 @@ struct Processor {
 const Processor& processor();
 
 /// The widest instructions that ours and the library's kernels use here, which decides how sums are
-/// rounded: "amx", "avx512-bf16", "avx512-vnni", "avx512", "avx2" or "baseline".
+/// rounded: "amx", "avx512-bf16", "avx512-vnni", "avx512", "avx2" or "baseline"; behind it the
+/// environment's switches of the libraries, where they are set ("avx2 MKL_CBWR=COMPATIBLE").
 std::string instruction_set();
 
 /// The dtype to compute in, and one sentence that says why, for the log.

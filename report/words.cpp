@@ -43,7 +43,8 @@ constexpr Words english{
     .no_difference = "not distinguishable on these cases",
     .better = "the first is better",
     .worse = "the second is better",
-    .equal_texts = "{} of {} test cases stand in the training examples too, by their words.",
+    .equal_texts =
+        "{} of {} test cases stand in the training examples made with them too, by their words.",
     .left_out = "{} records of its data were left out",
     .too_long = "{0}: {1} reference answers are longer than an answer could be.",
     .tokens_read = "tokens read",
@@ -124,7 +125,7 @@ constexpr Words chinese{
     .no_difference = "在这些案例上无显著差异",
     .better = "前者更好",
     .worse = "后者更好",
-    .equal_texts = "{1} 个测试案例中有 {0} 个（按词语）也出现在训练样例中。",
+    .equal_texts = "{1} 个测试案例中有 {0} 个（按词语）也出现在同时生成的训练样例中。",
     .left_out = "其数据中有 {} 条记录未被采用",
     .too_long = "{0}：有 {1} 个标准答案超出允许的回答长度。",
     .tokens_read = "已读词元数",

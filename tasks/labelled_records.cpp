@@ -153,6 +153,13 @@ class Loader {
         base::fail(base::ExitCode::data, "{}: label '{}' is nothing to the grader, {}: rename it",
                    config_.file.string(), base::printable(label), reading);
       }
+      const Grade itself = grade_label(LabelSet({{label, {}}}), label, {.text = label});
+      if (itself.outcome != Outcome::right) {
+        base::fail(base::ExitCode::data,
+                   "{}: label '{}' as an answer is read as another text (what follows \"Answer:\" "
+                   "and the like is the answer): rename it",
+                   config_.file.string(), base::printable(label));
+      }
       if (const auto [other, is_new] = known.emplace(folded, label); !is_new) {
         base::fail(base::ExitCode::data,
                    "{}: labels '{}' and '{}' are one to the grader, {}: write them alike or rename "

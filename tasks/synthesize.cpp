@@ -7,6 +7,7 @@
 #include "base/jsonl.h"
 #include "base/progress.h"
 #include "base/random.h"
+#include "base/unicode.h"
 
 #include <fmt/format.h>
 
@@ -47,6 +48,20 @@ void write_examples(const std::filesystem::path& file, const std::vector<Example
   for (const Example& example : examples)
     out.write(base::dump_json(example_to_json(example)) + "\n");
   out.commit();
+}
+
+/// Labels that are asked in the test and that no training example shows: no model can know them.
+void say_unseen_labels(const std::string& task, const std::vector<Example>& train,
+                       const std::vector<Example>& test, base::ProgressSink& progress) {
+  std::set<std::string> seen;
+  for (const Example& example : of_task(train, task)) seen.insert(example.label);
+  std::map<std::string, int> unseen;
+  for (const Example& example : of_task(test, task))
+    if (!seen.contains(example.label)) ++unseen[example.label];
+  if (seen.empty()) return;  // a test alone
+  for (const auto& [label, count] : unseen)
+    progress.say(fmt::format("{}: label '{}' stands in {} test examples and in no training example",
+                             task, base::printable(label), count));
 }
 
 base::Json record_of(const Task& task, const base::Tagged<Task>& tagged,
@@ -156,6 +171,7 @@ void Synthesize::run(base::StageContext& context) const {
                     record["overlap"]["test_grams"].get<std::int64_t>()));
     for (const auto& [reason, count] : tasks[at]->left_out())
       context.progress->say(fmt::format("{}: {} left out: {}", tasks[at]->name(), count, reason));
+    say_unseen_labels(tasks[at]->name(), all[Split::train], all[Split::test], *context.progress);
   }
   base::write_file_atomic(context.directory / "summary.json", summary.dump(1) + "\n");
 }

@@ -30,7 +30,7 @@ struct TaskMeasureConfig {
         .required()
         .artifact({"examples"});
     f.add("split", &TaskMeasureConfig::split, "part of the examples")
-        .one_of({"train", "validation", "test"});
+        .one_of({"train", "validation"});
     f.add("metric", &TaskMeasureConfig::metric,
           "mean over the tasks; also the measure's name, as task_METRIC")
         .one_of({"accuracy", "macro_f1", "mean_score", "parse_rate"});

@@ -40,13 +40,14 @@ bool FreezeSettings::trains(model::Unit unit) const {
 namespace {
 
 void data_fields(base::Fields<TrainConfig>& f) {
-  f.add("data", &TrainConfig::data,
-        "what to learn: examples, a corpus, or a JSON or JSONL file or folder")
-      .required();
+  f.add("data", &TrainConfig::data, "what to learn: examples, or a JSON or JSONL file or folder")
+      .required()
+      .artifact({"examples"});
   f.add("split", &TrainConfig::split, "part of `data`, where it has parts");
   f.add("max_records", &TrainConfig::max_records, "only the first records of `data`; 0 = all")
       .range(0, 1e12);
-  f.add("validation", &TrainConfig::validation, "data for the validation loss");
+  f.add("validation", &TrainConfig::validation, "data for the validation loss")
+      .artifact({"examples"});
   f.add("validation_split", &TrainConfig::validation_split,
         "part of `validation`, where it has parts");
   f.add("validation_share", &TrainConfig::validation_share,
@@ -162,6 +163,21 @@ void check_evaluations(const TrainConfig& config) {
   }
 }
 
+/// Scores of what was learned, or chosen by, would be taken for scores of what was not.
+void refuse_test_split(const TrainConfig& config) {
+  if (config.split == "test") {
+    base::fail(base::ExitCode::config,
+               "train: split test is what models are judged by, and is not trained on: take "
+               "another split, or put its rows into a file of their own");
+  }
+  if (!config.validation.empty() && config.validation_split == "test" &&
+      config.best_by == "validation_loss") {
+    base::fail(base::ExitCode::config,
+               "train: validation_split test is what models are judged by, so best_by must not "
+               "choose by it: take another split");
+  }
+}
+
 /// A setting that nothing reads is a mistake, and would be part of the identity.
 void refuse_unread(const TrainConfig& config) {
   using base::ExitCode;
@@ -169,6 +185,19 @@ void refuse_unread(const TrainConfig& config) {
     base::fail(ExitCode::config,
                "{}: validation names its data, so nothing reads validation_share; remove one",
                config.validation.where);
+  }
+  if (config.evaluate_every > 0 && config.validation.empty() && config.validation_share == 0 &&
+      config.measures.empty()) {
+    base::fail(ExitCode::config,
+               "train: evaluate_every {} has nothing to evaluate: give validation, "
+               "validation_share or measures, or remove it",
+               config.evaluate_every);
+  }
+  if (config.validation.empty() && config.validation_split != TrainConfig().validation_split) {
+    base::fail(ExitCode::config,
+               "train: nothing reads validation_split {}: name its data as validation, or remove "
+               "it",
+               config.validation_split);
   }
   if (config.packing == "concatenate" && config.truncation != TrainConfig().truncation) {
     base::fail(
@@ -212,6 +241,7 @@ void TrainConfig::check() const {
                micro_batch_tokens, max_length);
   }
   check_evaluations(*this);
+  refuse_test_split(*this);
   refuse_unread(*this);
   if (lora && (freeze.embedding || freeze.head || freeze.blocks > 0)) {
     base::fail(ExitCode::config,

@@ -63,6 +63,7 @@ class TrainStage : public base::Stage {
     base::StagePlan plan;
     if (config_.tokens) plan.training_tokens = *config_.tokens;
     if (config_.steps) plan.training_tokens = *config_.steps * config_.batch_tokens;
+    plan.unknown_tokens = config_.epochs.has_value();
     if (config_.epochs)
       plan.note =
           fmt::format("{} epochs: tokens are known once the data are read", *config_.epochs);

@@ -36,8 +36,8 @@ TEST(Json, RefusesWithLineAndColumn) {
   expect_refused("[NaN]", "not valid JSON");
   expect_refused("[01]", "not valid JSON");
   expect_refused("\"\\ud800\"", "not valid JSON");
-  expect_refused("\"\xff\"", "not valid JSON");
-  expect_refused("\"\xed\xa0\x80\"", "not valid JSON");
+  expect_refused("\"\xff\"", "a.json:1:2: not valid UTF-8: convert");
+  expect_refused("\"\xed\xa0\x80\"", "not valid UTF-8");
   expect_refused("\"a\nb\"", "not valid JSON");
   expect_refused("{\"估值\": \"估\", x}", "a.json:1:13: ");
   expect_refused(std::string(257, '[') + std::string(257, ']'), "nested deeper than 256 levels");

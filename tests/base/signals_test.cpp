@@ -25,6 +25,23 @@ int exit_code_of(Work work) {
   return WEXITSTATUS(status);
 }
 
+TEST(Signals, ALostConnectionAsksForAStopUnlessItIsIgnored) {
+  EXPECT_EQ(exit_code_of([] {
+              ::signal(SIGHUP, SIG_DFL);
+              stop_at_signals();
+              ::raise(SIGHUP);
+              if (!stop_requested()) ::_exit(1);
+            }),
+            0);
+  EXPECT_EQ(exit_code_of([] {
+              ::signal(SIGHUP, SIG_IGN);
+              stop_at_signals();
+              ::raise(SIGHUP);
+              if (stop_requested()) ::_exit(1);
+            }),
+            0);
+}
+
 TEST(Signals, TheFirstAsksForAStopAndTheSecondEndsTheProcess) {
   const int code = exit_code_of([] {
     stop_at_signals();

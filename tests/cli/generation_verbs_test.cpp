@@ -97,6 +97,19 @@ TEST_F(GenerationVerbs, TokenizeAndBack) {
             Json({{"lines", 2}, {"tokens", 3}}));
 }
 
+TEST_F(GenerationVerbs, TheTokenizerOfWhatTrainingMadeIsFoundInIt) {
+  const tests::TemporaryFolder folder;
+  std::filesystem::create_directories(folder / "trained");
+  std::filesystem::copy(model(), folder / "trained/model",
+                        std::filesystem::copy_options::recursive);
+  const std::string trained = (folder / "trained").string();
+  EXPECT_EQ(run({"tokenize", "--tokenizer", trained}, "ab\n")[0], Json::array({97, 98}));
+  refuses({"tokenize", "--tokenizer", folder.path().string()}, "ab\n", 65,
+          "neither tokenizer.json nor tokenizer.model");
+  refuses({"preview", "d", "--tokenizer", trained, "--max-records", "-1"}, "", 64,
+          "-1 is less than 0");
+}
+
 TEST_F(GenerationVerbs, TokenizeNamesTheLineThatIsWrong) {
   refuses({"tokenize", "--tokenizer", model()}, "fine\n\"\\ud800\"\n", 65, "stdin:2");
   refuses({"tokenize", "--tokenizer", model()}, "fine\n\xff\n", 65, "stdin:2");

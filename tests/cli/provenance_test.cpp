@@ -80,6 +80,11 @@ TEST_F(Provenance, VerifyComparesWhatARunWasMadeFromElsewhere) {
                                             path("m") + ", layers: 1}\n");
   ASSERT_EQ(run({}).exit_code, 0);
   EXPECT_EQ(run_finstill({"verify", path("runs/of_m")}).exit_code, 0);
+  const std::string before = tests::read_text(folder_ / "m/generation_config.json");
+  tests::write_text(folder_ / "m/generation_config.json", before + " ");
+  EXPECT_EQ(run_finstill({"verify", path("runs/of_m")}).exit_code, 74)
+      << "its manifest is the same";
+  tests::write_text(folder_ / "m/generation_config.json", before);
   ASSERT_EQ(run_finstill({"export", path("runs/r/small"), path("m")}).exit_code, 0);
   ProcessResult result = run_finstill({"verify", path("runs/of_m")});
   EXPECT_EQ(result.exit_code, 74) << result.errors;
@@ -113,6 +118,8 @@ TEST_F(Provenance, OtherInstructionsAreAnotherIdentity) {
   const std::string same = states(""), other = states("ATEN_CPU_CAPABILITY=default ");
   EXPECT_EQ(same.find("changed"), std::string::npos) << same;
   EXPECT_NE(other.find("changed"), std::string::npos) << other;
+  const std::string switched = states("MKL_CBWR=COMPATIBLE ");
+  EXPECT_NE(switched.find("changed"), std::string::npos) << switched;
   // Unless one says that what is finished will do; other settings still count.
   const std::string any = states("ATEN_CPU_CAPABILITY=default ", " --any-machine");
   EXPECT_EQ(any.find("changed"), std::string::npos) << any;

@@ -123,6 +123,11 @@ TEST_F(RecipeTest, SaysWhereAndNamesTheNearest) {
   EXPECT_NE(
       refusal("name: x\nstages:\n  a: {kind: recipe_test_sorce}\n").find("recipe_test_source"),
       std::string::npos);
+  const std::string top = refusal("name: x\nstagse:\n  a: {kind: recipe_test_source}\nstages:\n");
+  EXPECT_NE(top.find("stages"), std::string::npos) << top;
+  EXPECT_NE(refusal("name: x\nprofile: {}\nstages:\n  a: {kind: recipe_test_source}\n")
+                .find("did you mean \"profiles\""),
+            std::string::npos);
   EXPECT_NE(refusal(two_stages, {.profile = "few"}).find("many"), std::string::npos);
 }
 

@@ -57,6 +57,23 @@ TEST_F(RunVerbs, AMistakeOfAWholeStageNamesTheLineOfItsBlock) {
   EXPECT_NE(result.errors.find("r.yaml:3:"), std::string::npos) << result.errors;
 }
 
+TEST_F(RunVerbs, WhatAWaitingStageReadsFromElsewhereIsMissedBeforeTheFirstStage) {
+  const std::string train =
+      "  tuned: {kind: train, objective: sft, model: \"${base}\", data: nope.jsonl, epochs: 1, "
+      "max_length: 64, batch_tokens: 64}\n";
+  tests::write_text(folder_ / "r.yaml", tests::read_text(folder_ / "r.yaml") + train);
+  const ProcessResult missed = run({});
+  EXPECT_EQ(missed.exit_code, 74) << missed.errors;
+  EXPECT_NE(missed.errors.find("nope.jsonl"), std::string::npos) << missed.errors;
+  EXPECT_FALSE(is_made("base"));
+  tests::write_text(folder_ / "there.jsonl", "{\"text\": \"a\"}\n");
+  const ProcessResult plan = run({"--dry-run", "--set", "tuned.data=" + path("there.jsonl")});
+  EXPECT_EQ(plan.exit_code, 0) << plan.errors;
+  EXPECT_NE(plan.output.find("and tuned, whose epochs are as long as their data"),
+            std::string::npos)
+      << plan.output;
+}
+
 TEST_F(RunVerbs, SetTakesOneValueAndLeavesTheNextWordAlone) {
   const ProcessResult result = run_finstill({"run", "--set", "small.layers=2", path("r.yaml"),
                                              "--runs", path("runs"), "--until", "small"});
@@ -142,6 +159,26 @@ TEST_F(RunVerbs, APartOfARunLeavesWhatTheWholeOneWasMadeWith) {
   const std::string whole = tests::read_text(folder_ / "runs/r/resolved.yaml");
   ASSERT_EQ(run({"--only", "base", "--set", "small.layers=2"}).exit_code, 0);
   EXPECT_EQ(tests::read_text(folder_ / "runs/r/resolved.yaml"), whole);
+  EXPECT_EQ(run_finstill({"verify", path("runs/r")}).exit_code, 0);
+  ASSERT_EQ(run({"--only", "smaller", "--set", "smaller.layers=1"}).exit_code, 0);
+  EXPECT_NE(tests::read_text(folder_ / "runs/r/resolved.yaml"), whole) << "what it made itself";
+  EXPECT_EQ(run_finstill({"verify", path("runs/r")}).exit_code, 0);
+  tests::write_text(folder_ / "runs/r/resolved.yaml", whole);
+  const ProcessResult untrue = run_finstill({"verify", path("runs/r")});
+  EXPECT_EQ(untrue.exit_code, 74) << untrue.errors;
+  EXPECT_NE(untrue.errors.find("smaller: was made with another layers"), std::string::npos)
+      << untrue.errors;
+}
+
+TEST_F(RunVerbs, AStageThatMakesAnotherKindIsNoInput) {
+  tests::write_text(folder_ / "r.yaml",
+                    tests::read_text(folder_ / "r.yaml") +
+                        "  tuned: {kind: train, objective: sft, model: \"${base}\", data: "
+                        "\"${small}\", steps: 1, max_length: 64, batch_tokens: 64}\n");
+  const ProcessResult result = run({"--dry-run"});
+  EXPECT_EQ(result.exit_code, 78) << result.errors;
+  EXPECT_NE(result.errors.find("${small} makes an artifact of kind \"model\""), std::string::npos)
+      << result.errors;
 }
 
 TEST_F(RunVerbs, ThePlanOfAForcedRunMakesItsStagesAnew) {

@@ -110,6 +110,16 @@ TEST(Stages, init_takes_a_config_file_of_either_kind) {
                 },
                 "vocab_size"),
             base::ExitCode::config);
+  EXPECT_EQ(failure(
+                [&] {
+                  run_stage("init",
+                            "{config: " + (folder / "c.yaml").string() + ", num_hidden_layers: 5}",
+                            folder / "s");
+                },
+                "num_hidden_layers is set beside config"),
+            base::ExitCode::config);
+  EXPECT_EQ(failure([&] { run_stage("init", "{num_attention_heads: 3}", folder / "s"); }, "init: "),
+            base::ExitCode::config);
 }
 
 TEST(Stages, import_and_export_of_a_folder_keep_every_bit) {

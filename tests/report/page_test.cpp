@@ -120,15 +120,17 @@ TEST(ReportPage, RoundedWeightsAndWhatIsKnownOfTheCasesAreSaid) {
   const std::string page = render_page(content, {.title = "t"});
   EXPECT_EQ(count(page, " float32 int4 repetition_penalty 1.05</span>"), 2u) << "once a task";
   EXPECT_EQ(count(page,
-                  "3 of 200 test cases stand in the training examples too, by their words. "
+                  "3 of 200 test cases stand in the training examples made with them too, "
+                  "by their words. "
                   "5 records of its data were left out (&lt;too&gt; long: 5). student: 7 "
                   "reference answers are longer than an answer could be."),
             1u);
   EXPECT_EQ(count(page, "unseen"), 0u) << "nobody looked";
-  EXPECT_NE(render_page(content, {.title = "t", .language = "zh"})
-                .find("200 个测试案例中有 3 个（按词语）也出现在训练样例中。 其数据中有 5 "
-                      "条记录未被采用。"),
-            std::string::npos);
+  EXPECT_NE(
+      render_page(content, {.title = "t", .language = "zh"})
+          .find("200 个测试案例中有 3 个（按词语）也出现在同时生成的训练样例中。 其数据中有 5 "
+                "条记录未被采用。"),
+      std::string::npos);
 }
 
 TEST(ReportPage, AModelIsBetterOnlyAfterTheCorrectionForManyComparisons) {

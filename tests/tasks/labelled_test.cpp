@@ -290,6 +290,12 @@ TEST_F(LabelledFiles, LabelsThatTheGraderCannotTellApartAreRefused) {
   tests::write_text(file, "text,label\na,*\nb,good\n");
   tests::expect_error([&] { labelled(settings)->examples(Split::train, 1, 2); },
                       base::ExitCode::data, "label '*' is nothing to the grader");
+  for (const std::string label : {"Answer: yes", "答案：是"}) {
+    tests::write_text(file, "text,label\na," + label + "\nb,good\n");
+    tests::expect_error([&] { labelled(settings)->examples(Split::train, 1, 2); },
+                        base::ExitCode::data,
+                        fmt::format("label '{}' as an answer is read as another text", label));
+  }
   tests::write_text(file, "text,label\na,0\nb,1\n");
   tests::expect_error(
       [&] { labelled(settings + ", labels: [up, Up]")->examples(Split::train, 1, 2); },

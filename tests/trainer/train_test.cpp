@@ -169,7 +169,7 @@ TEST_F(TrainStage, AMeasureThatCannotWorkIsRefusedBeforeTheFirstStep) {
   base::Json config = base::read_json(folder_ / "base" / "config.json");
   config["max_position_embeddings"] = 48;  // texts of 37 tokens, questions of more
   tests::write_text(folder_ / "base" / "config.json", config.dump());
-  const auto [too_long, why] = with_split("test");
+  const auto [too_long, why] = with_split("train");
   EXPECT_EQ(too_long, base::ExitCode::data);
   EXPECT_NE(why.find("leaves no room"), std::string::npos) << why;
 }
@@ -276,16 +276,27 @@ TEST_F(TrainStage, SettingsThatContradictEachOtherAreRefused) {
   };
   EXPECT_NO_THROW(check("steps: 1\n"));
   for (const std::string settings :
-       {"", "steps: 1\ntokens: 100\n", "steps: 1\nmax_length: 512\nbatch_tokens: 256\n",
+       {"",
+        "steps: 1\ntokens: 100\n",
+        "steps: 1\nmax_length: 512\nbatch_tokens: 256\n",
         "steps: 1\nmax_length: 64\nmicro_batch_tokens: 32\n",
         "steps: 1\nbest_by: validation_loss\n",
-        "steps: 1\nbest_by: exact_match\nvalidation_share: 0.1\n", "steps: 1\nearly_stop: 2\n",
-        "steps: 1\nteacher: somewhere\n", "steps: 0\n", "steps: 1\nlora: {dropout: 0.1}\n",
-        "steps: 1\nlora: {}\nfreeze: {blocks: 1}\n", "steps: 1\nfreeze: {blocks: -1}\n",
+        "steps: 1\nbest_by: exact_match\nvalidation_share: 0.1\n",
+        "steps: 1\nearly_stop: 2\n",
+        "steps: 1\nteacher: somewhere\n",
+        "steps: 0\n",
+        "steps: 1\nlora: {dropout: 0.1}\n",
+        "steps: 1\nlora: {}\nfreeze: {blocks: 1}\n",
+        "steps: 1\nfreeze: {blocks: -1}\n",
         "steps: 1\nmeasures: [{kind: task, examples: e}, {kind: task, examples: f}]\n",
         "steps: 1\nvalidation: v\nvalidation_share: 0.1\n",
         "steps: 1\npacking: concatenate\ntruncation: error\n",
         "steps: 1\nbest_by: validation_loss\nvalidation_share: 0.1\n",
+        "steps: 1\nevaluate_every: 5\n",
+        "steps: 1\nsplit: test\n",
+        "steps: 1\nvalidation_split: test\n",
+        "steps: 1\nvalidation: v\nvalidation_split: test\nevaluate_every: 1\nbest_by: "
+        "validation_loss\n",
         "steps: 1\nadamw: {epsilon: 0}\n"}) {
     try {
       check(settings);
