@@ -202,8 +202,17 @@ void Runner::write_recipe_files(const Selection& selection) const {
   }
   // What other stages here were made with is not this run's to tell.
   base::ConfigNode tree = base::read_yaml(resolved);
-  for (const std::string& name : selected(selection))
-    base::set_config(tree, "stages." + name, *recipe_.tree.find("stages")->find(name));
+  base::ConfigNode* stages = tree.find("stages");
+  if (stages == nullptr) fail(ExitCode::config, "{}: `stages:` is missing", resolved.string());
+  for (const std::string& name : selected(selection)) {
+    const base::ConfigNode& own = *recipe_.tree.find("stages")->find(name);
+    base::ConfigNode* there = stages->find(name);
+    if (there != nullptr) {
+      *there = own;
+    } else {
+      stages->members.emplace_back(name, own);
+    }
+  }
   base::write_file_atomic(resolved, base::write_yaml(tree));
 }
 

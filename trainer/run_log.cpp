@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/jsonl.h"
 #include "trainer/loop.h"
 
 #include <cmath>
@@ -28,6 +29,14 @@ void replace_config(const std::filesystem::path& folder, const base::Json& confi
   base::write_file_atomic(file, base::dump_json(first) + text.substr(end));
 }
 
+/// Of the steps whose lines are there.
+double seconds_in(const std::filesystem::path& timing) {
+  double seconds = 0;
+  for (const base::Json& line : base::read_jsonl(timing))
+    seconds += base::json_number(line, "seconds", timing.string(), 0);
+  return seconds;
+}
+
 }  // namespace
 
 void RunLog::begin(std::int64_t position, std::int64_t steps) {
@@ -36,6 +45,7 @@ void RunLog::begin(std::int64_t position, std::int64_t steps) {
     progress_.say(fmt::format("continuing after step {}", position));
   }
   files_.emplace(folder_, config_, position);
+  earlier_seconds_ = seconds_in(folder_ / "timing.jsonl");
   progress_.start("train", steps, "steps", position);
 }
 

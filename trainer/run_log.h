@@ -35,9 +35,13 @@ class RunLog {
   void flush();
   void finish() { progress_.finish(); }
 
-  /// Of the steps of this process, without evaluation and saving.
-  double seconds() const { return seconds_; }
+  /// Of all steps, those of earlier processes too, without evaluation and saving.
+  double seconds() const { return earlier_seconds_ + seconds_; }
+  /// Of the steps of this process.
   std::int64_t tokens() const { return tokens_; }
+  double tokens_per_second() const {
+    return seconds_ > 0 ? static_cast<double>(tokens_) / seconds_ : 0;
+  }
 
  private:
   std::filesystem::path folder_;
@@ -45,7 +49,7 @@ class RunLog {
   base::ProgressSink& progress_;
   std::optional<base::MetricsWriter> files_;
   base::Clock::time_point flushed_;
-  double seconds_ = 0;
+  double earlier_seconds_ = 0, seconds_ = 0;
   std::int64_t tokens_ = 0;
 };
 

@@ -68,8 +68,7 @@ base::Json observe(const Loop& loop, const RunLog& log, const TrainingData& data
                       {"trained_tokens", loop.position().trained_tokens},
                       {"skipped_steps", loop.position().skipped},
                       {"training_seconds", log.seconds()},
-                      {"tokens_per_second",
-                       log.seconds() > 0 ? static_cast<double>(log.tokens()) / log.seconds() : 0.0},
+                      {"tokens_per_second", log.tokens_per_second()},
                       {"memory_peak_bytes", base::memory_peak_bytes()},
                       {"data", data.summary.to_json()}};
   if (loop.selection().best_step() >= 0) {

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/jsonl.h"
 #include "base/metrics.h"
 #include "base/safetensors.h"
 #include "base/signals.h"
@@ -206,7 +207,11 @@ TEST_F(TrainStage, StoppedAndContinuedGivesTheSameFiles) {
     }
   }
   base::request_stop(false);
-  run(settings, "parts", "bfloat16");
+  const base::Json observed = run(settings, "parts", "bfloat16");
+  double seconds = 0;
+  for (const base::Json& step : base::read_jsonl(folder_ / "parts/timing.jsonl"))
+    seconds += step.at("seconds").get<double>();
+  EXPECT_NEAR(observed.at("training_seconds").get<double>(), seconds, 1e-6) << "of all tries";
   EXPECT_EQ(weights("parts"), weights("whole"));
   EXPECT_EQ(metrics("parts"), metrics("whole"));
 }
