@@ -33,7 +33,6 @@ struct StagePlan {
   std::int64_t memory_bytes = 0;
   double parameters = 0;        ///< of the model that computes, for the estimate of the time
   bool unknown_tokens = false;  ///< of training: known only once the data are read
-  std::string note;
 };
 
 /// Told by long work, shown by the console (base/progress.h). Thread-safe.

@@ -51,7 +51,8 @@ void verify_outside(RecipeStage& stage, const fs::path& run, const base::Json& i
 }
 
 /// Where a config differs from one with which an artifact was made, as "learning_rate"; "" where it
-/// does not. Settings that the artifact's time did not know are not compared.
+/// does not. Other than with base::first_difference, settings that the artifact's time did not know
+/// are not compared.
 std::string differing_setting(const base::Json& made, const base::Json& now) {
   for (const auto& [name, value] : made.items()) {
     if (!now.is_object() || !now.contains(name)) return name;

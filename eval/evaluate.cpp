@@ -224,14 +224,11 @@ void say_results(const base::Json& results, base::ProgressSink& progress) {
 }  // namespace
 
 base::StagePlan Evaluate::plan() const {
-  std::int64_t items = 0, tokens = 0;
-  for (const PlannedTask& task : planned_tasks(config_)) {
-    items += task.items;
-    // Short answers end by themselves, at about a quarter of the longest that is allowed.
+  std::int64_t tokens = 0;
+  // Short answers end by themselves, at about a quarter of the longest that is allowed.
+  for (const PlannedTask& task : planned_tasks(config_))
     tokens += task.items * longest_answer(config_, task.name) / 4;
-  }
-  return {.generated_tokens = tokens * static_cast<std::int64_t>(config_.models.size()),
-          .note = fmt::format("{} models, {} items each", config_.models.size(), items)};
+  return {.generated_tokens = tokens * static_cast<std::int64_t>(config_.models.size())};
 }
 
 void Evaluate::check() const {

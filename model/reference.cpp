@@ -150,6 +150,15 @@ std::unique_ptr<text::Tokenizer> open_tokenizer(const fs::path& path) {
   return text::load_tokenizer(folders.tokenizer, folders.model);
 }
 
+void check_tokenizer(const text::Tokenizer& tokenizer, const ModelConfig& config,
+                     const std::string& where) {
+  if (tokenizer.vocabulary_size() <= config.vocabulary_size) return;
+  fail(ExitCode::data,
+       "{}: its tokenizer has {} tokens but its embedding only {} rows; the tokenizer belongs to "
+       "another model",
+       where, tokenizer.vocabulary_size(), config.vocabulary_size);
+}
+
 void copy_tokenizer(const ModelFolders& folders, const fs::path& to) {
   const char* const defaults = "generation_config.json";
   copy_tokenizer(folders.tokenizer, to);

@@ -47,6 +47,10 @@ ModelFolders resolve_model(const std::filesystem::path& reference,
 /// reference. Throws as text::load_tokenizer and resolve_model do.
 std::unique_ptr<text::Tokenizer> open_tokenizer(const std::filesystem::path& path);
 
+/// Throws Error(data) beginning with `where` for a tokenizer with ids beyond the embedding.
+void check_tokenizer(const text::Tokenizer& tokenizer, const ModelConfig& config,
+                     const std::string& where);
+
 /// How far the base of an adapter is compared with the one that it was trained on.
 enum class BaseCheck {
   manifests,  ///< of artifacts, at no cost; what resolve_model does

@@ -40,17 +40,6 @@ class ModelStage : public base::Stage {
   std::string artifact_kind() const override { return "model"; }
 };
 
-/// What would be found out only by the first use of the copy.
-void check_tokenizer(const ModelFolders& folders) {
-  const std::int64_t rows = read_model_config(folders.model).vocabulary_size;
-  const auto tokenizer = text::load_tokenizer(folders.tokenizer, folders.model);
-  if (tokenizer->vocabulary_size() <= rows) return;
-  fail(ExitCode::data,
-       "{}: its tokenizer has {} tokens but its embedding only {} rows; the tokenizer belongs to "
-       "another model",
-       folders.tokenizer.string(), tokenizer->vocabulary_size(), rows);
-}
-
 class Import : public ModelStage {
  public:
   explicit Import(ImportConfig config) : config_(std::move(config)) {}
@@ -82,7 +71,9 @@ class Import : public ModelStage {
       import_gguf(config_.source, context.directory, parse_storage_dtype(dtype, "dtype"));
     } else {
       const ModelFolders folders = resolve_model(config_.source);
-      check_tokenizer(folders);
+      const ModelConfig config = read_model_config(folders.model);
+      check_tokenizer(*text::load_tokenizer(folders.tokenizer, folders.model), config,
+                      folders.tokenizer.string());
       copy_model(folders, config_.dtype, context.directory);
     }
     report_tokenizer_warnings(*text::load_tokenizer(context.directory), context);

@@ -130,12 +130,6 @@ std::vector<std::int64_t> Synthesize::counts(Split split) const {
   return std::vector<std::int64_t>(config_.tasks.size(), count);
 }
 
-base::StagePlan Synthesize::plan() const {
-  return {.note =
-              fmt::format("{} tasks, {} training and {} test examples each", config_.tasks.size(),
-                          fmt::join(counts(Split::train), " / "), config_.test)};
-}
-
 void Synthesize::check() const {
   if (!config_.train_each.empty() && config_.train_each.size() != config_.tasks.size()) {
     base::fail(base::ExitCode::config,

@@ -30,7 +30,6 @@ class Synthesize : public base::Stage {
 
   std::string artifact_kind() const override { return "examples"; }
   int revision() const override { return 5; }
-  base::StagePlan plan() const override;
   void check() const override;
   void run(base::StageContext& context) const override;
 

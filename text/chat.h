@@ -138,10 +138,9 @@ std::vector<Message> fit_tool_arguments(const ChatTemplate& chat_template,
                                         std::span<const Message> messages,
                                         const RenderOptions& options = {});
 
-/// What of `messages` and of the options' tools does not come out in their rendering; spells_marks
-/// is not looked at.
-ChatRemarks remarks_on(std::span<const Message> messages, const RenderOptions& options,
-                       const RenderedChat& chat);
+/// What there is to say of `messages`, of the options' tools and of their rendering.
+ChatRemarks remarks_on(const Tokenizer& tokenizer, std::span<const Message> messages,
+                       const RenderOptions& options, const RenderedChat& chat);
 
 /// Renders fit_tool_arguments(messages) and tokenises: what training and generation read. The ids
 /// are those of the whole text; a token is trained when any of its bytes is. BOS comes from the
@@ -156,7 +155,7 @@ std::string preview_chat(const RenderedChat& chat);
 /// One line of the `render` verb: {"text", "ids"} and, when `with_mask`, "mask".
 base::Json render_line(const RenderedChat& chat, const EncodedChat& encoded, bool with_mask);
 
-/// Encodes what render() gave; of the remarks only spells_marks is looked at.
+/// Encodes what render() gave; without remarks.
 EncodedChat encode_rendered(const Tokenizer& tokenizer, const RenderedChat& chat);
 
 }  // namespace finstill::text

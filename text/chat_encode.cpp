@@ -14,15 +14,6 @@ namespace finstill::text {
 
 namespace {
 
-/// What reasoning models put around their thoughts and their calls.
-constexpr std::string_view marks[] = {"<think>", "</think>", "<tool_call>", "</tool_call>"};
-
-bool spells_a_mark(const Tokenizer& tokenizer, std::string_view text) {
-  return std::ranges::any_of(marks, [&](std::string_view mark) {
-    return text.find(mark) != std::string_view::npos && tokenizer.special_id(mark).has_value();
-  });
-}
-
 /// JSON with the blanks that json.dumps writes, as models know it.
 std::string python_json(const base::Json& json) {
   jinja::Budget budget(jinja::max_steps);
@@ -48,15 +39,12 @@ base::Json parsed_object(const base::Json& text) {
 
 EncodedChat encode_rendered(const Tokenizer& tokenizer, const RenderedChat& chat) {
   std::vector<Segment> segments;
-  EncodedChat result;
   for (const ChatSpan& span : chat.spans) {
-    const auto text = std::string_view(chat.text).substr(span.begin, span.end - span.begin);
-    const bool from_template = span.origin == ChatSpan::Origin::from_template;
-    segments.push_back({text, from_template});
-    if (span.trained && !from_template && spells_a_mark(tokenizer, text))
-      result.remarks.spells_marks = true;
+    segments.push_back({std::string_view(chat.text).substr(span.begin, span.end - span.begin),
+                        span.origin == ChatSpan::Origin::from_template});
   }
   const Encoding encoding = tokenizer.encode_segments(segments);
+  EncodedChat result;
   result.ids = encoding.ids;
   result.mask.resize(result.ids.size(), 0);
   // begin never decreases, so one walk over the spans serves all tokens.
@@ -100,9 +88,7 @@ EncodedChat encode_chat(const Tokenizer& tokenizer, const ChatTemplate& chat_tem
   const RenderedChat chat =
       chat_template.render(fit_tool_arguments(chat_template, messages, options), options);
   EncodedChat encoded = encode_rendered(tokenizer, chat);
-  const bool spells_marks = encoded.remarks.spells_marks;
-  encoded.remarks = remarks_on(messages, options, chat);
-  encoded.remarks.spells_marks = spells_marks;
+  encoded.remarks = remarks_on(tokenizer, messages, options, chat);
   return encoded;
 }
 

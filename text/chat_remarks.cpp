@@ -1,12 +1,22 @@
-// What a conversation holds that its rendering does not.
+// What a conversation holds that its rendering does not, or not as tokens of its own.
 
 #include "text/chat.h"
+#include "text/tokenizer.h"
 
 #include <algorithm>
 
 namespace finstill::text {
 
 namespace {
+
+/// What reasoning models put around their thoughts and their calls.
+constexpr std::string_view marks[] = {"<think>", "</think>", "<tool_call>", "</tool_call>"};
+
+bool spells_a_mark(const Tokenizer& tokenizer, std::string_view text) {
+  return std::ranges::any_of(marks, [&](std::string_view mark) {
+    return text.find(mark) != std::string_view::npos && tokenizer.special_id(mark).has_value();
+  });
+}
 
 bool is_blank(std::string_view text) {
   return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
@@ -32,16 +42,18 @@ std::vector<std::string> called_names(const base::Json& tool_calls) {
 
 }  // namespace
 
-ChatRemarks remarks_on(std::span<const Message> messages, const RenderOptions& options,
-                       const RenderedChat& chat) {
+ChatRemarks remarks_on(const Tokenizer& tokenizer, std::span<const Message> messages,
+                       const RenderOptions& options, const RenderedChat& chat) {
+  ChatRemarks remarks;
   std::vector<std::string> written(messages.size());  // of what each message says
   bool writes_tools = false;
   for (const ChatSpan& span : chat.spans) {
     if (span.origin == ChatSpan::Origin::from_input) writes_tools = true;
-    if (span.message >= 0 && !span.is_label)
-      written[span.message].append(chat.text, span.begin, span.end - span.begin);
+    if (span.message < 0 || span.is_label) continue;
+    const auto text = std::string_view(chat.text).substr(span.begin, span.end - span.begin);
+    written[span.message] += text;
+    if (span.trained && spells_a_mark(tokenizer, text)) remarks.spells_marks = true;
   }
-  ChatRemarks remarks;
   remarks.loses_tools = options.tools.is_array() && !options.tools.empty() && !writes_tools;
   for (std::size_t at = 0; at < messages.size(); ++at) {
     const Message& message = messages[at];

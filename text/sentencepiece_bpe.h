@@ -2,7 +2,6 @@
 
 // BPE as sentencepiece has it ("llama" in GGUF files), in the terms of tokenizer.json.
 
-#include <optional>
 #include <vector>
 
 #include "text/tokenizer_definition.h"

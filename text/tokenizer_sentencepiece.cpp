@@ -143,7 +143,6 @@ void SentencepieceTokenizer::read_pieces(TokenizerSettings& settings) {
   name("eos_token", processor_.eos_id());
   name("unk_token", processor_.unk_id());
   name("pad_token", processor_.pad_id());
-  if (!facts_.plain_bpe) settings.python_class = "LlamaTokenizer";
   if (!settings.add_bos) settings.add_bos = processor_.bos_id() >= 0;
 }
 
@@ -192,8 +191,11 @@ std::optional<TokenizerDefinition> SentencepieceTokenizer::definition() const {
 }
 
 std::map<std::string, std::string> SentencepieceTokenizer::made_files() const {
-  std::map<std::string, std::string> files = write_tokenizer_settings(settings_, special_, stop_);
-  if (const auto same = definition()) files["tokenizer.json"] = write_tokenizer_json(*same);
+  const auto same = definition();
+  TokenizerSettings settings = settings_;
+  if (!same) settings.python_class = "LlamaTokenizer";  // reads a tokenizer.model
+  std::map<std::string, std::string> files = write_tokenizer_settings(settings, special_, stop_);
+  if (same) files["tokenizer.json"] = write_tokenizer_json(*same);
   return files;
 }
 

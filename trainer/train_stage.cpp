@@ -64,9 +64,6 @@ class TrainStage : public base::Stage {
     if (config_.tokens) plan.training_tokens = *config_.tokens;
     if (config_.steps) plan.training_tokens = *config_.steps * config_.batch_tokens;
     plan.unknown_tokens = config_.epochs.has_value();
-    if (config_.epochs)
-      plan.note =
-          fmt::format("{} epochs: tokens are known once the data are read", *config_.epochs);
     plan.parameters = parameters_of(config_.model);
     const double trained =
         parameters_of(config_.model, [&](model::Unit unit) { return config_.freeze.trains(unit); });

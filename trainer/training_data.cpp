@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "data/packing.h"
+#include "model/reference.h"
 #include "text/chat.h"
 
 #include <algorithm>
@@ -106,12 +107,7 @@ std::int64_t steps_within(const data::BatchSource& source, std::int64_t tokens) 
 TrainingData load_training_data(const TrainConfig& config, const text::Tokenizer& tokenizer,
                                 const model::ModelConfig& model, const Objective& objective,
                                 std::uint64_t seed) {
-  if (tokenizer.vocabulary_size() > model.vocabulary_size) {
-    base::fail(base::ExitCode::data,
-               "{}: its tokenizer has {} tokens but its embedding only {} rows; the tokenizer "
-               "belongs to another model",
-               config.model.text, tokenizer.vocabulary_size(), model.vocabulary_size);
-  }
+  model::check_tokenizer(tokenizer, model, config.model.text);
   const data::PackingConfig packing = packing_of(config);
   const std::int32_t eos = tokenizer.special().eos.value_or(-1);
   const data::Split records = read_both_sides(config, seed);

@@ -2,53 +2,18 @@
 
 #include <gtest/gtest.h>
 
-#include <functional>
-
-#include "base/error.h"
-#include "base/progress.h"
 #include "base/signals.h"
-#include "base/stage.h"
 #include "model/checkpoint.h"
 #include "model/forward.h"
 #include "model/stored_tensor.h"
 #include "ops/gradient.h"
 #include "ops/tensor.h"
+#include "tests/model/home.h"
 #include "tests/support/temporary.h"
 #include "text/tokenizer.h"
 
 namespace finstill::model {
 namespace {
-
-namespace fs = std::filesystem;
-
-/// Runs a stage of `kind` with YAML settings into `folder`.
-void run_stage(const std::string& kind, const std::string& yaml, const fs::path& folder,
-               std::uint64_t seed = 7) {
-  const auto& entry = base::Registry<base::Stage>::find(kind);
-  const auto config = entry.new_config();
-  entry.config->read(config.get(), base::parse_yaml(yaml, "test.yaml"));
-  const auto stage = entry.make(config.get());
-  EXPECT_EQ(stage->artifact_kind(), "model");
-  stage->check();
-  const auto progress = base::make_quiet();
-  base::StageContext context;
-  context.directory = folder;
-  context.seed = seed;
-  context.progress = progress.get();
-  fs::create_directories(folder);
-  stage->run(context);
-}
-
-base::ExitCode failure(const std::function<void()>& action, const std::string& word) {
-  try {
-    action();
-  } catch (const base::Error& error) {
-    EXPECT_NE(std::string(error.what()).find(word), std::string::npos) << error.what();
-    return error.code();
-  }
-  ADD_FAILURE() << "no error about " << word;
-  return base::ExitCode::done;
-}
 
 at::Tensor some_hidden(OpenedModel& opened) {
   const std::vector<std::int64_t> ids = {72, 101, 108, 108, 111};
@@ -56,23 +21,6 @@ at::Tensor some_hidden(OpenedModel& opened) {
   return hidden_states(opened.model, *opened.weights, ops::int64_tensor(ids), ops::arange(5),
                        attention, opened.adapters.get());
 }
-
-/// A tiny model that the stage init made, and an adapter for it that changes something.
-struct Home {
-  Home() {
-    run_stage("init", "{num_hidden_layers: 3, initializer_range: 0.3}", folder / "base");
-    LoraConfig lora;
-    lora.rank = 2;
-    lora.targets = lora_targets({"q_proj", "up_proj"}, "test");
-    lora.base = "../../base";
-    LoraAdapters adapters(read_model_config(folder / "base"), lora, at::kFloat);
-    for (const NamedTensor& named : adapters.tensors()) ops::fill(ops::detached(named.tensor), 0.1);
-    save_lora(folder / "tuned" / "adapter", adapters);
-  }
-  std::string path(const std::string& name) const { return (folder / name).string(); }
-
-  tests::TemporaryFolder folder;
-};
 
 TEST(Stages, init_makes_a_model_with_the_tokenizers_tokens) {
   const tests::TemporaryFolder folder;
@@ -290,64 +238,6 @@ TEST(Stages, end_without_a_product_when_a_stop_is_asked_for) {
     base::request_stop(false);
     EXPECT_TRUE(fs::is_empty(home.path(out))) << kind;
   }
-}
-
-TEST(References, are_resolved_or_say_what_was_looked_for) {
-  const Home home;
-  EXPECT_EQ(resolve_model(home.folder / "base").model, home.folder / "base");
-  const ModelFolders tuned = resolve_model(home.folder / "tuned");
-  EXPECT_EQ(tuned.adapter, home.folder / "tuned" / "adapter");
-  EXPECT_TRUE(fs::equivalent(tuned.model, home.folder / "base"));
-  EXPECT_TRUE(fs::equivalent(tuned.tokenizer, home.folder / "base"));
-  fs::rename(home.folder / "base", home.folder / "elsewhere");
-  EXPECT_EQ(failure([&] { resolve_model(home.folder / "tuned"); }, "base"), base::ExitCode::data);
-  EXPECT_EQ(failure([&] { resolve_model(home.folder / "nothing"); }, "nothing"),
-            base::ExitCode::io);
-  EXPECT_EQ(failure([&] { resolve_model(home.folder.path()); }, "config.json"),
-            base::ExitCode::data);
-  fs::create_directories(home.folder / "run");
-  fs::rename(home.folder / "elsewhere", home.folder / "run" / "model");
-  EXPECT_EQ(resolve_model(home.folder / "run").model, home.folder / "run" / "model");
-}
-
-TEST(References, an_adapter_whose_base_is_an_adapter_is_refused_even_if_it_is_itself) {
-  const Home home;
-  const auto name_base = [&](const std::string& stage, const std::string& base) {
-    const fs::path file = home.folder / stage / "adapter" / "adapter_config.json";
-    base::Json json = base::read_json(file);
-    json["base_model_name_or_path"] = base;
-    tests::write_text(file, json.dump());
-  };
-  fs::copy(home.folder / "tuned", home.folder / "again", fs::copy_options::recursive);
-  const std::pair<const char*, const char*> bases[] = {
-      {".", "../../base"},               // itself
-      {"..", "../../base"},              // the artifact that holds it
-      {"../../again", "../../tuned"},    // each other
-      {"../../again", "../../base"},     // a chain that would end
-      {"../../again/adapter", "../.."},  // the other's folder
-  };
-  for (const auto& [of_tuned, of_again] : bases) {
-    name_base("tuned", of_tuned);
-    name_base("again", of_again);
-    EXPECT_EQ(failure([&] { resolve_model(home.folder / "tuned"); }, "is an adapter itself"),
-              base::ExitCode::data)
-        << of_tuned;
-  }
-}
-
-TEST(References, an_adapter_on_top_is_found_and_brings_its_tokenizer) {
-  const Home home;
-  const ModelFolders found = resolve_model(home.folder / "base", home.folder / "tuned");
-  EXPECT_EQ(found.adapter, home.folder / "tuned" / "adapter");
-  EXPECT_EQ(found.tokenizer, home.folder / "base");
-  fs::copy_file(home.folder / "base" / "tokenizer.json",
-                home.folder / "tuned" / "adapter" / "tokenizer.json");
-  EXPECT_EQ(resolve_model(home.folder / "base", home.folder / "tuned").tokenizer,
-            home.folder / "tuned" / "adapter");
-  EXPECT_EQ(failure([&] { resolve_model(home.folder / "tuned", home.folder / "tuned"); }, "merge"),
-            base::ExitCode::config);
-  EXPECT_EQ(failure([&] { resolve_model(home.folder / "base", home.folder / "base"); }, "adapter"),
-            base::ExitCode::data);
 }
 
 }  // namespace

@@ -67,8 +67,12 @@ TEST(SentencepieceModel, JoinsSpacesWhereTheModelSaysSo) {
 }
 
 TEST(SentencepieceModel, NoTokenizerJsonIsMadeWhereItCouldNotSayTheSame) {
+  // transformers takes the class from the config: one of them reads a tokenizer.model.
   const auto is_made = [](const SentencepieceModel& model) {
-    return read_sentencepiece(model.bytes(), "m.model", {})->files().contains("tokenizer.json");
+    const auto files = read_sentencepiece(model.bytes(), "m.model", {})->files();
+    const bool made = files.contains("tokenizer.json");
+    EXPECT_EQ(files.at("tokenizer_config.json").find("LlamaTokenizer") == std::string::npos, made);
+    return made;
   };
   const SentencepieceModel plain = bank_model(true, true);
   EXPECT_TRUE(is_made(plain));

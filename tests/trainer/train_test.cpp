@@ -274,6 +274,10 @@ TEST_F(TrainStage, ACheckpointOfOtherSettingsIsNotContinued) {
   EXPECT_EQ(failure("steps: 9\n").first, base::ExitCode::config) << "its rates were others";
 }
 
+TEST(TrainConfig, PreviewCutsWhereTrainingCuts) {
+  EXPECT_EQ(TrainConfig().max_length, data::TokenizeOptions().max_length);
+}
+
 TEST_F(TrainStage, SettingsThatContradictEachOtherAreRefused) {
   const std::string sound = "objective: sft\nmodel: m\ndata: d\n";
   const auto check = [&](const std::string& settings) {
